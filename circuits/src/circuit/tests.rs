@@ -1,0 +1,317 @@
+//! Each constraint of the circuit, with a class of invalid witness that it alone refuses.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use halo2_proofs::dev::{MockProver, VerifyFailure};
+use zkmargin_program::{Builder, Header, Layout, LegId, Linear, NonNegative, Pair, Program, Ratio, Real};
+
+use super::*;
+use crate::fold::fold;
+
+const K: u32 = 6;
+
+/// Two columns; inequalities, a bit and a square root, so that every kind of column and run occurs.
+fn program() -> Program {
+    let legs: Vec<LegId> = [0, 1, 2, 3, 48, 49].map(LegId::new).to_vec();
+    let pairs = [(0, 1), (2, 3), (48, 49)].map(|(a, b)| Pair {
+        first: LegId::new(a),
+        second: LegId::new(b),
+    });
+    let layout = Layout::new(K, vec![0, 1], legs, pairs.to_vec()).unwrap();
+    let header = Header {
+        numeraire: "USD".into(),
+        unit_exponent: -10,
+        value_bits: 40,
+    };
+    let mut builder = Builder::new(layout, header).unwrap();
+    let whole = |units: i128| Real::from_ratio(Ratio::new(units, 1).unwrap()).unwrap();
+    let form = |terms: &[(u32, i128)]| {
+        let mut linear = Linear::zero();
+        terms
+            .iter()
+            .for_each(|(leg, units)| linear.add_leg(LegId::new(*leg), whole(*units)));
+        linear
+    };
+    let delta = form(&[(0, 3), (1, -3), (48, 2), (49, -2)]);
+    let absolute = builder.absolute("delta", &delta).unwrap();
+    let spread = builder.absolute("spread", &form(&[(2, 5), (3, -5)])).unwrap();
+    let norm = builder.norm("norm", [absolute.clone(), spread]).unwrap();
+    let charge = builder.any_of_upper("charge", norm, absolute).unwrap();
+    let value = builder
+        .lower(&form(&[(0, 40), (1, -41), (2, 90), (3, -91), (48, 7), (49, -8)]))
+        .unwrap();
+    let charge = builder
+        .scale(charge, NonNegative::new(Ratio::new(2, 1).unwrap()).unwrap())
+        .unwrap();
+    builder.require_non_negative("margin", value - charge).unwrap();
+    builder.finish().unwrap()
+}
+
+fn book() -> Vec<u64> {
+    let mut q = vec![0; 96];
+    (q[0], q[2], q[49]) = (10, 4, 3);
+    q
+}
+
+/// An honest circuit's columns for some `r`.
+struct Honest {
+    placement: Placement,
+    witness: Witness,
+    instance: Vec<Vec<Fp>>,
+}
+
+fn honest() -> Honest {
+    let program = program();
+    let placement = Placement::new(&program).unwrap();
+    let folded = fold(&program, &placement, &Fp::from(77));
+    let q = book()
+        .chunks(48)
+        .map(|rows| rows.iter().copied().map(Fp::from).collect())
+        .collect();
+    let a = folded
+        .a
+        .iter()
+        .map(|column| column.iter().map(|value| value.to_scalar()).collect())
+        .collect();
+    let z = running_sums(&placement, program.witness(&book()).unwrap().values());
+    let witness = Witness::new(&placement, q, z, a, &folded.instance);
+    Honest {
+        placement,
+        witness,
+        instance: folded.instance,
+    }
+}
+
+impl Honest {
+    fn failures(self) -> Vec<VerifyFailure> {
+        let circuit = MarginCircuit::new(&self.placement, Some(self.witness));
+        with_shape(self.placement.shape(), || {
+            let prover = MockProver::run(K, &circuit, self.instance).unwrap();
+            prover.verify().err().unwrap_or_default()
+        })
+    }
+
+    /// The names of the gates that refuse, or `lookup`; each once.
+    fn refused_by(self) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .failures()
+            .into_iter()
+            .map(|failure| match failure {
+                VerifyFailure::ConstraintNotSatisfied { constraint, .. } => {
+                    // `Constraint 0 ('equation') in gate 1 ('name')`: the name is the last quoted text.
+                    let text = constraint.to_string();
+                    text.rsplit('\'').nth(1).unwrap_or(&text).to_owned()
+                }
+                VerifyFailure::Lookup { .. } => "lookup".to_owned(),
+                other => other.to_string(),
+            })
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Makes `acc` what the rows add up to, so that only what was changed is wrong.
+    fn settle(mut self) -> Self {
+        self.witness.acc = self.witness.accumulate(&self.placement, &self.instance);
+        self
+    }
+}
+
+/// One cell changed and nothing settled: the sum no longer follows.
+fn adds() -> Vec<String> {
+    vec!["accumulator adds the row".to_owned()]
+}
+
+fn ends() -> Vec<String> {
+    vec!["accumulator ends at gamma".to_owned()]
+}
+
+#[test]
+fn honest_witness_satisfies_every_constraint() {
+    assert_eq!(honest().refused_by(), Vec::<String>::new());
+}
+
+#[test]
+fn accumulator_that_does_not_start_at_zero_is_refused() {
+    let mut circuit = honest();
+    // Shifting the whole column leaves every step right.
+    let shift = Fp::from(5);
+    circuit.witness.acc.iter_mut().for_each(|acc| *acc += shift);
+    let last = circuit.placement.last();
+    circuit.instance[0][last] += shift;
+    assert_eq!(circuit.refused_by(), ["accumulator starts at zero"]);
+}
+
+#[test]
+fn accumulator_that_skips_a_row_is_refused() {
+    for row in [0, 1, 20, honest().placement.last() - 1] {
+        let mut circuit = honest();
+        let last = circuit.placement.last();
+        circuit.witness.acc[row + 1..=last]
+            .iter_mut()
+            .for_each(|acc| *acc += Fp::ONE);
+        circuit.instance[0][last] += Fp::ONE;
+        assert_eq!(circuit.refused_by(), adds(), "row {row}");
+    }
+}
+
+#[test]
+fn accumulator_that_does_not_end_at_gamma_is_refused() {
+    let mut circuit = honest();
+    let last = circuit.placement.last();
+    circuit.instance[0][last] += Fp::ONE;
+    assert_eq!(circuit.refused_by(), ends());
+}
+
+#[test]
+fn every_leg_enters_the_sum() {
+    for (column, row) in [(0, 0), (0, 1), (0, 3), (1, 0), (1, 1)] {
+        let mut circuit = honest();
+        circuit.witness.q[column][row] += Fp::ONE;
+        assert_eq!(circuit.settle().refused_by(), ends(), "leg {row} of column {column}");
+        let mut circuit = honest();
+        circuit.witness.q[column][row] += Fp::ONE;
+        assert_eq!(circuit.refused_by(), adds());
+    }
+}
+
+#[test]
+fn every_matrix_entry_of_a_held_leg_enters_the_sum() {
+    for (column, row) in [(0, 0), (0, 2), (1, 1)] {
+        let mut circuit = honest();
+        circuit.witness.a[column][row] += Fp::ONE;
+        assert_eq!(circuit.settle().refused_by(), ends());
+    }
+}
+
+#[test]
+fn every_variable_enters_the_sum_and_every_square_does() {
+    let variables = honest().placement.cells().len();
+    for index in 0..variables {
+        let mut circuit = honest();
+        let cell = circuit.placement.cells()[index];
+        // One more in the lowest limb: still a valid run unless the limb was full.
+        let values = &mut circuit.witness.z[cell.column];
+        values[cell.row] += Fp::ONE;
+        let refused = circuit.settle().refused_by();
+        assert!(refused.contains(&ends()[0]), "variable {index}: {refused:?}");
+    }
+    let circuit = honest();
+    assert!(circuit.placement.shape().square_columns() > 0);
+    for coefficient in 0..circuit.placement.last() {
+        let mut circuit = honest();
+        let s = circuit.placement.shape().z_columns();
+        if circuit.instance[s][coefficient] == Fp::ZERO || circuit.witness.z[0][coefficient] == Fp::ZERO {
+            continue;
+        }
+        circuit.instance[s][coefficient] += Fp::ONE;
+        assert_eq!(circuit.settle().refused_by(), ends());
+    }
+}
+
+#[test]
+fn variable_wider_than_its_run_is_refused() {
+    let variables = honest().placement.cells().len();
+    for index in 0..variables {
+        let mut circuit = honest();
+        let cell = circuit.placement.cells()[index];
+        let bits = circuit.placement.shape().limb_bits() as usize;
+        // 2^(K·limbs), carried up the run as high as it goes.
+        let column = &mut circuit.witness.z[cell.column];
+        for (place, row) in (cell.row..cell.row + cell.limbs).enumerate() {
+            column[row] += Fp::from(2).pow([(bits * (cell.limbs - place)) as u64]);
+        }
+        assert!(
+            circuit.settle().refused_by().contains(&"lookup".to_owned()),
+            "variable {index}"
+        );
+    }
+}
+
+#[test]
+fn negative_variable_is_refused() {
+    let variables = honest().placement.cells().len();
+    for index in 0..variables {
+        let mut circuit = honest();
+        let cell = circuit.placement.cells()[index];
+        let column = &mut circuit.witness.z[cell.column];
+        column[cell.row..cell.row + cell.limbs].fill(Fp::ZERO);
+        column[cell.row] = -Fp::ONE;
+        assert!(
+            circuit.settle().refused_by().contains(&"lookup".to_owned()),
+            "variable {index}"
+        );
+    }
+}
+
+#[test]
+fn limb_of_two_to_the_k_is_refused_and_one_less_is_accepted() {
+    for (limb, refused) in [(1u64 << (K - 1), true), ((1 << (K - 1)) - 1, false)] {
+        let mut circuit = honest();
+        let cell = circuit.placement.cells()[0];
+        let column = &mut circuit.witness.z[cell.column];
+        column[cell.row..cell.row + cell.limbs].fill(Fp::ZERO);
+        column[cell.row] = Fp::from(limb);
+        let by = circuit.settle().refused_by();
+        assert_eq!(by.contains(&"lookup".to_owned()), refused, "{by:?}");
+    }
+}
+
+#[test]
+fn value_outside_every_run_is_range_checked_and_multiplied_by_nothing() {
+    let circuit = honest();
+    let end = circuit.placement.shape().m().len();
+    for row in end..=circuit.placement.last() {
+        let mut circuit = honest();
+        let column = &mut circuit.witness.z[0];
+        column.resize(row + 1, Fp::ZERO);
+        column[row] = Fp::from(1 << K);
+        assert_eq!(circuit.settle().refused_by(), ["lookup"]);
+    }
+}
+
+#[test]
+fn multiplier_column_is_zero_at_the_end_of_each_run_and_below_the_runs() {
+    let circuit = honest();
+    let shape = circuit.placement.shape();
+    let m = shape.m();
+    assert!(
+        m.len() <= circuit.placement.last(),
+        "the last usable row is outside every run"
+    );
+    for run in shape.runs() {
+        assert_eq!(m[run.start + run.limbs - 1], 0);
+        assert!(
+            m[run.start..run.start + run.limbs - 1]
+                .iter()
+                .all(|value| *value == 1 << shape.limb_bits())
+        );
+    }
+}
+
+#[test]
+fn unset_shape_never_configures_a_circuit() {
+    let configured = std::panic::catch_unwind(|| {
+        MarginCircuit::configure(&mut ConstraintSystem::<Fp>::default());
+    });
+    assert!(
+        configured.is_err(),
+        "a circuit without a shape would prove something else"
+    );
+}
+
+#[test]
+fn unusable_rows_fit_the_rows_that_the_protocol_reserves() {
+    let circuit = honest();
+    let unusable = circuit.placement.unusable().len() + 1;
+    assert!(unusable <= RESERVED_ROWS as usize);
+}
+
+#[test]
+fn key_description_is_the_pinned_one() {
+    let placement = Placement::new(&program()).unwrap();
+    let parameters = Parameters::load(K, None).unwrap();
+    let key = verifying_key(&parameters, &placement).unwrap();
+    crate::golden::check("key.txt", &format!("{:#?}\n", key.pinned()));
+}

@@ -1,0 +1,400 @@
+//! Account commitments and their algebra (protocol §3).
+//!
+//! `C_c = Σ_i q_i·G_{row(i)} + ρ_c·W`, one [`Point`] per column of the account vector. Commitments add up: a venue keeps one
+//! running sum per column and applies a fill with one scalar multiplication per leg ([`RunningCommitment`]); what leaves the
+//! venue is blinded afresh every time, since the difference of two points with one blind is the trade itself.
+
+use std::fmt;
+
+use ff::{Field, PrimeField};
+use group::{Curve, CurveAffine as _, Group, GroupEncoding};
+use halo2_proofs::arithmetic::best_multiexp;
+use pasta_curves::{Eq, EqAffine, Fp, Fq};
+use zeroize::Zeroize;
+use zkmargin_program::LOT_BITS;
+
+use crate::parameters::Parameters;
+
+/// Why 32 bytes are not a commitment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PointError {
+    /// The encoding of the identity, which commits to nothing.
+    #[error("the point is the identity")]
+    Identity,
+    /// The x coordinate is not below the modulus of the base field.
+    #[error("the encoding is not canonical")]
+    NonCanonical,
+    /// No point of the curve has this x coordinate.
+    #[error("the point is not on the curve")]
+    OffCurve,
+}
+
+/// Decodes a point that may stand where a commitment stands.
+pub(crate) fn decode_point(bytes: &[u8; 32]) -> Result<EqAffine, PointError> {
+    if bytes.iter().all(|byte| *byte == 0) {
+        return Err(PointError::Identity);
+    }
+    // The highest bit is the sign of y; what is left must be a field element.
+    let mut x = *bytes;
+    x[31] &= 0x7f;
+    if bool::from(Fq::from_repr(x).is_none()) {
+        return Err(PointError::NonCanonical);
+    }
+    let point: EqAffine = Option::from(EqAffine::from_bytes(bytes)).ok_or(PointError::OffCurve)?;
+    if bool::from(point.is_identity()) {
+        return Err(PointError::Identity);
+    }
+    // One point, one encoding.
+    if point.to_bytes() != *bytes {
+        return Err(PointError::NonCanonical);
+    }
+    Ok(point)
+}
+
+/// A column commitment: a point of the Vesta curve that is not the identity.
+#[derive(Clone, Copy, PartialEq, std::cmp::Eq)]
+pub struct Point(EqAffine);
+
+impl Point {
+    /// Reads the canonical encoding.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, PointError> {
+        decode_point(bytes).map(Self)
+    }
+
+    /// The canonical encoding.
+    pub fn to_bytes(&self) -> [u8; 32] {
+        self.0.to_bytes()
+    }
+
+    pub(crate) fn from_curve(point: &Eq) -> Result<Self, CommitmentError> {
+        match bool::from(point.is_identity()) {
+            true => Err(CommitmentError::Identity),
+            false => Ok(Self(point.to_affine())),
+        }
+    }
+
+    pub(crate) fn affine(&self) -> EqAffine {
+        self.0
+    }
+}
+
+impl fmt::Debug for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Point(")?;
+        self.to_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        f.write_str(")")
+    }
+}
+
+/// A blind `ρ`: secret, overwritten when dropped, invisible in `Debug`.
+#[derive(Clone)]
+pub struct Blind(Fp);
+
+impl Blind {
+    /// A fresh uniform blind from the operating system.
+    pub fn random() -> Result<Self, CommitmentError> {
+        let mut bytes = [0; 64];
+        getrandom::fill(&mut bytes).map_err(|error| CommitmentError::Randomness {
+            reason: error.to_string(),
+        })?;
+        let blind = Self(ff::FromUniformBytes::from_uniform_bytes(&bytes));
+        bytes.zeroize();
+        Ok(blind)
+    }
+
+    /// Reads the canonical little-endian encoding.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, CommitmentError> {
+        Option::from(Fp::from_repr(*bytes))
+            .map(Self)
+            .ok_or(CommitmentError::BlindNotCanonical)
+    }
+
+    /// The canonical little-endian encoding. Secret.
+    pub fn to_bytes(&self) -> [u8; 32] {
+        self.0.to_repr()
+    }
+
+    /// The blind of the sum of two commitments.
+    pub fn add(&self, other: &Self) -> Self {
+        Self(self.0 + other.0)
+    }
+
+    /// The blind of an empty sum.
+    pub fn zero() -> Self {
+        Self(Fp::ZERO)
+    }
+
+    #[cfg(feature = "prove")]
+    pub(crate) fn scalar(&self) -> Fp {
+        self.0
+    }
+}
+
+impl Drop for Blind {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl fmt::Debug for Blind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Blind(..)")
+    }
+}
+
+/// Why a commitment cannot be made.
+#[derive(Clone, Debug, PartialEq, std::cmp::Eq, thiserror::Error)]
+pub enum CommitmentError {
+    /// More legs than a column has rows.
+    #[error("a column has {rows} rows for legs, {given} were given")]
+    TooManyRows {
+        /// Rows given.
+        given: usize,
+        /// Rows that a column has.
+        rows: usize,
+    },
+    /// A row that no leg can stand in.
+    #[error("row {row} of column {column} is outside {columns} columns of {rows} rows")]
+    OutOfRange {
+        /// The column.
+        column: usize,
+        /// The row.
+        row: usize,
+        /// Columns that there are.
+        columns: usize,
+        /// Rows that a column has.
+        rows: usize,
+    },
+    /// A leg would leave `[0, 2^48)`.
+    #[error("row {row} of column {column} would leave the range of 0 to 2^{LOT_BITS} - 1 lots")]
+    LotsOutOfRange {
+        /// The column.
+        column: usize,
+        /// The row.
+        row: usize,
+    },
+    /// The sum is the identity, which no reader accepts.
+    #[error("the commitment is the identity")]
+    Identity,
+    /// A stored sum that is no point of the curve, or not one sum per column.
+    #[error("the stored sum of column {column} is missing or not a point")]
+    StoredSum {
+        /// The column.
+        column: usize,
+    },
+    /// A blind that is not below the order of the group.
+    #[error("the blind is not a canonical scalar")]
+    BlindNotCanonical,
+    /// The operating system gave no randomness.
+    #[error("no randomness from the operating system: {reason}")]
+    Randomness {
+        /// What it said.
+        reason: String,
+    },
+}
+
+/// A signed integer of less than `2^255` as sign and magnitude, so that small values of either sign stay small scalars.
+#[derive(Clone, Copy, Debug, PartialEq, std::cmp::Eq)]
+pub(crate) struct Signed {
+    pub(crate) negative: bool,
+    pub(crate) magnitude: [u64; 4],
+}
+
+impl Signed {
+    pub(crate) fn to_scalar(self) -> Fp {
+        let magnitude = Fp::from_raw(self.magnitude);
+        if self.negative { -magnitude } else { magnitude }
+    }
+}
+
+/// `Σ scalar·base`; rows that are zero cost nothing.
+pub(crate) fn multiexp(terms: impl IntoIterator<Item = (Fp, EqAffine)>) -> Eq {
+    let (scalars, bases): (Vec<_>, Vec<_>) = terms
+        .into_iter()
+        .filter(|(scalar, base)| !bool::from(scalar.is_zero() | base.is_identity()))
+        .unzip();
+    match scalars.is_empty() {
+        true => Eq::identity(),
+        false => best_multiexp(&scalars, &bases),
+    }
+}
+
+/// `Σ_i q_i·G_i` over the rows of one column.
+pub(crate) fn sum_of_legs(parameters: &Parameters, rows: &[u64]) -> Eq {
+    multiexp(
+        rows.iter()
+            .map(|lots| Fp::from(*lots))
+            .zip(parameters.lagrange().iter().copied()),
+    )
+}
+
+/// Legs per column for parameters of this `k`.
+fn rows_per_column(parameters: &Parameters) -> usize {
+    parameters.lagrange().len() - zkmargin_program::RESERVED_ROWS as usize
+}
+
+/// Commits to one column: `rows[i]` lots in row `i`, at most `u = 2^k - 16` rows.
+pub fn commit(parameters: &Parameters, rows: &[u64], blind: &Blind) -> Result<Point, CommitmentError> {
+    let available = rows_per_column(parameters);
+    if rows.len() > available {
+        return Err(CommitmentError::TooManyRows {
+            given: rows.len(),
+            rows: available,
+        });
+    }
+    if let Some(row) = rows.iter().position(|lots| lots >> LOT_BITS != 0) {
+        return Err(CommitmentError::LotsOutOfRange { column: 0, row });
+    }
+    Point::from_curve(&(sum_of_legs(parameters, rows) + parameters.w() * blind.0))
+}
+
+/// A venue's unblinded running sums for one account, one per column of the venue.
+///
+/// It is as secret as the positions themselves and never leaves the venue; what leaves is [`RunningCommitment::blinded`].
+#[derive(Clone)]
+pub struct RunningCommitment {
+    lots: Vec<Vec<u64>>,
+    sums: Vec<Eq>,
+}
+
+impl RunningCommitment {
+    /// Starts from the account's legs: one slice of rows per column of the venue.
+    pub fn new(parameters: &Parameters, columns: &[&[u64]]) -> Result<Self, CommitmentError> {
+        let rows = rows_per_column(parameters);
+        let mut lots = Vec::with_capacity(columns.len());
+        for (index, column) in columns.iter().enumerate() {
+            if column.len() > rows {
+                return Err(CommitmentError::TooManyRows {
+                    given: column.len(),
+                    rows,
+                });
+            }
+            if let Some(row) = column.iter().position(|lots| lots >> LOT_BITS != 0) {
+                return Err(CommitmentError::LotsOutOfRange { column: index, row });
+            }
+            let mut padded = column.to_vec();
+            padded.resize(rows, 0);
+            lots.push(padded);
+        }
+        let sums = lots.iter().map(|column| sum_of_legs(parameters, column)).collect();
+        Ok(Self { lots, sums })
+    }
+
+    /// Adds `lots` (negative: takes away) to one leg, with one scalar multiplication.
+    pub fn apply(
+        &mut self,
+        parameters: &Parameters,
+        column: usize,
+        row: usize,
+        lots: i64,
+    ) -> Result<(), CommitmentError> {
+        let (columns, rows) = (self.sums.len(), rows_per_column(parameters));
+        let out_of_range = || CommitmentError::OutOfRange {
+            column,
+            row,
+            columns,
+            rows,
+        };
+        let leg = self
+            .lots
+            .get_mut(column)
+            .and_then(|legs| legs.get_mut(row))
+            .ok_or_else(out_of_range)?;
+        let sum = self.sums.get_mut(column).ok_or_else(out_of_range)?;
+        let generator = parameters.lagrange().get(row).ok_or_else(out_of_range)?;
+        let moved = leg
+            .checked_add_signed(lots)
+            .filter(|moved| moved >> LOT_BITS == 0)
+            .ok_or(CommitmentError::LotsOutOfRange { column, row })?;
+        let change = *generator * Fp::from(lots.unsigned_abs());
+        *sum = if lots < 0 { *sum - change } else { *sum + change };
+        *leg = moved;
+        Ok(())
+    }
+
+    /// The unblinded sums, one per column, in their canonical encoding (32 zeros for a column that holds nothing). Secret: they
+    /// are what a venue stores between fills.
+    pub fn sums(&self) -> Vec<[u8; 32]> {
+        self.sums.iter().map(|sum| sum.to_affine().to_bytes()).collect()
+    }
+
+    /// Takes a stored commitment up again: legs per column, and the [`sums`](Self::sums) that they had. The sums are believed, no
+    /// leg is committed to anew; [`is_consistent`](Self::is_consistent) does that.
+    pub fn resume(parameters: &Parameters, columns: &[&[u64]], sums: &[[u8; 32]]) -> Result<Self, CommitmentError> {
+        let empty: Vec<&[u64]> = vec![&[]; columns.len()];
+        let mut resumed = Self::new(parameters, &empty)?;
+        let rows = rows_per_column(parameters);
+        for (index, column) in columns.iter().enumerate() {
+            if column.len() > rows {
+                return Err(CommitmentError::TooManyRows {
+                    given: column.len(),
+                    rows,
+                });
+            }
+            if let Some(row) = column.iter().position(|lots| lots >> LOT_BITS != 0) {
+                return Err(CommitmentError::LotsOutOfRange { column: index, row });
+            }
+            resumed.lots[index][..column.len()].copy_from_slice(column);
+            let stored = sums.get(index).ok_or(CommitmentError::StoredSum { column: index })?;
+            resumed.sums[index] = match decode_point(stored) {
+                Ok(point) => point.into(),
+                Err(PointError::Identity) => Eq::identity(),
+                Err(_) => return Err(CommitmentError::StoredSum { column: index }),
+            };
+        }
+        match sums.len() == columns.len() {
+            true => Ok(resumed),
+            false => Err(CommitmentError::StoredSum { column: columns.len() }),
+        }
+    }
+
+    /// Whether every running sum is what committing to its legs anew gives.
+    pub fn is_consistent(&self, parameters: &Parameters) -> bool {
+        self.lots
+            .iter()
+            .zip(&self.sums)
+            .all(|(column, sum)| sum_of_legs(parameters, column) == *sum)
+    }
+
+    /// The legs that the sums commit to, per column.
+    pub fn lots(&self) -> &[Vec<u64>] {
+        &self.lots
+    }
+
+    /// What may leave the venue: every column with a fresh, independent blind.
+    pub fn blinded(&self, parameters: &Parameters) -> Result<(Vec<Point>, Vec<Blind>), CommitmentError> {
+        let mut points = Vec::with_capacity(self.sums.len());
+        let mut blinds = Vec::with_capacity(self.sums.len());
+        for sum in &self.sums {
+            let blind = Blind::random()?;
+            points.push(Point::from_curve(&(*sum + parameters.w() * blind.0))?);
+            blinds.push(blind);
+        }
+        Ok((points, blinds))
+    }
+}
+
+impl Drop for RunningCommitment {
+    fn drop(&mut self) {
+        self.lots.iter_mut().for_each(Zeroize::zeroize);
+        self.sums.fill(Eq::identity());
+    }
+}
+
+impl fmt::Debug for RunningCommitment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunningCommitment")
+            .field("columns", &self.sums.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The outside point of one column: what its venue's attestations add up to, and the public order.
+pub(crate) fn outside_point(parameters: &Parameters, attested: &[Point], public: &[(usize, u64)]) -> Eq {
+    let order = multiexp(
+        public
+            .iter()
+            .filter_map(|(row, lots)| Some((Fp::from(*lots), *parameters.lagrange().get(*row)?))),
+    );
+    attested.iter().fold(order, |sum, point| sum + point.0)
+}

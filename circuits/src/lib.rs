@@ -1,0 +1,26 @@
+//! The argument: how a margin program is proven about a hidden account vector.
+//!
+//! This crate knows programs and layouts, nothing of risk. See [`argument`] for the protocol's phases in their order.
+
+pub mod argument;
+mod circuit;
+pub mod commitment;
+mod fold;
+#[cfg(test)]
+mod golden;
+mod link;
+pub mod parameters;
+#[cfg(feature = "prove")]
+pub mod prove;
+pub mod shape;
+pub mod transcript;
+
+pub use argument::{Claim, ClaimError, MAX_STATEMENTS, PROTOCOL_VERSION, Refusal, verify};
+pub use circuit::CIRCUIT_VERSION;
+pub use commitment::{Blind, CommitmentError, Point, PointError, RunningCommitment, commit};
+pub use fold::FOLDING_RULE;
+pub use parameters::{Parameters, ParametersError};
+#[cfg(feature = "prove")]
+pub use prove::{Opening, ProveError, prove, prove_unchecked};
+pub use shape::{Placement, Run, Shape, ShapeError};
+pub use transcript::Malformed;

@@ -1,0 +1,403 @@
+//! The prover's side of the argument.
+//!
+//! `halo2_proofs` has no challenge phases, and needs none: its `create_proof` draws its randomness in a fixed order (per
+//! circuit, the unusable rows of each advice column, then one blind per column). The prover seeds a generator, replays those
+//! draws, and so knows the commitments of the advice columns before it calls `create_proof` with a fresh generator of the
+//! same seed. Should the library change its order, its commitments are not the predicted ones, the transcript refuses to
+//! write them, and no proof leaves.
+
+use std::collections::VecDeque;
+
+use ff::Field;
+use group::Curve;
+use halo2_proofs::plonk::{create_proof, keygen_pk};
+use halo2_proofs::transcript::TranscriptWrite;
+use pasta_curves::{EqAffine, Fp};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use zeroize::{Zeroize, Zeroizing};
+use zkmargin_program::WitnessError;
+
+use crate::argument::{Claim, ClaimError, Refusal, placements, public_amounts, verify};
+use crate::circuit::{MarginCircuit, Witness, running_sums, verifying_key};
+use crate::commitment::{Blind, CommitmentError, Signed, multiexp, outside_point, sum_of_legs};
+use crate::fold::fold;
+use crate::link::{self, Difference};
+use crate::parameters::Parameters;
+use crate::shape::{Placement, Shape, with_shape};
+use crate::transcript::{Personal, Writer, challenge, hash32};
+
+/// What opens the attested points of one claim. Overwritten when dropped.
+#[derive(Clone)]
+pub struct Opening {
+    lots: Zeroizing<Vec<u64>>,
+    blinds: Vec<Blind>,
+}
+
+impl Opening {
+    /// `lots`: one per slot of the account vector, summed over the accounts, without public amounts. `blinds`: one per column,
+    /// summed likewise.
+    pub fn new(lots: Vec<u64>, blinds: Vec<Blind>) -> Self {
+        Self {
+            lots: Zeroizing::new(lots),
+            blinds,
+        }
+    }
+}
+
+impl std::fmt::Debug for Opening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Opening(..)")
+    }
+}
+
+/// Why no proof was made.
+#[derive(Debug, thiserror::Error)]
+pub enum ProveError {
+    /// The claims are not well formed.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    /// The accounts do not satisfy the program, or are outside its ranges.
+    #[error("statement {index}: {error}")]
+    Witness {
+        /// The statement.
+        index: usize,
+        /// What the program said.
+        error: WitnessError,
+    },
+    /// There is not one opening per claim, or one value per slot and column.
+    #[error("statement {index} needs an opening of {slots} legs and {columns} blinds")]
+    OpeningLength {
+        /// The statement.
+        index: usize,
+        /// Slots of the account vector.
+        slots: usize,
+        /// Columns of the account vector.
+        columns: usize,
+    },
+    /// The opening is not that of the attested points.
+    #[error("statement {index}: the opening does not fit the attested point of column {column}")]
+    OpeningMismatch {
+        /// The statement.
+        index: usize,
+        /// The column.
+        column: usize,
+    },
+    /// A leg and the public amounts on it exceed 64 bits.
+    #[error("statement {index}: the lots of a leg exceed 64 bits")]
+    Lots {
+        /// The statement.
+        index: usize,
+    },
+    /// The operating system gave no randomness.
+    #[error(transparent)]
+    Randomness(#[from] CommitmentError),
+    /// The proof library draws its randomness in another order than this version replays.
+    #[error("the proof library committed to other columns than were predicted; no proof was made")]
+    Diverged,
+    /// The proof library failed.
+    #[error("the proof library failed: {reason}")]
+    Library {
+        /// What it said.
+        reason: String,
+    },
+    /// The proof was made and did not verify; it was thrown away.
+    #[error("the finished proof does not verify and was thrown away: {0}")]
+    SelfCheck(Refusal),
+}
+
+/// Proves all claims in one proof, and verifies it before returning it.
+pub fn prove(parameters: &Parameters, claims: &[Claim<'_>], openings: &[Opening]) -> Result<Vec<u8>, ProveError> {
+    let proof = prove_unchecked(parameters, claims, openings)?;
+    verify(parameters, claims, &proof).map_err(ProveError::SelfCheck)?;
+    Ok(proof)
+}
+
+/// [`prove`] without the verification at its end, which is measured beside it. The caller verifies.
+pub fn prove_unchecked(
+    parameters: &Parameters,
+    claims: &[Claim<'_>],
+    openings: &[Opening],
+) -> Result<Vec<u8>, ProveError> {
+    let placements = placements(parameters, claims)?;
+    let placement = placements.first().ok_or(ClaimError::None)?;
+    let accounts = accounts(parameters, claims, openings, &placements)?;
+    let seeds = Seeds::draw(claims, &accounts, openings, placement.shape())?;
+    let draws = replay(placement, claims.len(), &seeds.halo2);
+
+    let library = |reason: String| ProveError::Library { reason };
+    let stopped = |error: std::io::Error| ProveError::Library {
+        reason: error.to_string(),
+    };
+    let digests: Vec<[u8; 32]> = claims.iter().map(|claim| claim.statement).collect();
+    let mut writer = Writer::new(&digests);
+
+    // Step 2. `C'_q` differs from the attested sum in the unusable rows and the blind only.
+    let mut linked: Vec<Vec<EqAffine>> = Vec::with_capacity(claims.len());
+    for ((account, draws), placement) in accounts.iter().zip(&draws).zip(&placements) {
+        let mut points = Vec::with_capacity(placement.shape().advice_columns());
+        for (column, outside) in account.outside.iter().enumerate() {
+            let blind = draws.blinds[column] - account.blinds[column];
+            points.push((draws.unusable(parameters, placement, column, blind) + outside).to_affine());
+        }
+        for (index, values) in account.z.iter().enumerate() {
+            let column = placement.shape().q_columns + index;
+            let usable = multiexp(values.iter().copied().zip(parameters.lagrange().iter().copied()));
+            let own = draws.unusable(parameters, placement, column, draws.blinds[column]);
+            points.push((usable + own).to_affine());
+        }
+        for point in &points {
+            writer.write_point(*point).map_err(stopped)?;
+        }
+        linked.push(points);
+    }
+    let r = challenge(&mut writer);
+
+    // Step 3.
+    let folded: Vec<_> = claims
+        .iter()
+        .zip(&placements)
+        .map(|(claim, placement)| fold(claim.program, placement, &r))
+        .collect();
+    for ((folded, draws), points) in folded.iter().zip(&draws).zip(&mut linked) {
+        for (index, values) in folded.a.iter().enumerate() {
+            let column = placement.shape().q_columns + placement.shape().z_columns + index;
+            let own = draws.unusable(parameters, placement, column, draws.blinds[column]);
+            let point = (signed_multiexp(parameters, values) + own).to_affine();
+            writer.write_point(point).map_err(stopped)?;
+            points.push(point);
+        }
+    }
+    let eta = challenge(&mut writer);
+    let mut difference = Difference::new(placement);
+    let mut weight = Fp::ONE;
+    for (account, draws) in accounts.iter().zip(&draws) {
+        let (q, z) = (placement.shape().q_columns, placement.shape().z_columns);
+        for column in 0..q {
+            let blind = draws.blinds[column] - account.blinds[column];
+            difference.add(weight, &draws.rows[column], blind);
+            weight *= eta;
+        }
+        for column in q + z..2 * q + z {
+            difference.add(weight, &draws.rows[column], draws.blinds[column]);
+            weight *= eta;
+        }
+    }
+    let mut nonces = ChaCha20Rng::from_seed(*seeds.link);
+    link::prove(parameters, placement, &mut writer, &difference, &mut nonces).map_err(stopped)?;
+
+    // Step 4.
+    let circuits: Vec<MarginCircuit> = accounts
+        .iter()
+        .zip(&folded)
+        .zip(&placements)
+        .map(|((account, folded), placement)| {
+            let a = folded
+                .a
+                .iter()
+                .map(|column| column.iter().map(|value| value.to_scalar()).collect())
+                .collect();
+            let witness = Witness::new(placement, account.q(), account.z.clone(), a, &folded.instance);
+            MarginCircuit::new(placement, Some(witness))
+        })
+        .collect();
+    let columns: Vec<Vec<&[Fp]>> = folded
+        .iter()
+        .map(|folded| folded.instance.iter().map(Vec::as_slice).collect())
+        .collect();
+    let instances: Vec<&[&[Fp]]> = columns.iter().map(Vec::as_slice).collect();
+    let expected: VecDeque<_> = linked
+        .into_iter()
+        .flat_map(|points| points.into_iter().map(Some).chain([None]))
+        .collect();
+    writer.expect(expected);
+    let key = verifying_key(parameters, placement).map_err(|error| library(error.to_string()))?;
+    let outcome = with_shape(placement.shape(), || {
+        let key = keygen_pk(parameters.params(), key, &MarginCircuit::new(placement, None))?;
+        let generator = ChaCha20Rng::from_seed(*seeds.halo2);
+        create_proof(parameters.params(), &key, &circuits, &instances, generator, &mut writer)
+    });
+    match outcome {
+        Ok(()) => Ok(writer.finish()),
+        Err(_) if writer.diverged() => Err(ProveError::Diverged),
+        Err(error) => Err(library(error.to_string())),
+    }
+}
+
+/// One claim's account with its public amounts, its variables, and what its columns are linked to.
+struct Account {
+    /// Lots per slot, public amounts included.
+    lots: Zeroizing<Vec<u64>>,
+    rows: usize,
+    w: zkmargin_program::Witness,
+    /// `w` as columns.
+    z: Vec<Vec<Fp>>,
+    outside: Vec<pasta_curves::Eq>,
+    blinds: Vec<Fp>,
+}
+
+impl Account {
+    fn q(&self) -> Vec<Vec<Fp>> {
+        self.lots
+            .chunks(self.rows)
+            .map(|column| column.iter().copied().map(Fp::from).collect())
+            .collect()
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        self.z.iter_mut().for_each(Zeroize::zeroize);
+        self.blinds.zeroize();
+    }
+}
+
+fn accounts(
+    parameters: &Parameters,
+    claims: &[Claim<'_>],
+    openings: &[Opening],
+    placements: &[Placement],
+) -> Result<Vec<Account>, ProveError> {
+    claims
+        .iter()
+        .zip(placements)
+        .enumerate()
+        .map(|(index, (claim, placement))| {
+            let layout = claim.program.layout();
+            let opening = openings
+                .get(index)
+                .filter(|opening| opening.lots.len() == layout.slots() && opening.blinds.len() == layout.columns())
+                .ok_or(ProveError::OpeningLength {
+                    index,
+                    slots: layout.slots(),
+                    columns: layout.columns(),
+                })?;
+            let public = public_amounts(index, claim)?;
+            let mut lots = opening.lots.clone();
+            for (leg, amount) in &public {
+                let leg = lots.get_mut(leg.index()).ok_or(ProveError::Lots { index })?;
+                *leg = leg.checked_add(*amount).ok_or(ProveError::Lots { index })?;
+            }
+            let mut outside = Vec::with_capacity(layout.columns());
+            for (column, rows) in lots.chunks(layout.rows()).enumerate() {
+                let amounts: Vec<(usize, u64)> = public
+                    .iter()
+                    .filter(|(leg, _)| layout.column_of(*leg) == column)
+                    .map(|(leg, lots)| (layout.row_of(*leg), *lots))
+                    .collect();
+                let point = outside_point(parameters, &claim.attested[column], &amounts);
+                let blind = parameters.w() * opening.blinds[column].scalar();
+                if point != sum_of_legs(parameters, rows) + blind {
+                    return Err(ProveError::OpeningMismatch { index, column });
+                }
+                outside.push(point);
+            }
+            let w = claim
+                .program
+                .witness(&lots)
+                .map_err(|error| ProveError::Witness { index, error })?;
+            let z = running_sums(placement, w.values());
+            let blinds = opening.blinds.iter().map(Blind::scalar).collect();
+            Ok(Account {
+                lots,
+                rows: layout.rows(),
+                w,
+                z,
+                outside,
+                blinds,
+            })
+        })
+        .collect()
+}
+
+/// The seeds of the prover's two generators. They are never one: a nonce of the link from the replayed stream would give away
+/// an unblinded evaluation of `q`.
+struct Seeds {
+    halo2: Zeroizing<[u8; 32]>,
+    link: Zeroizing<[u8; 32]>,
+}
+
+impl Seeds {
+    /// `H(label ‖ 32 bytes of the operating system ‖ q ‖ every ρ ‖ w ‖ statement digests ‖ shape)`: fresh for every attempt, and still
+    /// unpredictable, and different for different secrets, if the operating system's generator is broken.
+    fn draw(
+        claims: &[Claim<'_>],
+        accounts: &[Account],
+        openings: &[Opening],
+        shape: &Shape,
+    ) -> Result<Self, CommitmentError> {
+        let mut fresh = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *fresh).map_err(|error| CommitmentError::Randomness {
+            reason: error.to_string(),
+        })?;
+        let mut secret = Zeroizing::new(Vec::new());
+        let mut append = |bytes: &[u8]| secret.extend_from_slice(bytes);
+        append(&(claims.len() as u64).to_le_bytes());
+        for ((claim, account), opening) in claims.iter().zip(accounts).zip(openings) {
+            append(&(account.lots.len() as u64).to_le_bytes());
+            account.lots.iter().for_each(|lots| append(&lots.to_le_bytes()));
+            append(&(opening.blinds.len() as u64).to_le_bytes());
+            opening.blinds.iter().for_each(|blind| append(&blind.to_bytes()));
+            append(&(account.w.values().len() as u64).to_le_bytes());
+            account.w.values().iter().for_each(|value| append(&value.to_le_bytes()));
+            append(&claim.statement);
+        }
+        append(&shape.digest());
+        let seed = |label: &[u8; 5]| Zeroizing::new(hash32(Personal::Seed, &[label, &*fresh, &secret]));
+        Ok(Self {
+            halo2: seed(b"halo2"),
+            link: seed(b"link-"),
+        })
+    }
+}
+
+/// What `create_proof` will draw for one circuit.
+struct Draws {
+    /// Per advice column, the values of its unusable rows.
+    rows: Vec<Vec<Fp>>,
+    /// Per advice column, its blind.
+    blinds: Vec<Fp>,
+}
+
+impl Draws {
+    /// `Σ_i β_i·G_i + blind·W` over the unusable rows of a column.
+    fn unusable(&self, parameters: &Parameters, placement: &Placement, column: usize, blind: Fp) -> pasta_curves::Eq {
+        let generators = parameters.lagrange()[placement.unusable()].iter().copied();
+        multiexp(
+            self.rows[column]
+                .iter()
+                .copied()
+                .zip(generators)
+                .chain([(blind, parameters.w())]),
+        )
+    }
+}
+
+impl Drop for Draws {
+    fn drop(&mut self) {
+        self.rows.iter_mut().for_each(Zeroize::zeroize);
+        self.blinds.zeroize();
+    }
+}
+
+fn replay(placement: &Placement, circuits: usize, seed: &[u8; 32]) -> Vec<Draws> {
+    let mut generator = ChaCha20Rng::from_seed(*seed);
+    let columns = placement.shape().advice_columns();
+    (0..circuits)
+        .map(|_| {
+            let rows = (0..columns)
+                .map(|_| placement.unusable().map(|_| Fp::random(&mut generator)).collect())
+                .collect();
+            let blinds = (0..columns).map(|_| Fp::random(&mut generator)).collect();
+            Draws { rows, blinds }
+        })
+        .collect()
+}
+
+/// `Σ value·G_i`: negative values negate the generator, so that small values stay small scalars.
+fn signed_multiexp(parameters: &Parameters, values: &[Signed]) -> pasta_curves::Eq {
+    multiexp(values.iter().zip(parameters.lagrange()).map(|(value, generator)| {
+        let base = if value.negative { -*generator } else { *generator };
+        (Fp::from_raw(value.magnitude), base)
+    }))
+}

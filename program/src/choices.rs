@@ -1,0 +1,213 @@
+//! Verbs with a bit: choices, order statistics, the exact minimum.
+//!
+//! A bit is a variable `w` with `w` and `1 - w` both in range. Runs in the circuit may be wider than one bit; two rows
+//! leave nothing but 0 and 1 all the same. The public big-M is the largest difference of two values that fit their width:
+//! a book within the width is never refused, and a larger `M` would change nothing that soundness needs.
+
+use std::ops::Neg;
+
+use crate::builder::{Builder, PairChange};
+use crate::error::BuildError;
+use crate::expr::{Exact, Lower, Upper};
+use crate::form::{Form, Rounding};
+use crate::program::VarId;
+use crate::witness::Step;
+
+impl Builder {
+    /// At least the smaller of two: the prover chooses which one it is held to.
+    ///
+    /// A bit `β` and a signed `t`, with `t >= a - M·β` and `t >= b - M·(1-β)`.
+    ///
+    /// # Errors
+    /// [`BuildError`]: a faulty form; a pair of legs that helps; too many rows.
+    pub fn any_of_upper(&mut self, name: &str, a: Upper, b: Upper) -> Result<Upper, BuildError> {
+        let result = self.choose(name, a, b);
+        self.note(result)
+    }
+
+    /// At most the larger of two; the mirror image of [`any_of_upper`](Self::any_of_upper).
+    ///
+    /// # Errors
+    /// As [`any_of_upper`](Self::any_of_upper).
+    pub fn any_of_lower(&mut self, name: &str, a: Lower, b: Lower) -> Result<Lower, BuildError> {
+        self.any_of_upper(name, -a, -b).map(Upper::neg)
+    }
+
+    fn choose(&mut self, name: &str, a: Upper, b: Upper) -> Result<Upper, BuildError> {
+        let (a, b) = (self.take(name, a)?, self.take(name, b)?);
+        let rounding = a.rounding.or(b.rounding);
+        let name = self.name(name)?;
+        let (bits, offset, big_m) = (self.value_bits(), self.offset(), self.big_m());
+        let (bit, complement) = self.bit(name)?;
+        let variable = self.variable(name, bits)?;
+        let bound = Form::variable(self.id, variable, -offset);
+        let relief = Form::variable(self.id, bit, 0).times(big_m);
+        let other_relief = Form::constant(self.id, big_m).minus(relief.clone());
+        let first = self.slack_row(name, bound.clone().plus(relief).minus(a), bits)?;
+        let second = self.slack_row(name, bound.plus(other_relief).minus(b), bits)?;
+        self.steps.push(Step::Choice {
+            variable: bit,
+            row: first.0,
+            big_m,
+        });
+        self.slack_steps([complement]);
+        self.steps.push(Step::Least {
+            variable,
+            rows: first.0..second.0 + 1,
+            divisor: 1,
+            signed: true,
+        });
+        self.slack_steps([first, second]);
+        Ok(self.bound(variable, offset, rounding))
+    }
+
+    /// At least the `rank`-th largest of `losses`, the largest being the first: `h = rank` of a value at risk,
+    /// `h = floor((1 - level)·T) + 1`.
+    ///
+    /// A bit `β_s` per loss, `t >= L_s - M·β_s`, and `Σ β_s <= rank - 1`: at most `rank - 1` losses exceed `t`.
+    ///
+    /// # Errors
+    /// [`BuildError`]: a rank that is not among the losses; a faulty form; a pair of legs that helps; too many rows.
+    pub fn quantile(
+        &mut self,
+        name: &str,
+        losses: impl IntoIterator<Item = Upper>,
+        rank: usize,
+    ) -> Result<Upper, BuildError> {
+        let result = self.order_statistic(name, losses, rank);
+        self.note(result)
+    }
+
+    fn order_statistic(
+        &mut self,
+        name: &str,
+        losses: impl IntoIterator<Item = Upper>,
+        rank: usize,
+    ) -> Result<Upper, BuildError> {
+        let forms = self.take_all(name, losses)?;
+        self.check_rank(name, rank, forms.len())?;
+        if rank == 1 {
+            return self.max(name, forms.into_iter().map(Upper));
+        }
+        let rounding = forms
+            .iter()
+            .map(|form| form.rounding)
+            .fold(Rounding::default(), Rounding::or);
+        let name = self.name(name)?;
+        let (bits, offset, big_m) = (self.value_bits(), self.offset(), self.big_m());
+        let mut exceedances = Vec::with_capacity(forms.len());
+        for _ in &forms {
+            exceedances.push(self.variable(name, 1)?);
+        }
+        let mut slacks = Vec::with_capacity(2 * forms.len() + 1);
+        let allowed = rank - 1;
+        let mut left = Form::constant(self.id, allowed as i128);
+        left.variables = exceedances.iter().map(|&bit| (bit, -1)).collect();
+        slacks.push(self.slack_row(name, left, width_of(allowed as u128))?);
+        for &bit in &exceedances {
+            slacks.push(self.complement(name, bit)?);
+        }
+        let variable = self.variable(name, bits)?;
+        let start = self.equations.len();
+        for (form, &bit) in forms.into_iter().zip(&exceedances) {
+            let relief = Form::variable(self.id, bit, 0).times(big_m);
+            let above = Form::variable(self.id, variable, -offset).plus(relief);
+            slacks.push(self.slack_row(name, above.minus(form), bits)?);
+        }
+        let rows = start..self.equations.len();
+        self.steps.push(Step::Exceedances {
+            first: exceedances[0],
+            rows: rows.clone(),
+            allowed,
+            big_m,
+        });
+        self.steps.push(Step::Least {
+            variable,
+            rows,
+            divisor: 1,
+            signed: true,
+        });
+        self.slack_steps(slacks);
+        Ok(self.bound(variable, offset, rounding))
+    }
+
+    /// The smaller of two exact forms, exactly: for rules in which the order of two steps matters.
+    ///
+    /// `s_a = a - min`, `s_b = b - min`, both in range, `b - a + s_a - s_b = 0`, and a bit that makes one of them zero:
+    /// `s_a <= M·β`, `s_b <= M·(1-β)`.
+    ///
+    /// # Errors
+    /// [`BuildError`]: a faulty form; too many rows. A result that a pair of legs can lower (or raise) is refused where it is used
+    /// as an `Upper` (or a `Lower`).
+    pub fn exact_min(&mut self, name: &str, a: Exact, b: Exact) -> Result<Exact, BuildError> {
+        let result = self.smaller(name, a, b);
+        self.note(result)
+    }
+
+    fn smaller(&mut self, name: &str, a: Exact, b: Exact) -> Result<Exact, BuildError> {
+        let (a, b) = (self.take_exact(name, a.0)?, self.take_exact(name, b.0)?);
+        let difference = a.clone().minus(b);
+        let changes = self.pair_changes(name, &difference)?;
+        let name = self.name(name)?;
+        let (bits, big_m) = (self.value_bits(), self.big_m());
+        let over_a = self.variable(name, bits)?;
+        let over_a_form = Form::variable(self.id, over_a, 0);
+        let balance = self.slack_row(name, over_a_form.clone().minus(difference), bits)?;
+        let over_b_form = Form::variable(self.id, balance.1, 0);
+        let (bit, complement) = self.bit(name)?;
+        let room_a = Form::variable(self.id, bit, 0).times(big_m);
+        let room_b = Form::constant(self.id, big_m).minus(room_a.clone());
+        let first = self.slack_row(name, room_a.minus(over_a_form.clone()), bits)?;
+        let second = self.slack_row(name, room_b.minus(over_b_form), bits)?;
+        self.steps.push(Step::Least {
+            variable: over_a,
+            rows: balance.0..balance.0 + 1,
+            divisor: 1,
+            signed: false,
+        });
+        self.slack_steps([balance]);
+        self.steps.push(Step::Least {
+            variable: bit,
+            rows: first.0..first.0 + 1,
+            divisor: big_m,
+            signed: false,
+        });
+        self.slack_steps([complement, first, second]);
+        // s_a is the positive part of a - b.
+        let positive_part = changes.into_iter().map(|change| PairChange {
+            least: change.least.min(0),
+            most: change.most.max(0),
+            ..change
+        });
+        self.variable_changes.insert(over_a, positive_part.collect());
+        Ok(Exact(a.minus(over_a_form)))
+    }
+
+    pub(crate) fn check_rank(&self, name: &str, rank: usize, items: usize) -> Result<(), BuildError> {
+        if rank == 0 || rank > items {
+            return Err(BuildError::Rank {
+                name: name.to_owned(),
+                rank,
+                items,
+            });
+        }
+        Ok(())
+    }
+
+    /// A bit, and the row and variable of its complement; the caller says when they are computed.
+    fn bit(&mut self, name: u32) -> Result<(VarId, (usize, VarId)), BuildError> {
+        let bit = self.variable(name, 1)?;
+        Ok((bit, self.complement(name, bit)?))
+    }
+
+    /// The second row of a bit: `1 - w` is in range too.
+    fn complement(&mut self, name: u32, bit: VarId) -> Result<(usize, VarId), BuildError> {
+        let complement = Form::constant(self.id, 1).minus(Form::variable(self.id, bit, 0));
+        self.slack_row(name, complement, 1)
+    }
+}
+
+/// Bits that hold every number up to `most`; at least one.
+pub(crate) fn width_of(most: u128) -> u32 {
+    (u128::BITS - most.leading_zeros()).max(1)
+}

@@ -1,0 +1,285 @@
+//! One forger per verb: at a width of four bits, *every* choice of bits and free variables is tried (with runs wider than
+//! declared), and none makes a side lie; and an honest book within its width is never refused.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::*;
+use proptest::prelude::*;
+use zkmargin_program::{BuildError, Builder, Upper, WitnessError};
+
+/// Values of four bits: `|x| <= 7` is within the width.
+const BITS: u32 = 4;
+const LARGEST: i128 = 7;
+
+#[derive(Clone, Debug)]
+struct Item {
+    coefficients: Vec<i64>,
+    constant: i64,
+}
+
+impl Item {
+    fn at(&self, q: &[u64]) -> i128 {
+        value(&self.coefficients, self.constant, q)
+    }
+    fn upper(&self, b: &mut Builder) -> Result<Upper, BuildError> {
+        b.upper(&linear(&self.coefficients, self.constant))
+    }
+    fn lower(&self, b: &mut Builder) -> Result<zkmargin_program::Lower, BuildError> {
+        b.lower(&linear(&self.coefficients, self.constant))
+    }
+    fn exact(&self, b: &mut Builder) -> Result<zkmargin_program::Exact, BuildError> {
+        b.exact(&linear(&self.coefficients, self.constant))
+    }
+}
+
+fn uppers(b: &mut Builder, items: &[Item]) -> Result<Vec<Upper>, BuildError> {
+    items.iter().map(|item| item.upper(b)).collect()
+}
+
+fn item() -> impl Strategy<Value = Item> {
+    (prop::collection::vec(-3i64..=3, 3), -4i64..=4)
+        .prop_map(|(coefficients, constant)| Item { coefficients, constant })
+}
+
+fn items(n: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Vec<Item>> {
+    prop::collection::vec(item(), n)
+}
+
+/// Mostly books within the width, some far beyond it.
+fn lots() -> impl Strategy<Value = Vec<u64>> {
+    prop_oneof![
+        4 => prop::collection::vec(0u64..3, 3),
+        1 => prop::collection::vec(0u64..40, 3)
+    ]
+}
+
+/// `make` proves an upper bound of a real value whose ceiling is `truth`: no witness shows less, an honest one shows `truth`
+/// when `within` says that no value leaves its width.
+fn assert_upper_bound(
+    q: &[u64],
+    truth: i128,
+    within: bool,
+    extra: u32,
+    make: impl Fn(&mut Builder) -> Result<Upper, BuildError>,
+) {
+    let q = book(q);
+    let lie = at_most(builder(BITS, 3, vec![]), truth - 1, &make).unwrap();
+    if let Some(forged) = Forger::new(&lie, &q).search(extra) {
+        panic!("{forged:?} shows less than {truth}");
+    }
+    let refused = lie.witness(&q).unwrap_err();
+    let honest = at_most(builder(BITS, 3, vec![]), truth, &make).unwrap();
+    match honest.witness(&q) {
+        Ok(witness) => assert_eq!(honest.check(&q, witness.values()), Ok(())),
+        Err(WitnessError::TooLarge { .. }) => assert!(!within, "a book within its width is refused"),
+        Err(error) => panic!("{error}"),
+    }
+    if within {
+        let name = "limit".to_owned();
+        assert_eq!(refused, WitnessError::NotMet { name: name.clone() });
+        assert_eq!(lie.shortfall(&q), Ok(Some((name, 1))));
+        assert_eq!(honest.shortfall(&q), Ok(None));
+    }
+}
+
+fn within(values: &[i128]) -> bool {
+    values.iter().all(|x| x.abs() <= LARGEST)
+}
+
+fn ceil_div(a: i128, b: i128) -> i128 {
+    a.div_euclid(b) + i128::from(a.rem_euclid(b) != 0)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(192))]
+
+    #[test]
+    fn no_witness_makes_max_less_than_its_largest_item(items in items(1..=3), q in lots()) {
+        let values: Vec<i128> = items.iter().map(|i| i.at(&q)).collect();
+        let truth = *values.iter().max().unwrap();
+        assert_upper_bound(&q, truth.max(-7), within(&values), 1, |b| {
+            let items = uppers(b, &items)?;
+            // A single item is returned as it is, and with no variable there may be nothing to require.
+            let zero = b.upper(&linear(&[0], -7))?;
+            b.max("max", items.into_iter().chain([zero]))
+        });
+    }
+
+    #[test]
+    fn no_witness_makes_min_more_than_its_smallest_item(items in items(2..=3), q in lots()) {
+        let values: Vec<i128> = items.iter().map(|i| i.at(&q)).collect();
+        let truth = *values.iter().min().unwrap();
+        assert_upper_bound(&q, -truth, within(&values), 1, |b| {
+            let items = items.iter().map(|i| i.lower(b)).collect::<Result<Vec<_>, _>>()?;
+            b.min("min", items).map(|lower| -lower)
+        });
+    }
+
+    #[test]
+    fn no_witness_makes_max_non_negative_less_than_zero_or_its_items(items in items(1..=3), q in lots()) {
+        let values: Vec<i128> = items.iter().map(|i| i.at(&q)).collect();
+        let truth = *values.iter().max().unwrap();
+        assert_upper_bound(&q, truth.max(0), within(&values), 1, |b| {
+            let items = uppers(b, &items)?;
+            b.max_non_negative("max", items)
+        });
+    }
+
+    #[test]
+    fn no_witness_makes_min_non_positive_more_than_zero_or_its_items(items in items(1..=3), q in lots()) {
+        let values: Vec<i128> = items.iter().map(|i| i.at(&q)).collect();
+        let truth = *values.iter().min().unwrap();
+        assert_upper_bound(&q, -truth.min(0), within(&values), 1, |b| {
+            let items = items.iter().map(|i| i.lower(b)).collect::<Result<Vec<_>, _>>()?;
+            b.min_non_positive("min", items).map(|lower| -lower)
+        });
+    }
+
+    #[test]
+    fn no_witness_makes_a_positive_part_too_small(item in item(), q in lots()) {
+        let x = item.at(&q);
+        assert_upper_bound(&q, x.max(0), within(&[x]), 2, |b| {
+            let x = item.upper(b)?;
+            b.positive_part("part", x)
+        });
+    }
+
+    #[test]
+    fn no_witness_makes_an_absolute_value_too_small(item in item(), q in lots()) {
+        let x = item.at(&q);
+        assert_upper_bound(&q, x.abs(), within(&[x]), 2, |b| {
+            b.absolute("absolute", &linear(&item.coefficients, item.constant))
+        });
+    }
+
+    #[test]
+    fn no_witness_makes_any_of_upper_less_than_the_smaller(a in item(), c in item(), q in lots()) {
+        let values = [a.at(&q), c.at(&q)];
+        assert_upper_bound(&q, values[0].min(values[1]), within(&values), 2, |b| {
+            let (a, c) = (a.upper(b)?, c.upper(b)?);
+            b.any_of_upper("choice", a, c)
+        });
+    }
+
+    #[test]
+    fn no_witness_makes_any_of_lower_more_than_the_larger(a in item(), c in item(), q in lots()) {
+        let values = [a.at(&q), c.at(&q)];
+        assert_upper_bound(&q, -values[0].max(values[1]), within(&values), 2, |b| {
+            let (a, c) = (a.lower(b)?, c.lower(b)?);
+            b.any_of_lower("choice", a, c).map(|lower| -lower)
+        });
+    }
+
+    #[test]
+    fn no_witness_makes_a_quantile_less_than_the_loss_of_its_rank(items in items(2..=4), rank in 1usize..=4, q in lots()) {
+        let rank = rank.min(items.len());
+        let mut values: Vec<i128> = items.iter().map(|i| i.at(&q)).collect();
+        values.sort_by_key(|x| std::cmp::Reverse(*x));
+        assert_upper_bound(&q, values[rank - 1], within(&values), 1, |b| {
+            let losses = uppers(b, &items)?;
+            b.quantile("quantile", losses, rank)
+        });
+    }
+
+    #[test]
+    fn no_witness_makes_an_expected_shortfall_less_than_the_mean_of_its_tail(items in items(2..=3), rank in 1usize..=3, q in lots()) {
+        let rank = rank.min(items.len());
+        let mut values: Vec<i128> = items.iter().map(|i| i.at(&q)).collect();
+        values.sort_by_key(|x| std::cmp::Reverse(*x));
+        let tail: i128 = values[..rank].iter().sum();
+        assert_upper_bound(&q, ceil_div(tail, rank as i128), within(&values), 0, |b| {
+            let losses = uppers(b, &items)?;
+            b.expected_shortfall("shortfall", losses, rank)
+        });
+    }
+
+    #[test]
+    fn no_witness_makes_a_norm_too_small(items in items(1..=3), q in lots()) {
+        let values: Vec<i128> = items.iter().map(|i| i.at(&q)).collect();
+        let sum: i128 = values.iter().map(|x| x * x).sum();
+        let truth = (0..).find(|m| m * m >= sum).unwrap();
+        let all: Vec<i128> = values.iter().copied().chain([truth]).collect();
+        assert_upper_bound(&q, truth, within(&all), 0, |b| {
+            let mut parts = Vec::new();
+            for item in &items {
+                parts.push(b.absolute("part", &linear(&item.coefficients, item.constant))?);
+            }
+            b.norm("norm", parts)
+        });
+    }
+
+    #[test]
+    fn no_witness_makes_a_norm_less_than_the_positive_parts_of_other_forms(items in items(1..=2), q in lots()) {
+        let values: Vec<i128> = items.iter().map(|i| i.at(&q)).collect();
+        let sum: i128 = values.iter().map(|x| x.max(&0) * x.max(&0)).sum();
+        let truth = (0..).find(|m| m * m >= sum).unwrap();
+        let all: Vec<i128> = values.iter().copied().chain([truth]).collect();
+        assert_upper_bound(&q, truth, within(&all), 1, |b| {
+            let parts = uppers(b, &items)?;
+            b.norm("norm", parts)
+        });
+    }
+
+    #[test]
+    fn no_witness_makes_an_exact_minimum_lie_on_either_side(a in item(), c in item(), q in lots()) {
+        let values = [a.at(&q), c.at(&q)];
+        let truth = values[0].min(values[1]);
+        assert_upper_bound(&q, truth, within(&values), 2, |b| {
+            let (a, c) = (a.exact(b)?, c.exact(b)?);
+            Ok(b.exact_min("least", a, c)?.into())
+        });
+        assert_upper_bound(&q, -truth, within(&values), 2, |b| {
+            let (a, c) = (a.exact(b)?, c.exact(b)?);
+            Ok((-b.exact_min("least", a, c)?).into())
+        });
+    }
+
+    #[test]
+    fn no_witness_rescales_an_upper_down_or_a_lower_up(item in item(), n in 0i128..6, d in 2u128..5, q in lots()) {
+        let x = item.at(&q);
+        prop_assume!(n % d as i128 != 0);
+        let all = [x, ceil_div(n * x, d as i128), ceil_div(-n * x, d as i128)];
+        assert_upper_bound(&q, all[1], within(&all), 2, |b| {
+            let x = item.upper(b)?;
+            b.rescale("factor", x, factor(n, d))
+        });
+        assert_upper_bound(&q, all[2], within(&all), 2, |b| {
+            let x = item.lower(b)?;
+            b.rescale("factor", x, factor(n, d)).map(|lower| -lower)
+        });
+    }
+
+    #[test]
+    fn no_witness_makes_a_nest_of_verbs_lie(a in item(), c in item(), e in item(), q in lots()) {
+        // max(0, 3/2·min(a, c) - e), with the minimum chosen by a bit
+        let values = [a.at(&q), c.at(&q), e.at(&q)];
+        let chosen = values[0].min(values[1]);
+        let scaled = ceil_div(3 * chosen, 2);
+        let all = [values[0], values[1], values[2], scaled, scaled - values[2]];
+        assert_upper_bound(&q, all[4].max(0), within(&all), 0, |b| {
+            let (a, c) = (a.upper(b)?, c.upper(b)?);
+            let e = e.lower(b)?;
+            let chosen = b.any_of_upper("choice", a, c)?;
+            let scaled = b.rescale("factor", chosen, factor(3, 2))?;
+            b.positive_part("part", scaled - e)
+        });
+    }
+}
+
+#[test]
+fn the_forger_finds_a_witness_when_there_is_one() {
+    // The search itself is tested: at the honest limit it must succeed for a program with a bit, a root and a division.
+    let q = book(&[1, 2, 0]);
+    let make = |b: &mut Builder| {
+        let (a, c) = (b.upper(&linear(&[1, 2], 0))?, b.upper(&linear(&[3, 0], 0))?);
+        let chosen = b.any_of_upper("choice", a, c)?;
+        let scaled = b.rescale("factor", chosen, factor(3, 2))?;
+        b.norm("norm", [scaled])
+    };
+    for (limit, possible) in [(4, false), (5, true)] {
+        let program = at_most(builder(BITS, 3, vec![]), limit, make).unwrap();
+        assert_eq!(Forger::new(&program, &q).search(1).is_some(), possible);
+        assert_eq!(program.witness(&q).is_ok(), possible);
+    }
+}

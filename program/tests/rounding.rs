@@ -1,0 +1,241 @@
+//! Rounding is against the trader and bounded: against exact rationals, on real numbers and on whole random models.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::tree::{LEGS, Round, lots, rational, tree};
+use common::*;
+use num_bigint::BigInt;
+use num_rational::BigRational;
+use num_traits::{FromPrimitive, ToPrimitive};
+use proptest::prelude::*;
+use zkmargin_program::{BuildError, Linear, NumberError, RESOLUTION_BITS, Ratio, Real, WitnessError};
+
+const VALUE_BITS: u32 = 80;
+
+fn big(ratio: Ratio) -> BigRational {
+    rational(ratio.numerator(), ratio.denominator())
+}
+
+/// The bounds in units.
+fn bounds(real: Real) -> (BigRational, BigRational) {
+    let (lo, hi) = real.bounds();
+    let unit = 1u128 << RESOLUTION_BITS;
+    (rational(lo, unit), rational(hi, unit))
+}
+
+fn assert_encloses(real: Real, exact: &BigRational, steps: i128) {
+    let (lo, hi) = bounds(real);
+    assert!(lo <= *exact && *exact <= hi, "{lo} <= {exact} <= {hi}");
+    assert!(hi - lo <= rational(steps, 1 << RESOLUTION_BITS));
+}
+
+fn ratio() -> impl Strategy<Value = Ratio> {
+    let magnitude = (any::<i64>(), 0..64u32).prop_map(|(x, shift)| i128::from(x >> shift));
+    let denominator = (1..u64::MAX, 0..64u32).prop_map(|(x, shift)| u128::from(x >> shift).max(1));
+    (magnitude, prop_oneof![Just(1), denominator]).prop_map(|(num, den)| Ratio::new(num, den).unwrap())
+}
+
+fn float() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        -1e7f64..1e7,
+        -1.0f64..1.0,
+        (-1_000_000_000i64..1_000_000_000).prop_map(|x| x as f64),
+        prop::num::f64::ANY.prop_filter("finite and not absurd", |x| x.abs() < 1e17),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn a_float_times_a_scale_is_enclosed_within_one_step(x in float(), scale in ratio()) {
+        let exact = BigRational::from_float(x).unwrap() * big(scale);
+        match Real::from_f64(x, scale) {
+            Ok(real) => {
+                assert_encloses(real, &exact, 1);
+                let steps = &exact * BigInt::from(1 << RESOLUTION_BITS);
+                let (lo, hi) = real.bounds();
+                prop_assert_eq!(steps.is_integer(), lo == hi);
+            }
+            Err(error) => {
+                prop_assert_eq!(error, NumberError::Overflow);
+                prop_assert!(exact.to_f64().unwrap().abs() > 1e20, "{} is refused", exact);
+            }
+        }
+    }
+
+    #[test]
+    fn arithmetic_on_reals_stays_an_enclosure(x in -1e7f64..1e7, y in -1e7f64..1e7, a in ratio(), b in ratio()) {
+        let one = Ratio::from(10_000_000);
+        let (p, r) = (Real::from_f64(x, one).unwrap(), Real::from_f64(y, one).unwrap());
+        let exact = |x: f64| BigRational::from_float(x).unwrap() * big(one);
+        if let Ok(product) = p.checked_mul(a) {
+            let (lo, hi) = bounds(product);
+            let truth = exact(x) * big(a);
+            prop_assert!(lo <= truth && truth <= hi);
+            if let Ok(ratio) = Real::from_ratio(b) {
+                assert_encloses(ratio, &big(b), 1);
+                let sum = product.checked_sub(r).unwrap().checked_add(ratio).unwrap().checked_neg().unwrap();
+                let (lo, hi) = bounds(sum);
+                let truth = exact(y) - big(b) - truth;
+                prop_assert!(lo <= truth && truth <= hi);
+            }
+        }
+    }
+
+    #[test]
+    fn ratios_are_exact_and_reduced(a in ratio(), b in ratio()) {
+        for (result, truth) in [(a.checked_mul(b), big(a) * big(b)), (a.checked_add(b), big(a) + big(b))] {
+            match result {
+                Ok(ratio) => {
+                    prop_assert_eq!(&big(ratio), &truth);
+                    prop_assert_eq!(BigInt::from(ratio.denominator()), truth.denom().clone());
+                }
+                Err(error) => prop_assert_eq!(error, NumberError::Overflow),
+            }
+        }
+        prop_assert_eq!(big(a.checked_neg().unwrap()), -big(a));
+    }
+
+    #[test]
+    fn sides_round_each_coefficient_outward_and_the_stated_bound_covers_it(
+        xs in prop::collection::vec(-1e6f64..1e6, LEGS), scale in (1i128..100, 1u128..100), q in lots()
+    ) {
+        let scale = Ratio::new(scale.0, scale.1).unwrap();
+        let mut form = Linear::zero();
+        let mut exact = BigRational::from_i32(0).unwrap();
+        for (slot, x) in xs.iter().enumerate() {
+            form.add_leg(leg(slot as u32), Real::from_f64(*x, scale).unwrap());
+            exact += BigRational::from_float(*x).unwrap() * big(scale) * BigInt::from(q[slot]);
+        }
+        let program = at_most(builder(VALUE_BITS, LEGS as u32, vec![]), 0, |b| b.upper(&form)).unwrap();
+        let legs = program.equations()[0].legs.iter();
+        let upper = legs.map(|(leg, a)| -i128::from(*a) * i128::from(q[leg.index()])).sum::<i128>();
+        let error = rational(upper, 1) - exact;
+        let bound = program.rounding_bound(&book(&q));
+        prop_assert!(error >= rational(0, 1) && error <= rational(bound as i128, 1));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    #[test]
+    fn a_random_model_is_feasible_only_at_or_above_its_exact_value_and_always_beyond_the_stated_bound(tree in tree(), q in lots()) {
+        let q = book(&q);
+        let (low, high) = (tree.exact(&q, Round::Down), tree.exact(&q, Round::Up));
+        let compile = |limit: i128| at_most(builder(VALUE_BITS, LEGS as u32, vec![]), limit, |b| tree.build(b));
+        let floor = low.floor().to_integer().to_i128().unwrap();
+        let bound = match compile(floor) {
+            Ok(program) => program.rounding_bound(&q) as i128,
+            // A tree of constants.
+            Err(BuildError::ConstantRequirement { .. }) => return Ok(()),
+            Err(error) => panic!("{error}"),
+        };
+        for limit in [floor - 1, floor, floor + 1, floor + bound / 2, floor + bound, floor + bound + 1, floor + bound + 2] {
+            let program = compile(limit).unwrap();
+            let excess = rational(limit, 1) - &high;
+            match program.witness(&q) {
+                Ok(witness) => {
+                    prop_assert_eq!(program.check(&q, witness.values()), Ok(()));
+                    prop_assert!(rational(limit, 1) >= low, "feasible at {}, below {}", limit, low);
+                }
+                Err(WitnessError::NotMet { .. }) => {
+                    prop_assert!(excess < rational(bound, 1), "{} units over and refused, bound {}", excess, bound);
+                }
+                Err(WitnessError::TooLarge { .. }) => {
+                    // Only an intermediate value of at least 2^70 may be out of width.
+                    prop_assume!(q.iter().all(|lots| *lots < 1 << 20));
+                    panic!("a small book is refused");
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn no_adversarial_witness_of_a_random_model_shows_less_than_its_exact_value(
+        tree in tree(), q in lots(), picks in prop::collection::vec((0u8..8, any::<u128>()), 4096)
+    ) {
+        let q = book(&q);
+        let low = tree.exact(&q, Round::Down);
+        let compile = |limit: i128| at_most(builder(VALUE_BITS, LEGS as u32, vec![]), limit, |b| tree.build(b));
+        let floor = low.floor().to_integer().to_i128().unwrap();
+        let lie = floor - i128::from(low.is_integer());
+        let honest = match compile(floor + (1 << 60)) {
+            Err(BuildError::ConstantRequirement { .. }) => return Ok(()),
+            other => other.unwrap().witness(&q),
+        };
+        // The same variables: only the constant of the last equation differs.
+        let program = compile(if low.is_integer() { lie } else { floor }).unwrap();
+        let guess = match &honest {
+            Ok(witness) => witness.values().to_vec(),
+            Err(_) => vec![1 << (VALUE_BITS - 1); program.variables().len()],
+        };
+        let forger = Forger::new(&program, &q);
+        for attempt in 0..64 {
+            let forged = forger.attempt(|j| {
+                let bits = program.variables()[j].bits;
+                let (kind, random) = picks[(attempt * 61 + j) % picks.len()];
+                match kind {
+                    0 => 0,
+                    1 => 1,
+                    2 => guess[j].saturating_sub(1),
+                    3 => guess[j] + 1,
+                    4 => (1 << bits) - 1,
+                    5 => random >> (128 - bits - 3),
+                    6 if bits == 1 => 1 - guess[j].min(1),
+                    _ => guess[j],
+                }
+            });
+            prop_assert!(forged.is_none(), "shows {} for {}", lie, low);
+        }
+    }
+}
+
+#[test]
+fn numbers_that_are_no_numbers_or_absurd_are_refused() {
+    let one = Ratio::ONE;
+    for x in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        assert_eq!(Real::from_f64(x, one), Err(NumberError::NotFinite));
+    }
+    assert_eq!(Real::from_f64(f64::MAX, one), Err(NumberError::Overflow));
+    assert_eq!(Real::from_f64(-0.0, one), Ok(Real::ZERO));
+    assert_eq!(Real::from_f64(f64::MIN_POSITIVE / 2.0, one).unwrap().bounds(), (0, 1));
+    assert_eq!(Real::from_f64(-5e-324, one).unwrap().bounds(), (-1, 0));
+    let fine = Ratio::new(1, (1 << 64) + 1).unwrap();
+    assert_eq!(Real::from_f64(1.0, fine), Err(NumberError::TooFine));
+    assert_eq!(Ratio::new(1, 0), Err(NumberError::ZeroDenominator));
+    assert_eq!(Ratio::from_decimal(1, 39), Err(NumberError::Overflow));
+    assert_eq!(Ratio::from_decimal(i128::MAX, 1), Err(NumberError::Overflow));
+    assert_eq!(Ratio::from_decimal(-125, -2), Ratio::new(-5, 4));
+    assert_eq!(Ratio::from_decimal(3, 2), Ratio::new(300, 1));
+    assert_eq!(Ratio::new(i128::MIN, 1 << 127), Ratio::new(-1, 1));
+}
+
+#[test]
+fn a_price_of_ten_million_in_fine_units_takes_a_factor_of_63_bits() {
+    let unit = Ratio::from_decimal(1, 10).unwrap();
+    let price = Real::from_f64(9_999_999.99, unit).unwrap();
+    let factor = Ratio::new(i128::from(i64::MAX), (1 << 63) - 25).unwrap();
+    assert!(price.checked_mul(factor).is_ok());
+    let shrinking = Ratio::new(1, i64::MAX as u128).unwrap();
+    assert_encloses(
+        price.checked_mul(shrinking).unwrap(),
+        &(BigRational::from_float(9_999_999.99).unwrap() * big(unit) * big(shrinking)),
+        2,
+    );
+}
+
+#[test]
+fn whole_coefficients_have_no_rounding_and_legs_of_others_do_not_count() {
+    let half = Real::from_ratio(Ratio::new(1, 2).unwrap()).unwrap();
+    let mut form = Linear::leg(leg(0), whole(3));
+    form.add_leg(leg(1), half);
+    let program = at_most(builder(VALUE_BITS, 2, vec![]), 0, |b| b.upper(&form)).unwrap();
+    assert_eq!(program.rounding_bound(&book(&[1_000_000, 0])), 0);
+    // One half is rounded by one half per lot.
+    assert_eq!(program.rounding_bound(&book(&[1_000_000, 10])), 5);
+    assert_eq!(program.rounding_bound(&book(&[1_000_000, 11])), 6);
+}

@@ -1,0 +1,269 @@
+//! Fills and transfers: what moves a venue's running commitment to an account.
+//!
+//! A fills *file* is JSON; amounts are strings, unknown fields are refused:
+//!
+//! ```json
+//! {
+//!   "venue": "options-venue",
+//!   "fills": [
+//!     { "instrument": "BTC-28AUG26-70000-C", "contracts": "-5", "price": "0.0215", "fee": "0.0015" }
+//!   ],
+//!   "transfers": [
+//!     { "asset": "BTC", "amount": "1.5" }
+//!   ]
+//! }
+//! ```
+//!
+//! `contracts` are negative for a sale. The `price` is an option's premium per unit of the underlying in the settlement asset, or the
+//! price of a future or perpetual in USD. The `fee` is that of the whole fill, in the settlement asset; negative for a
+//! rebate. Premium and fee move the balance; the price of a future moves the carry, so that closing a position leaves its
+//! profit there. Money is rounded to whole lots once per fill, against the trader.
+
+use std::fmt;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use zkmargin_circuits::Parameters;
+use zkmargin_risk::account::carry;
+use zkmargin_risk::amount::{LotsError, lots, lots_rounded_down, to_ratio};
+use zkmargin_risk::market::MAX_PRICE;
+use zkmargin_risk::universe::{Universe, Venue};
+
+use crate::running::{RunningAccount, RunningError};
+
+/// Most bytes of a fills file.
+pub const MAX_FILLS_BYTES: usize = 1 << 26;
+
+/// A fills file. Secret: its `Debug` shows nothing.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fills {
+    /// The venue of the account.
+    pub venue: String,
+    /// Trades, in their order.
+    #[serde(default)]
+    pub fills: Vec<Fill>,
+    /// Deposits and withdrawals, in their order, after the trades.
+    #[serde(default)]
+    pub transfers: Vec<Transfer>,
+}
+
+/// One trade.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fill {
+    /// The instrument's name at the venue.
+    pub instrument: String,
+    /// Contracts, negative if sold.
+    #[serde(with = "zkmargin_risk::amount")]
+    pub contracts: Decimal,
+    /// Option: premium per unit of the underlying, in the settlement asset. Future, perpetual: price in USD.
+    #[serde(with = "zkmargin_risk::amount")]
+    pub price: Decimal,
+    /// Fee of the whole fill in the settlement asset; negative for a rebate.
+    #[serde(with = "zkmargin_risk::amount")]
+    pub fee: Decimal,
+}
+
+/// One deposit or withdrawal of cross margin.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transfer {
+    /// The asset's name at the venue.
+    pub asset: String,
+    /// Coins, negative if withdrawn.
+    #[serde(with = "zkmargin_risk::amount")]
+    pub amount: Decimal,
+}
+
+macro_rules! opaque_debug {
+    ($($secret:ident)*) => {$(
+        impl fmt::Debug for $secret {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($secret)).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+opaque_debug!(Fills Fill Transfer);
+
+/// Why fills were not applied. For the venue alone: it shows amounts. `index` counts from 0 in its list.
+#[derive(Debug, Error)]
+pub enum FillError {
+    /// More bytes than a fills file may have.
+    #[error("fills: {length} bytes are more than the {MAX_FILLS_BYTES} that a fills file may have")]
+    TooLarge {
+        /// Bytes given.
+        length: usize,
+    },
+    /// Not JSON of the format; the message has line and column.
+    #[error("fills: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Fills of another venue.
+    #[error("fills: of venue {found:?}, the account is at {expected:?}")]
+    Venue {
+        /// The file's.
+        found: String,
+        /// The account's.
+        expected: String,
+    },
+    /// The venue does not list it.
+    #[error("fills: {list}[{index}]: venue {venue} has no {what} {name:?}")]
+    Unknown {
+        /// `fills` or `transfers`.
+        list: &'static str,
+        /// Its place there.
+        index: usize,
+        /// The venue.
+        venue: String,
+        /// `instrument` or `asset`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// A price out of bounds.
+    #[error("fills: fills[{index}]: price is {value}, expected {bound} and at most {MAX_PRICE}")]
+    Price {
+        /// Its place.
+        index: usize,
+        /// The price.
+        value: Decimal,
+        /// The lower bound, in words.
+        bound: &'static str,
+    },
+    /// Not whole lots, or too many.
+    #[error("fills: {list}[{index}]: {field}: {error}")]
+    Lots {
+        /// `fills` or `transfers`.
+        list: &'static str,
+        /// Its place there.
+        index: usize,
+        /// Which amount.
+        field: &'static str,
+        /// What is wrong.
+        error: LotsError,
+    },
+    /// The account would leave its range.
+    #[error("fills: {list}[{index}]: {error}")]
+    Account {
+        /// `fills` or `transfers`.
+        list: &'static str,
+        /// Its place there.
+        index: usize,
+        /// What is wrong.
+        error: RunningError,
+    },
+}
+
+impl Fills {
+    /// Reads a fills file.
+    ///
+    /// # Errors
+    /// [`FillError::TooLarge`] and [`FillError::Json`].
+    pub fn from_json(text: &[u8]) -> Result<Fills, FillError> {
+        if text.len() > MAX_FILLS_BYTES {
+            return Err(FillError::TooLarge { length: text.len() });
+        }
+        Ok(serde_json::from_slice(text)?)
+    }
+
+    /// Applies all fills and transfers, in their order. Returns the number of scalar multiplications, one per leg that moved.
+    ///
+    /// # Errors
+    /// [`FillError`]; the account is then half moved, and is to be thrown away.
+    pub fn apply(
+        &self,
+        universe: &Universe,
+        parameters: &Parameters,
+        account: &mut RunningAccount,
+    ) -> Result<usize, FillError> {
+        let other = || FillError::Venue { found: self.venue.clone(), expected: account.venue().to_owned() };
+        if self.venue != account.venue() {
+            return Err(other());
+        }
+        let (_, venue) = universe.venue(&self.venue).ok_or_else(other)?;
+        let mut moved = 0;
+        for (index, fill) in self.fills.iter().enumerate() {
+            moved += fill.apply(index, universe, venue, parameters, account)?;
+        }
+        for (index, transfer) in self.transfers.iter().enumerate() {
+            moved += transfer.apply(index, universe, venue, parameters, account)?;
+        }
+        Ok(moved)
+    }
+}
+
+impl Fill {
+    fn apply(
+        &self,
+        index: usize,
+        universe: &Universe,
+        venue: &Venue,
+        parameters: &Parameters,
+        account: &mut RunningAccount,
+    ) -> Result<usize, FillError> {
+        let list = "fills";
+        let unknown = |what, name: &str| FillError::Unknown {
+            list,
+            index,
+            venue: venue.name.clone(),
+            what,
+            name: name.to_owned(),
+        };
+        let not_lots = |field| move |error| FillError::Lots { list, index, field, error };
+        let refused = |error| FillError::Account { list, index, error };
+        let instrument =
+            venue.instrument(&self.instrument).ok_or_else(|| unknown("instrument", &self.instrument))?;
+        let settlement = &instrument.settlement;
+        let asset = venue.settlement_of(instrument).ok_or_else(|| unknown("asset", settlement))?;
+        let is_carried = instrument.kind.is_carried();
+        let is_low = if is_carried { self.price <= Decimal::ZERO } else { self.price < Decimal::ZERO };
+        if is_low || self.price > MAX_PRICE {
+            let bound = if is_carried { "above 0" } else { "at least 0" };
+            return Err(FillError::Price { index, value: self.price, bound });
+        }
+        let position = lots(self.contracts, instrument.lot).map_err(not_lots("contracts"))?;
+        let mut moved = account
+            .shift(universe, parameters, &instrument.name, instrument.pair(), position)
+            .map_err(refused)?;
+        let mut cash = -to_ratio(self.fee);
+        if is_carried {
+            let pair = asset.carry.ok_or_else(|| unknown("carry of asset", settlement))?;
+            let carry = carry(instrument, self.contracts, self.price).unwrap_or_default();
+            let carry = lots_rounded_down(&carry, asset.lot).map_err(not_lots("carry"))?;
+            moved += account.shift(universe, parameters, &asset.label(), pair, carry).map_err(refused)?;
+        } else {
+            cash -= to_ratio(self.contracts) * to_ratio(instrument.contract) * to_ratio(self.price);
+        }
+        let cash = lots_rounded_down(&cash, asset.lot).map_err(not_lots("premium and fee"))?;
+        moved += account.shift(universe, parameters, &asset.label(), asset.pair(), cash).map_err(refused)?;
+        Ok(moved)
+    }
+}
+
+impl Transfer {
+    fn apply(
+        &self,
+        index: usize,
+        universe: &Universe,
+        venue: &Venue,
+        parameters: &Parameters,
+        account: &mut RunningAccount,
+    ) -> Result<usize, FillError> {
+        let list = "transfers";
+        let asset = venue.asset(&self.asset, None).ok_or_else(|| FillError::Unknown {
+            list,
+            index,
+            venue: venue.name.clone(),
+            what: "asset",
+            name: self.asset.clone(),
+        })?;
+        let coins =
+            lots(self.amount, asset.lot).map_err(|error| FillError::Lots { list, index, field: "amount", error })?;
+        account
+            .shift(universe, parameters, &asset.label(), asset.pair(), coins)
+            .map_err(|error| FillError::Account { list, index, error })
+    }
+}

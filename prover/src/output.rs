@@ -1,0 +1,249 @@
+//! Writing files so that a crash, a full disk or a second process leaves the old file or the new one, never half of either.
+//!
+//! Every output is written in full to a temporary file in its own folder, synchronised, and only then renamed. Outputs that
+//! belong together are [staged](Outputs::stage) first and [committed](Outputs::commit) together.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+use thiserror::Error;
+
+/// Who may read an output.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Secrecy {
+    /// Whoever the user's `umask` lets.
+    Public,
+    /// The user alone, from the moment that the file exists: mode 0600.
+    Secret,
+}
+
+/// Why an output was not written.
+#[derive(Debug, Error)]
+pub enum WriteError {
+    /// Something is there already, and nobody said that it may be replaced.
+    #[error("{} exists already; --force replaces it", path.display())]
+    Exists {
+        /// The output.
+        path: PathBuf,
+    },
+    /// A folder, a device or a link: what is not a plain file is never replaced.
+    #[error("{} is not a plain file and is not replaced", path.display())]
+    NotAFile {
+        /// The output.
+        path: PathBuf,
+    },
+    /// Two outputs of one command have one path.
+    #[error("two outputs would be written to {}", path.display())]
+    Twice {
+        /// The output.
+        path: PathBuf,
+    },
+    /// The operating system refused.
+    #[error("cannot write {}: {source}", path.display())]
+    Io {
+        /// The output.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// The outputs of one command: all written, or, if a single one cannot be, none.
+#[derive(Debug)]
+pub struct Outputs {
+    replace: bool,
+    paths: BTreeSet<PathBuf>,
+    staged: Vec<(PathBuf, NamedTempFile)>,
+}
+
+impl Outputs {
+    /// No outputs yet; `replace` says whether existing files may be replaced.
+    pub fn new(replace: bool) -> Outputs {
+        Outputs { replace, paths: BTreeSet::new(), staged: Vec::new() }
+    }
+
+    /// Refuses now what [`stage`](Self::stage) would refuse later: before hours of work, not after them.
+    ///
+    /// # Errors
+    /// [`WriteError::Exists`], [`WriteError::NotAFile`], [`WriteError::Twice`], and [`WriteError::Io`] for a missing folder.
+    pub fn reserve(&mut self, path: &Path) -> Result<(), WriteError> {
+        if !self.paths.insert(path.to_owned()) {
+            return Err(WriteError::Twice { path: path.to_owned() });
+        }
+        let folder = folder_of(path);
+        if !folder.is_dir() {
+            let source = io::Error::new(io::ErrorKind::NotFound, format!("there is no folder {}", folder.display()));
+            return Err(WriteError::Io { path: path.to_owned(), source });
+        }
+        match path.symlink_metadata() {
+            Ok(found) if !found.is_file() => Err(WriteError::NotAFile { path: path.to_owned() }),
+            Ok(_) if !self.replace => Err(WriteError::Exists { path: path.to_owned() }),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(WriteError::Io { path: path.to_owned(), source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes `bytes` beside a [reserved](Self::reserve) `path`, under another name.
+    ///
+    /// # Errors
+    /// [`WriteError::Io`].
+    pub fn stage(&mut self, path: &Path, bytes: &[u8], secrecy: Secrecy) -> Result<(), WriteError> {
+        let io = |source| WriteError::Io { path: path.to_owned(), source };
+        let mut file = temporary(folder_of(path), secrecy).map_err(io)?;
+        file.write_all(bytes).map_err(io)?;
+        file.as_file().sync_all().map_err(io)?;
+        self.staged.push((path.to_owned(), file));
+        Ok(())
+    }
+
+    /// Gives every staged file its name. If one cannot have it, those that were new are taken away again.
+    ///
+    /// # Errors
+    /// [`WriteError::Exists`] when somebody else wrote the file meanwhile; [`WriteError::Io`].
+    pub fn commit(self) -> Result<(), WriteError> {
+        let mut done: Vec<PathBuf> = Vec::new();
+        for (path, file) in self.staged {
+            let persisted = if self.replace { file.persist(&path) } else { file.persist_noclobber(&path) };
+            if let Err(error) = persisted {
+                if !self.replace {
+                    for path in &done {
+                        let _ = std::fs::remove_file(path);
+                    }
+                }
+                return Err(match error.error.kind() {
+                    io::ErrorKind::AlreadyExists => WriteError::Exists { path },
+                    _ => WriteError::Io { path, source: error.error },
+                });
+            }
+            done.push(path);
+        }
+        // The names last only once their folders are on the disk. Some file systems cannot say so, and lose nothing by it.
+        let folders: BTreeSet<&Path> = done.iter().map(|path| folder_of(path)).collect();
+        for folder in folders {
+            let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        }
+        Ok(())
+    }
+}
+
+/// Writes one file, replacing an existing one only if `replace`.
+///
+/// # Errors
+/// [`WriteError`].
+pub fn write_file(path: &Path, bytes: &[u8], secrecy: Secrecy, replace: bool) -> Result<(), WriteError> {
+    let mut outputs = Outputs::new(replace);
+    outputs.reserve(path)?;
+    outputs.stage(path, bytes, secrecy)?;
+    outputs.commit()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn temporary(folder: &Path, secrecy: Secrecy) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".zkmargin-").suffix(".tmp");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = match secrecy {
+            // What the umask leaves of it.
+            Secrecy::Public => 0o666,
+            Secrecy::Secret => 0o600,
+        };
+        return builder.permissions(std::fs::Permissions::from_mode(mode)).tempfile_in(folder);
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = secrecy;
+        builder.tempfile_in(folder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn existing_file_is_replaced_only_when_that_was_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        write_file(&path, b"old", Secrecy::Public, false).unwrap();
+        assert!(matches!(write_file(&path, b"new", Secrecy::Public, false), Err(WriteError::Exists { .. })));
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        write_file(&path, b"new", Secrecy::Public, true).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!(names(folder.path()), ["file"]);
+    }
+
+    #[test]
+    fn interrupted_write_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        write_file(&path, b"old", Secrecy::Public, false).unwrap();
+        let mut outputs = Outputs::new(true);
+        outputs.reserve(&path).unwrap();
+        outputs.stage(&path, b"new", Secrecy::Public).unwrap();
+        drop(outputs);
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(names(folder.path()), ["file"]);
+    }
+
+    #[test]
+    fn outputs_that_belong_together_are_written_together_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("a"), folder.path().join("b"));
+        let mut outputs = Outputs::new(false);
+        for path in [&first, &second] {
+            outputs.reserve(path).unwrap();
+            outputs.stage(path, b"new", Secrecy::Public).unwrap();
+        }
+        std::fs::write(&second, b"somebody else's").unwrap();
+        assert!(matches!(outputs.commit(), Err(WriteError::Exists { path }) if path == second));
+        assert_eq!(names(folder.path()), ["b"]);
+    }
+
+    #[test]
+    fn one_path_for_two_outputs_a_folder_and_a_missing_folder_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut outputs = Outputs::new(true);
+        let path = folder.path().join("a");
+        outputs.reserve(&path).unwrap();
+        assert!(matches!(outputs.reserve(&path), Err(WriteError::Twice { .. })));
+        assert!(matches!(outputs.reserve(folder.path()), Err(WriteError::NotAFile { .. })));
+        assert!(matches!(outputs.reserve(&folder.path().join("none/a")), Err(WriteError::Io { .. })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn secret_file_is_0600_also_when_it_replaces_an_open_one() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let mode = || path.metadata().unwrap().permissions().mode() & 0o777;
+        write_file(&path, b"x", Secrecy::Secret, false).unwrap();
+        assert_eq!(mode(), 0o600);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        write_file(&path, b"y", Secrecy::Secret, true).unwrap();
+        assert_eq!(mode(), 0o600);
+    }
+}

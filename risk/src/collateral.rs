@@ -1,0 +1,111 @@
+//! Collateral: what balances, debts, carry and reserves are worth.
+//!
+//! With `p` units of the numéraire per coin, in coins summed over the venues of an asset:
+//! ```text
+//! value = p ( (1 - haircut) min(balance, cap) - debt + carry credit - carry debit - reserve )
+//! ```
+//! A haircut and a cap take from what is held, never from what is owed. The debt stands in both pieces of the capped value, so
+//! that a coin that is held and owed at once never helps.
+
+use rust_decimal::Decimal;
+use zkmargin_program::{BuildError, Builder, Linear, Lower, NumberError, Real};
+
+use crate::market::Snapshot;
+use crate::model::factor::{Factor, ratio};
+use crate::universe::Asset;
+
+/// The USD price of a coin of an asset: the snapshot's, else the index of the underlying of the same name, else none.
+pub fn price(snapshot: &Snapshot, asset: &str) -> Option<Decimal> {
+    let listed = snapshot.assets.get(asset).copied();
+    listed.or_else(|| snapshot.underlyings.get(asset).map(|market| market.index))
+}
+
+/// Why collateral cannot be put into a program.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CollateralError {
+    #[error(transparent)]
+    Number(#[from] NumberError),
+    #[error(transparent)]
+    Build(#[from] BuildError),
+}
+
+/// What an account may hold of one asset, at every venue that lists it for cross margin.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Holding<'a> {
+    pub(crate) lines: Vec<&'a Asset>,
+}
+
+impl Holding<'_> {
+    fn add<'s>(
+        &'s self,
+        form: &mut Linear,
+        per_coin: Factor,
+        legs: impl Fn(&'s Asset, Real) -> Result<Vec<(zkmargin_program::LegId, Real)>, NumberError>,
+    ) -> Result<(), NumberError> {
+        for asset in &self.lines {
+            let units = per_coin.times(ratio(asset.lot)?)?.real()?;
+            for (leg, units) in legs(asset, units)? {
+                form.add_leg(leg, units);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the balance at `per_coin` units a coin.
+    pub(crate) fn add_balance(&self, form: &mut Linear, per_coin: Factor) -> Result<(), NumberError> {
+        self.add(form, per_coin, |asset, units| Ok(vec![(asset.balance, units)]))
+    }
+
+    /// Takes off the debt.
+    pub(crate) fn take_debt(&self, form: &mut Linear, per_coin: Factor) -> Result<(), NumberError> {
+        self.add(form, per_coin, |asset, units| Ok(vec![(asset.debt, units.checked_neg()?)]))
+    }
+
+    /// Adds carry credit and takes off carry debit.
+    pub(crate) fn add_carry(&self, form: &mut Linear, per_coin: Factor) -> Result<(), NumberError> {
+        self.add(form, per_coin, |asset, units| {
+            Ok(match asset.carry {
+                Some(pair) => vec![(pair.first, units), (pair.second, units.checked_neg()?)],
+                None => Vec::new(),
+            })
+        })
+    }
+
+    /// Takes off the reserve.
+    pub(crate) fn take_reserve(&self, form: &mut Linear, per_coin: Factor) -> Result<(), NumberError> {
+        self.add(form, per_coin, |asset, units| {
+            Ok(match asset.reserve {
+                Some(leg) => vec![(leg, units.checked_neg()?)],
+                None => Vec::new(),
+            })
+        })
+    }
+
+    /// Adds the value of the holding to `value`, or what of it needs a variable to `capped`.
+    pub(crate) fn add_value(
+        &self,
+        builder: &mut Builder,
+        per_coin: Factor,
+        haircut: Decimal,
+        cap: Option<Decimal>,
+        value: &mut Linear,
+        capped: &mut Vec<Lower>,
+    ) -> Result<(), CollateralError> {
+        let held = per_coin.times(ratio(Decimal::ONE - haircut)?)?;
+        self.add_carry(value, per_coin)?;
+        self.take_reserve(value, per_coin)?;
+        let Some(cap) = cap else {
+            self.add_balance(value, held)?;
+            self.take_debt(value, per_coin)?;
+            return Ok(());
+        };
+        let mut whole = Linear::zero();
+        self.add_balance(&mut whole, held)?;
+        self.take_debt(&mut whole, per_coin)?;
+        let mut most = Linear::constant(held.times(ratio(cap)?)?.real()?);
+        self.take_debt(&mut most, per_coin)?;
+        let pieces = [builder.lower(&whole)?, builder.lower(&most)?];
+        capped.push(builder.min("capped collateral", pieces)?);
+        Ok(())
+    }
+}

@@ -1,0 +1,483 @@
+//! A market at one instant: what every value and every margin is computed from.
+//!
+//! A snapshot is public data that both sides hold; the statement names it by its digest, and a partner's policy says whose
+//! snapshots it accepts. Nothing in it is about anybody's positions.
+//!
+//! # Units
+//! Prices, indices, forwards, strikes and deliveries are USD per unit of the underlying. Volatilities are fractions a year
+//! (0.4734, not 47.34), rates fractions a year, continuously compounded, and funding a fraction of notional per 8 hours (positive:
+//! longs pay). Quotes are in the units in which the venue quotes the instrument: coins per unit of the underlying for
+//! inverse options, USD for futures and perpetuals. A year has 365 days.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::canonical::{Digest, Personal, Writer, digest};
+use crate::instant::Instant;
+
+/// Largest price, index, forward, strike, delivery or asset price, in USD. All of them are above 0.
+pub const MAX_PRICE: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
+/// Largest volatility a year: 10, which is 1000 %. A volatility is above 0.
+pub const MAX_VOLATILITY: Decimal = Decimal::from_parts(10, 0, 0, false, 0);
+/// Largest rate a year in either direction: 1, which is 100 %.
+pub const MAX_RATE: Decimal = Decimal::from_parts(1, 0, 0, false, 0);
+/// Largest funding per 8 hours in either direction: 0.1, which is 10 %.
+pub const MAX_FUNDING: Decimal = Decimal::from_parts(1, 0, 0, false, 1);
+/// Largest open interest and volume. Both are at least 0.
+pub const MAX_QUANTITY: Decimal = Decimal::from_parts(0xd4a5_1000, 0xe8, 0, false, 0);
+
+/// Version of the canonical form of a snapshot.
+const FORMAT: u64 = 1;
+
+/// A market at one instant. See the [module](self) for the units.
+///
+/// The fields are public because it is plain data; [`from_json`](Snapshot::from_json) and the importers give only what passes [`check`](Snapshot::check).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Snapshot {
+    /// When.
+    pub instant: Instant,
+    /// Where the figures are from.
+    pub provenance: Provenance,
+    /// Price of a unit of each asset, in USD; that of an underlying's own coin is its index.
+    #[serde(with = "crate::amount::map")]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub assets: BTreeMap<String, Decimal>,
+    /// The markets, by the name of their underlying.
+    #[serde(with = "crate::json::unique")]
+    #[schemars(with = "BTreeMap<String, UnderlyingMarket>")]
+    pub underlyings: BTreeMap<String, UnderlyingMarket>,
+}
+
+/// Where a snapshot's figures are from, and what was done to them. Part of the digest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// Who recorded it, and where it can be had.
+    pub source: String,
+    /// The licence of the recording.
+    pub licence: String,
+    /// The importer and its version: `recorded-chain 1`.
+    pub importer: String,
+    /// The figures that were recorded.
+    pub recorded: Vec<String>,
+    /// The figures that were computed from recorded ones, and how.
+    pub derived: Vec<String>,
+    /// The figures that were supposed, and what.
+    pub assumed: Vec<String>,
+    /// How many places of the surface offer static arbitrage (see [`crate::import`]).
+    pub warnings: u32,
+}
+
+/// Everything about one underlying.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnderlyingMarket {
+    /// Its index (spot) price.
+    #[serde(with = "crate::amount")]
+    #[schemars(with = "String")]
+    pub index: Decimal,
+    /// The rate at which its options are discounted.
+    #[serde(with = "crate::amount")]
+    #[schemars(with = "String")]
+    pub rate: Decimal,
+    /// Its perpetual, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub perpetual: Option<PerpetualQuote>,
+    /// Dated futures by expiry.
+    #[serde(default, with = "crate::json::unique", skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, FutureQuote>")]
+    pub futures: BTreeMap<Instant, FutureQuote>,
+    /// Options by expiry.
+    #[serde(default, with = "crate::json::unique", skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, Expiry>")]
+    pub expiries: BTreeMap<Instant, Expiry>,
+    /// Delivery prices of expiries that have passed.
+    #[serde(default, with = "crate::amount::map", skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub deliveries: BTreeMap<Instant, Decimal>,
+}
+
+/// A perpetual future.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PerpetualQuote {
+    /// Its mark price.
+    #[serde(with = "crate::amount")]
+    #[schemars(with = "String")]
+    pub price: Decimal,
+    /// Its funding rate per 8 hours.
+    #[serde(with = "crate::amount")]
+    #[schemars(with = "String")]
+    pub funding: Decimal,
+    /// What else is known.
+    #[serde(default, skip_serializing_if = "Quote::is_empty")]
+    pub quote: Quote,
+}
+
+/// A dated future.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FutureQuote {
+    /// Its mark price.
+    #[serde(with = "crate::amount")]
+    #[schemars(with = "String")]
+    pub price: Decimal,
+    /// What else is known.
+    #[serde(default, skip_serializing_if = "Quote::is_empty")]
+    pub quote: Quote,
+}
+
+/// The options of one expiry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Expiry {
+    /// The forward price that they are priced on.
+    #[serde(with = "crate::amount")]
+    #[schemars(with = "String")]
+    pub forward: Decimal,
+    /// The options by strike.
+    #[serde(with = "crate::amount::keyed")]
+    #[schemars(with = "BTreeMap<String, Strike>")]
+    pub strikes: BTreeMap<Decimal, Strike>,
+}
+
+/// The two options of one strike. Both are priced at one volatility (put-call parity holds by construction).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Strike {
+    /// Their implied volatility.
+    #[serde(with = "crate::amount")]
+    #[schemars(with = "String")]
+    pub volatility: Decimal,
+    /// The call; absent if it is not listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Quote>,
+    /// The put; absent if it is not listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub put: Option<Quote>,
+}
+
+/// What else is known about an instrument. Nothing of it enters a price.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Quote {
+    /// Open interest: units of the underlying for options, USD for inverse futures and perpetuals.
+    #[serde(default, with = "crate::amount::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub open_interest: Option<Decimal>,
+    /// Best bid.
+    #[serde(default, with = "crate::amount::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub bid: Option<Decimal>,
+    /// Best ask.
+    #[serde(default, with = "crate::amount::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub ask: Option<Decimal>,
+    /// Volume of the last 24 hours, in units of the underlying.
+    #[serde(default, with = "crate::amount::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub volume: Option<Decimal>,
+    /// The venue's own mark, where it was recorded. Margin uses Black-76 at the snapshot's forward and volatility instead.
+    #[serde(default, with = "crate::amount::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub mark: Option<Decimal>,
+}
+
+impl Quote {
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        *self == Quote::default()
+    }
+}
+
+/// Why something is not a snapshot. `place` is a path in the file, such as `BTC, expiry 2026-08-28T08:00:00Z, strike 70000`.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// Not JSON of the format; the message has line and column.
+    #[error("snapshot: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A file larger than is read.
+    #[error("snapshot: {bytes} bytes, at most {} are read", crate::json::MAX_BYTES)]
+    Size {
+        /// Its size.
+        bytes: usize,
+    },
+    /// A figure out of bounds.
+    #[error("snapshot: {place}: {field} is {value}, expected {bound}")]
+    Figure {
+        /// Where.
+        place: String,
+        /// Which figure.
+        field: &'static str,
+        /// Its value.
+        value: Decimal,
+        /// The bound, in words.
+        bound: String,
+    },
+    /// An instrument that has expired at the snapshot's instant.
+    #[error("snapshot: {place}: expired at {expiry}, the snapshot is of {instant}")]
+    Expired {
+        /// Where.
+        place: String,
+        /// Its expiry.
+        expiry: Instant,
+        /// The snapshot's instant.
+        instant: Instant,
+    },
+    /// A delivery price of an expiry that lies ahead.
+    #[error("snapshot: {place}: delivery price of {expiry}, which is after the snapshot's {instant}")]
+    DeliveryAhead {
+        /// Where.
+        place: String,
+        /// The expiry.
+        expiry: Instant,
+        /// The snapshot's instant.
+        instant: Instant,
+    },
+    /// A name of an underlying or asset that is not one.
+    #[error("snapshot: `{0}` is not a name: 1 to 64 bytes in NFC, without white space, control characters, `:` and `,`")]
+    Name(String),
+    /// A strike with neither call nor put, an expiry without strikes, or no underlying at all.
+    #[error("snapshot: {place}: {what}")]
+    Nothing {
+        /// Where.
+        place: String,
+        /// What is missing.
+        what: &'static str,
+    },
+    /// An underlying's coin has another price than the index.
+    #[error("snapshot: asset {asset} is {price} USD, but the index of {asset} is {index}")]
+    CoinAgainstIndex {
+        /// The asset.
+        asset: String,
+        /// Its price among the assets.
+        price: Decimal,
+        /// Its index among the underlyings.
+        index: Decimal,
+    },
+}
+
+impl Snapshot {
+    /// Reads and checks a snapshot's JSON file.
+    ///
+    /// # Errors
+    /// [`SnapshotError`].
+    pub fn from_json(text: &str) -> Result<Snapshot, SnapshotError> {
+        if text.len() > crate::json::MAX_BYTES {
+            return Err(SnapshotError::Size { bytes: text.len() });
+        }
+        let snapshot: Snapshot = serde_json::from_str(text)?;
+        snapshot.check()?;
+        Ok(snapshot)
+    }
+
+    /// The JSON file: one line of text per strike.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Json`], which does not happen.
+    pub fn to_json(&self) -> Result<String, SnapshotError> {
+        // Snapshot, underlyings, underlying, expiries, expiry, strikes: a line of the file per strike.
+        Ok(crate::json::to_text(self, 6)?)
+    }
+
+    /// Checks every figure against the bounds of this module.
+    ///
+    /// # Errors
+    /// [`SnapshotError`].
+    pub fn check(&self) -> Result<(), SnapshotError> {
+        if self.underlyings.is_empty() {
+            return Err(SnapshotError::Nothing { place: "underlyings".to_owned(), what: "there are none" });
+        }
+        for (asset, price) in &self.assets {
+            check_name(asset)?;
+            check_price(&format!("asset {asset}"), "price", *price)?;
+        }
+        for (name, market) in &self.underlyings {
+            check_name(name)?;
+            check_market(name, market, self.instant)?;
+            match self.assets.get(name) {
+                Some(price) if *price != market.index => {
+                    return Err(SnapshotError::CoinAgainstIndex { asset: name.clone(), price: *price, index: market.index });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The canonical bytes, of which [`digest`](Self::digest) is the digest: `[1, instant, provenance, [[asset, price]…], [[name, index,
+    /// rate, [[price, funding, quote]]?, [[expiry, price, quote]…], [[expiry, forward, [[strike, volatility, [call]?, [put]?]…]]…], [[expiry,
+    /// delivery]…]]…]]`, instants in milliseconds, a quote being its five fields, each an array of none or one, the provenance its seven.
+    pub fn canonical(&self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.array(5);
+        writer.uint(FORMAT);
+        writer.uint(self.instant.millis());
+        write_provenance(&mut writer, &self.provenance);
+        writer.list(self.assets.iter(), |w, (name, price)| {
+            w.array(2);
+            w.text(name);
+            w.decimal(*price);
+        });
+        writer.list(self.underlyings.iter(), |w, (name, market)| write_market(w, name, market));
+        writer.into_bytes()
+    }
+
+    /// The digest by which statements and policies name this snapshot.
+    pub fn digest(&self) -> Digest {
+        digest(Personal::Snapshot, &self.canonical())
+    }
+}
+
+fn write_provenance(w: &mut Writer, provenance: &Provenance) {
+    let texts = |w: &mut Writer, list: &[String]| w.list(list.iter(), |w, text| w.text(text));
+    w.array(7);
+    w.text(&provenance.source);
+    w.text(&provenance.licence);
+    w.text(&provenance.importer);
+    texts(w, &provenance.recorded);
+    texts(w, &provenance.derived);
+    texts(w, &provenance.assumed);
+    w.uint(provenance.warnings.into());
+}
+
+fn write_market(w: &mut Writer, name: &str, market: &UnderlyingMarket) {
+    w.array(7);
+    w.text(name);
+    w.decimal(market.index);
+    w.decimal(market.rate);
+    w.option(market.perpetual.as_ref(), |w, perpetual| {
+        w.array(3);
+        w.decimal(perpetual.price);
+        w.decimal(perpetual.funding);
+        write_quote(w, &perpetual.quote);
+    });
+    w.list(market.futures.iter(), |w, (expiry, future)| {
+        w.array(3);
+        w.uint(expiry.millis());
+        w.decimal(future.price);
+        write_quote(w, &future.quote);
+    });
+    w.list(market.expiries.iter(), |w, (instant, expiry)| {
+        w.array(3);
+        w.uint(instant.millis());
+        w.decimal(expiry.forward);
+        w.list(expiry.strikes.iter(), |w, (strike, options)| {
+            w.array(4);
+            w.decimal(*strike);
+            w.decimal(options.volatility);
+            w.option(options.call.as_ref(), write_quote);
+            w.option(options.put.as_ref(), write_quote);
+        });
+    });
+    w.list(market.deliveries.iter(), |w, (expiry, price)| {
+        w.array(2);
+        w.uint(expiry.millis());
+        w.decimal(*price);
+    });
+}
+
+fn write_quote(w: &mut Writer, quote: &Quote) {
+    w.array(5);
+    for field in [quote.open_interest, quote.bid, quote.ask, quote.volume, quote.mark] {
+        w.option(field, Writer::decimal);
+    }
+}
+
+fn check_market(name: &str, market: &UnderlyingMarket, instant: Instant) -> Result<(), SnapshotError> {
+    check_price(name, "index", market.index)?;
+    check_within(name, "rate", market.rate, -MAX_RATE, MAX_RATE)?;
+    if let Some(perpetual) = &market.perpetual {
+        let place = format!("{name}, perpetual");
+        check_price(&place, "price", perpetual.price)?;
+        check_within(&place, "funding", perpetual.funding, -MAX_FUNDING, MAX_FUNDING)?;
+        check_quote(&place, &perpetual.quote)?;
+    }
+    for (expiry, future) in &market.futures {
+        let place = format!("{name}, future {expiry}");
+        check_ahead(&place, *expiry, instant)?;
+        check_price(&place, "price", future.price)?;
+        check_quote(&place, &future.quote)?;
+    }
+    for (instant_of, expiry) in &market.expiries {
+        let place = format!("{name}, expiry {instant_of}");
+        check_ahead(&place, *instant_of, instant)?;
+        check_price(&place, "forward", expiry.forward)?;
+        if expiry.strikes.is_empty() {
+            return Err(SnapshotError::Nothing { place, what: "it has no strikes" });
+        }
+        for (strike, options) in &expiry.strikes {
+            check_strike(&format!("{place}, strike {strike}"), *strike, options)?;
+        }
+    }
+    for (expiry, price) in &market.deliveries {
+        let place = format!("{name}, delivery {expiry}");
+        if *expiry > instant {
+            return Err(SnapshotError::DeliveryAhead { place, expiry: *expiry, instant });
+        }
+        check_price(&place, "price", *price)?;
+    }
+    Ok(())
+}
+
+fn check_strike(place: &str, strike: Decimal, options: &Strike) -> Result<(), SnapshotError> {
+    check_price(place, "strike", strike)?;
+    if options.volatility <= Decimal::ZERO || options.volatility > MAX_VOLATILITY {
+        let bound = format!("above 0 and at most {MAX_VOLATILITY} (a fraction a year)");
+        return Err(SnapshotError::Figure { place: place.to_owned(), field: "volatility", value: options.volatility, bound });
+    }
+    if options.call.is_none() && options.put.is_none() {
+        return Err(SnapshotError::Nothing { place: place.to_owned(), what: "it has neither a call nor a put" });
+    }
+    for quote in [&options.call, &options.put].into_iter().flatten() {
+        check_quote(place, quote)?;
+    }
+    Ok(())
+}
+
+fn check_quote(place: &str, quote: &Quote) -> Result<(), SnapshotError> {
+    let fields = [
+        ("open interest", quote.open_interest, MAX_QUANTITY),
+        ("bid", quote.bid, MAX_PRICE),
+        ("ask", quote.ask, MAX_PRICE),
+        ("volume", quote.volume, MAX_QUANTITY),
+        ("mark", quote.mark, MAX_PRICE),
+    ];
+    for (field, value, most) in fields {
+        check_within(place, field, value.unwrap_or_default(), Decimal::ZERO, most)?;
+    }
+    Ok(())
+}
+
+fn check_ahead(place: &str, expiry: Instant, instant: Instant) -> Result<(), SnapshotError> {
+    if expiry > instant {
+        return Ok(());
+    }
+    Err(SnapshotError::Expired { place: place.to_owned(), expiry, instant })
+}
+
+fn check_price(place: &str, field: &'static str, value: Decimal) -> Result<(), SnapshotError> {
+    if value > Decimal::ZERO && value <= MAX_PRICE {
+        return Ok(());
+    }
+    let bound = format!("above 0 and at most {MAX_PRICE} USD");
+    Err(SnapshotError::Figure { place: place.to_owned(), field, value, bound })
+}
+
+fn check_within(place: &str, field: &'static str, value: Decimal, least: Decimal, most: Decimal) -> Result<(), SnapshotError> {
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    Err(SnapshotError::Figure { place: place.to_owned(), field, value, bound: format!("{least} to {most}") })
+}
+
+fn check_name(name: &str) -> Result<(), SnapshotError> {
+    if crate::universe::is_name(name) {
+        return Ok(());
+    }
+    Err(SnapshotError::Name(name.chars().take(crate::universe::MAX_NAME_BYTES).collect()))
+}

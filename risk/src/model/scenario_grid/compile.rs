@@ -1,0 +1,353 @@
+//! From the rule to a program.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use zkmargin_program::{BuildError, Builder, Header, Linear, Lower, NonNegative, NumberError, Program, Ratio, Real, Upper};
+
+use crate::collateral::{self, CollateralError, Holding};
+use crate::market::{Snapshot, SnapshotError};
+use crate::model::factor::{Factor, inverse, ratio};
+use crate::model::scenario_grid::ScenarioGrid;
+use crate::model::scenario_grid::coverage::Coverage;
+use crate::model::scenario_grid::desk::{Desk, Facts, Moving};
+use crate::model::scenario_grid::parameters::Parameters;
+use crate::pricing::PricingError;
+use crate::terms::{Level, Terms, TermsError};
+use crate::universe::Universe;
+
+/// Exponent of the unit of a program in USD.
+pub const USD_UNIT_EXPONENT: i32 = -10;
+/// Exponent of the unit of a program in a coin.
+pub const COIN_UNIT_EXPONENT: i32 = -14;
+/// Width of a value: 80 bits hold 60,000 billion USD of either sign.
+pub const VALUE_BITS: u32 = 80;
+
+/// The least excess is this many bits narrower than a value, so that twenty of it still fit.
+const EXCESS_MARGIN_BITS: u32 = 8;
+
+/// What the program's requirement is called where it is not met.
+pub const REQUIREMENT: &str = "margin";
+
+/// Why a model, a universe, a snapshot and terms give no program.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The snapshot was not checked, and would not pass.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The terms do not fit the universe.
+    #[error(transparent)]
+    Terms(#[from] TermsError),
+    /// The snapshot has no price of the numéraire.
+    #[error("the snapshot has no price of the numéraire {0}")]
+    Numeraire(String),
+    /// A price cannot be computed.
+    #[error(transparent)]
+    Pricing(#[from] PricingError),
+    /// A price or factor does not fit the program's numbers.
+    #[error("a price or factor of model and snapshot does not fit: {0}")]
+    Number(#[from] NumberError),
+    /// The least excess is beyond what a value holds.
+    #[error("a least excess of {excess} {numeraire} does not fit: expected at most {bound}")]
+    Excess {
+        /// The least excess, in units of the numéraire.
+        excess: u64,
+        /// The numéraire.
+        numeraire: String,
+        /// The bound.
+        bound: u64,
+    },
+    /// The program was refused.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+}
+
+impl From<CollateralError> for CompileError {
+    fn from(error: CollateralError) -> CompileError {
+        match error {
+            CollateralError::Number(error) => error.into(),
+            CollateralError::Build(error) => error.into(),
+        }
+    }
+}
+
+impl ScenarioGrid {
+    /// The program of "`V - ρ R - e >= 0`" for the accounts of a universe at a snapshot, under terms.
+    ///
+    /// # Errors
+    /// [`CompileError`].
+    pub fn compile(&self, universe: &Universe, snapshot: &Snapshot, terms: &Terms) -> Result<Program, CompileError> {
+        snapshot.check()?;
+        let parameters = self.parameters();
+        let coverage = Coverage::of(parameters, universe, snapshot);
+        let compiler = Compiler::new(parameters, snapshot, terms, &coverage)?;
+        let mut builder = Builder::new(universe.layout().clone(), compiler.header())?;
+        for pair in terms.touched_pairs(universe)? {
+            builder.net(pair)?;
+        }
+        builder.prove_empty(&coverage.empty)?;
+        let value = compiler.value(&mut builder)?;
+        let requirement = compiler.requirement(&mut builder)?;
+        compiler.require(&mut builder, value, requirement)?;
+        Ok(builder.finish()?)
+    }
+}
+
+struct Compiler<'a> {
+    parameters: &'a Parameters,
+    terms: &'a Terms,
+    /// The factor of the level.
+    level: Ratio,
+    desks: BTreeMap<&'a str, Desk<'a>>,
+    /// Holding, units per coin, haircut, cap.
+    assets: Vec<(&'a Holding<'a>, Factor, Decimal, Option<Decimal>)>,
+}
+
+fn unit_exponent(parameters: &Parameters) -> i32 {
+    if parameters.numeraire == "USD" { USD_UNIT_EXPONENT } else { COIN_UNIT_EXPONENT }
+}
+
+impl<'a> Compiler<'a> {
+    fn new(
+        parameters: &'a Parameters,
+        snapshot: &'a Snapshot,
+        terms: &'a Terms,
+        coverage: &'a Coverage<'a>,
+    ) -> Result<Compiler<'a>, CompileError> {
+        let units = Ratio::from_decimal(1, -unit_exponent(parameters))?;
+        let numeraire_price = if parameters.numeraire == "USD" {
+            Decimal::ONE
+        } else {
+            collateral::price(snapshot, &parameters.numeraire)
+                .ok_or_else(|| CompileError::Numeraire(parameters.numeraire.clone()))?
+        };
+        let units_per_usd = Factor::new(units).times(inverse(numeraire_price)?)?;
+        let mut assets = Vec::new();
+        let mut moving: BTreeMap<&str, Vec<Moving<'a>>> = BTreeMap::new();
+        for (name, holding) in &coverage.holdings {
+            // What counts has parameters and a price.
+            let (Some(asset), Some(price)) = (parameters.assets.get(*name), collateral::price(snapshot, name)) else {
+                continue;
+            };
+            let per_coin = units_per_usd.times(ratio(price)?)?;
+            assets.push((holding, per_coin, asset.haircut, asset.cap));
+            if let Some(underlying) = &asset.underlying {
+                let whole = parameters.collateral_in_scenarios;
+                moving.entry(underlying).or_default().push(Moving { holding, per_coin, whole });
+            }
+        }
+        let mut desks = BTreeMap::new();
+        for (name, underlying) in &parameters.underlyings {
+            // An underlying without a market has no instrument that counts, and nothing that moves with it.
+            let (Some(market), Some(rows)) =
+                (snapshot.underlyings.get(name), parameters.grids.get(&underlying.grid))
+            else {
+                continue;
+            };
+            let facts = Facts {
+                parameters: underlying,
+                rows,
+                market,
+                now: snapshot.instant,
+                units_per_usd,
+                instruments: coverage.instruments.get(name.as_str()).cloned().unwrap_or_default(),
+                moving: moving.remove(name.as_str()).unwrap_or_default(),
+            };
+            desks.insert(name.as_str(), Desk::new(facts, |asset| collateral::price(snapshot, asset))?);
+        }
+        let level = match terms.level {
+            Level::Initial => parameters.levels.initial,
+            Level::Maintenance => parameters.levels.maintenance,
+        };
+        Ok(Compiler { parameters, terms, level: ratio(level)?, desks, assets })
+    }
+
+    fn header(&self) -> Header {
+        Header {
+            numeraire: self.parameters.numeraire.clone(),
+            unit_exponent: unit_exponent(self.parameters),
+            value_bits: VALUE_BITS,
+        }
+    }
+
+    /// `V`.
+    fn value(&self, builder: &mut Builder) -> Result<Lower, CompileError> {
+        let mut linear = Linear::zero();
+        let mut capped = Vec::new();
+        for desk in self.desks.values() {
+            desk.add_marks(&mut linear)?;
+        }
+        for (holding, per_coin, haircut, cap) in &self.assets {
+            holding.add_value(builder, *per_coin, *haircut, *cap, &mut linear, &mut capped)?;
+        }
+        let value = builder.lower(&linear)?;
+        Ok(capped.into_iter().fold(value, |sum, part| sum + part))
+    }
+
+    /// `R`.
+    fn requirement(&self, builder: &mut Builder) -> Result<Upper, CompileError> {
+        let mut linear = Linear::zero();
+        let mut parts = Vec::new();
+        for (members, gains) in self.groups() {
+            parts.push(self.body(builder, &members, gains)?);
+        }
+        for (name, desk) in &self.desks {
+            for form in desk.roll(self.level)? {
+                let part = magnitude(builder, &format!("roll of {name}"), form, &mut linear)?;
+                parts.push(part);
+            }
+            desk.add_provisions(&mut linear)?;
+        }
+        let requirement = builder.upper(&linear)?;
+        Ok(parts.into_iter().fold(requirement, |sum, part| sum + part))
+    }
+
+    /// The groups, and of those of two or more what of gains counts: `gain_factor` and `gain_cap`. A group of which one underlying
+    /// alone has a market is a group of one.
+    fn groups(&self) -> Vec<(Vec<(&'a str, &Desk<'a>)>, Option<(Decimal, Option<Decimal>)>)> {
+        let mut single: BTreeMap<&'a str, &Desk<'a>> = self.desks.iter().map(|(name, desk)| (*name, desk)).collect();
+        let mut groups = Vec::new();
+        for group in &self.parameters.groups {
+            let members: Vec<_> = group
+                .underlyings
+                .iter()
+                .filter_map(|name| single.remove_entry(name.as_str()))
+                .collect();
+            match members.len() {
+                0 => {}
+                1 => groups.push((members, None)),
+                _ => groups.push((members, Some((group.gain_factor, group.gain_cap)))),
+            }
+        }
+        groups.extend(single.into_iter().map(|member| (vec![member], None)));
+        groups
+    }
+
+    /// `factor(level) · body_g`.
+    fn body(
+        &self,
+        builder: &mut Builder,
+        members: &[(&'a str, &Desk<'a>)],
+        gains: Option<(Decimal, Option<Decimal>)>,
+    ) -> Result<Upper, CompileError> {
+        let mut items = Vec::new();
+        let rows = members.iter().map(|(_, desk)| desk.rows()).max().unwrap_or(0);
+        for row in 0..rows {
+            let mut contributions = Vec::new();
+            for (name, desk) in members {
+                let Some(profit) = desk.profit(row, self.level)? else { continue };
+                contributions.push(match gains {
+                    None => builder.lower(&profit)?,
+                    Some(gains) => self.offset(builder, name, profit, gains)?,
+                });
+            }
+            items.extend(contributions.into_iter().reduce(|sum, part| sum + part).map(|sum| -sum));
+        }
+        self.floors(builder, members, &mut items)?;
+        let first = members.first().map_or("", |(name, _)| *name);
+        let name = match members.len() {
+            0 | 1 => format!("worst row of {first}"),
+            several => format!("worst row of {first} and {} more", several - 1),
+        };
+        Ok(builder.max_non_negative(&name, items)?)
+    }
+
+    /// `factor(level) · κ_g(profit)`, from `factor(level) · profit`.
+    fn offset(
+        &self,
+        builder: &mut Builder,
+        name: &str,
+        profit: Linear,
+        (gain_factor, gain_cap): (Decimal, Option<Decimal>),
+    ) -> Result<Lower, CompileError> {
+        let mut pieces = Vec::new();
+        if gain_factor < Decimal::ONE {
+            pieces.push(builder.lower(&profit)?);
+        }
+        let name = format!("gain of {name} that offsets");
+        if gain_factor.is_zero() {
+            return Ok(builder.min_non_positive(&name, pieces)?);
+        }
+        let part = if gain_factor == Decimal::ONE { profit } else { profit.scale(ratio(gain_factor)?) };
+        pieces.push(builder.lower(&part)?);
+        if let Some(cap) = gain_cap {
+            let units = self.units_of_numeraire().times(ratio(cap)?)?.times(self.level)?;
+            pieces.push(builder.lower(&Linear::constant(units.real()?))?);
+        }
+        Ok(builder.min(&name, pieces)?)
+    }
+
+    fn units_of_numeraire(&self) -> Factor {
+        // The exponent of a header is within the range of a ratio.
+        Factor::new(Ratio::from_decimal(1, -unit_exponent(self.parameters)).unwrap_or(Ratio::ONE))
+    }
+
+    /// Adds `factor(level) · N_g` and `factor(level) · O_g` to what the body is at least.
+    fn floors(
+        &self,
+        builder: &mut Builder,
+        members: &[(&'a str, &Desk<'a>)],
+        items: &mut Vec<Upper>,
+    ) -> Result<(), CompileError> {
+        let mut minimum = None;
+        let mut provisions = Vec::new();
+        for (name, desk) in members {
+            provisions.extend(desk.delta_provision(self.level)?.map(|(net, gross)| (*name, net, gross)));
+            if let Some(form) = desk.short_options(self.level)? {
+                *minimum.get_or_insert_with(Linear::zero) += form;
+            }
+        }
+        if members.len() == 1 {
+            // The two signs of one magnitude are two rows of the body: no variable of its own.
+            for (_, net, gross) in provisions {
+                if net != Linear::zero() {
+                    items.push(builder.upper(&(gross.clone() - net.clone()))?);
+                }
+                items.push(builder.upper(&(gross + net))?);
+            }
+        } else if !provisions.is_empty() {
+            let (mut linear, mut parts) = (Linear::zero(), Vec::new());
+            for (name, net, gross) in provisions {
+                linear += gross;
+                parts.push(magnitude(builder, &format!("net delta of {name}"), net, &mut linear)?);
+            }
+            let linear = builder.upper(&linear)?;
+            items.push(parts.into_iter().fold(linear, |sum, part| sum + part));
+        }
+        if let Some(form) = minimum {
+            items.push(builder.upper(&form)?);
+        }
+        Ok(())
+    }
+
+    /// `D V - N R - D e >= 0` with `ρ = N / D`.
+    fn require(&self, builder: &mut Builder, value: Lower, requirement: Upper) -> Result<(), CompileError> {
+        let (n, d) = reduced(self.terms.ratio.twentieths(), 20);
+        let units_of_one = 10_u128.pow(unit_exponent(self.parameters).unsigned_abs());
+        let bound = u64::try_from((1_u128 << (VALUE_BITS - EXCESS_MARGIN_BITS)) / units_of_one).unwrap_or(u64::MAX);
+        let excess = self.terms.excess;
+        let too_large = || CompileError::Excess { excess, numeraire: self.parameters.numeraire.clone(), bound };
+        let whole = i64::try_from(excess).ok().filter(|_| excess <= bound).ok_or_else(too_large)?;
+        let units = Real::from_integer(whole)
+            .checked_mul(Ratio::from_decimal(1, -unit_exponent(self.parameters))?)?
+            .checked_mul(Ratio::from(i64::from(d)))?;
+        let value = builder.scale(value, NonNegative::from(d))?;
+        let requirement = builder.scale(requirement, NonNegative::from(n))?;
+        let excess = builder.upper(&Linear::constant(units))?;
+        Ok(builder.require_non_negative(REQUIREMENT, value - requirement - excess)?)
+    }
+}
+
+/// `|form| = form + 2 max(-form, 0)`: the first part is added to `linear`, the second is returned. One row and one variable with its
+/// slack, where `|form| >= form`, `|form| >= -form` takes two rows.
+fn magnitude(builder: &mut Builder, name: &str, form: Linear, linear: &mut Linear) -> Result<Upper, CompileError> {
+    let opposite = builder.lower(&form)?;
+    *linear += form;
+    let part = builder.positive_part(name, -opposite)?;
+    Ok(builder.scale(part, NonNegative::from(2))?)
+}
+
+fn reduced(numerator: u32, denominator: u32) -> (u32, u32) {
+    let divisor = num_integer::gcd(numerator, denominator).max(1);
+    (numerator / divisor, denominator / divisor)
+}

@@ -1,0 +1,138 @@
+//! Which instruments and assets of a universe count under a model and a snapshot, and which legs are proven empty.
+
+use std::collections::BTreeMap;
+
+use zkmargin_program::LegId;
+
+use crate::collateral::{self, Holding};
+use crate::market::Snapshot;
+use crate::model::scenario_grid::ScenarioGrid;
+use crate::model::scenario_grid::parameters::{Parameters, Profit};
+use crate::universe::{Asset, Instrument, Style, Universe, Venue};
+use crate::valuation::{Unpriced, priced};
+
+/// A line of a venue that does not count, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uncounted {
+    /// The venue.
+    pub venue: String,
+    /// The instrument, or the asset with its isolated position.
+    pub line: String,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why an instrument is proven empty, or of an asset everything but the balance, which counts nothing.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Why {
+    /// The model has no such underlying.
+    #[error("the model has no such underlying")]
+    Underlying,
+    /// It belongs to an isolated position.
+    #[error("it belongs to an isolated position, which this model does not margin")]
+    Isolated,
+    /// The snapshot does not price the instrument.
+    #[error(transparent)]
+    Unpriced(#[from] Unpriced),
+    /// The model has no such asset.
+    #[error("the model has no such asset")]
+    Asset,
+    /// The snapshot has no price of the asset.
+    #[error("the snapshot has no price of the asset")]
+    AssetPrice,
+    /// The instrument's settlement asset does not count.
+    #[error("its settlement asset does not count")]
+    Settlement,
+    /// The model moves the settlement asset of a linear instrument, or does not move that of an inverse one.
+    #[error("the model does not say that its settlement asset moves as the instrument's does")]
+    SettlementUnderlying,
+    /// The model counts the profit of the underlying in coins.
+    #[error("a linear instrument does not count where the model counts profit in coins")]
+    Linear,
+}
+
+/// What counts, and what does not.
+#[derive(Debug)]
+pub(super) struct Coverage<'a> {
+    /// Instruments that count by underlying, in row order.
+    pub(super) instruments: BTreeMap<&'a str, Vec<&'a Instrument>>,
+    /// Assets that count.
+    pub(super) holdings: BTreeMap<&'a str, Holding<'a>>,
+    /// Legs that are proven empty.
+    pub(super) empty: Vec<LegId>,
+    /// Lines that do not count.
+    pub(super) uncounted: Vec<Uncounted>,
+}
+
+impl<'a> Coverage<'a> {
+    pub(super) fn of(parameters: &Parameters, universe: &'a Universe, snapshot: &Snapshot) -> Coverage<'a> {
+        let mut coverage = Coverage {
+            instruments: BTreeMap::new(),
+            holdings: BTreeMap::new(),
+            empty: Vec::new(),
+            uncounted: Vec::new(),
+        };
+        for (venue, instrument) in universe.instruments() {
+            match instrument_counts(parameters, snapshot, venue, instrument) {
+                Ok(()) => coverage.instruments.entry(&instrument.underlying).or_default().push(instrument),
+                Err(why) => {
+                    coverage.empty.extend([instrument.long, instrument.short]);
+                    coverage.note(venue, instrument.name.clone(), why);
+                }
+            }
+        }
+        for (venue, asset) in universe.assets() {
+            match asset_counts(parameters, snapshot, asset) {
+                Ok(()) => coverage.holdings.entry(&asset.name).or_default().lines.push(asset),
+                Err(why) => {
+                    let carry = asset.carry.iter().flat_map(|pair| [pair.first, pair.second]);
+                    coverage.empty.extend([asset.debt].into_iter().chain(carry).chain(asset.reserve));
+                    coverage.note(venue, asset.label(), why);
+                }
+            }
+        }
+        coverage.empty.sort_unstable();
+        coverage
+    }
+
+    fn note(&mut self, venue: &Venue, line: String, why: Why) {
+        self.uncounted.push(Uncounted { venue: venue.name.clone(), line, why });
+    }
+}
+
+/// The lines that do not count: instruments first, then assets.
+pub fn uncounted(model: &ScenarioGrid, universe: &Universe, snapshot: &Snapshot) -> Vec<Uncounted> {
+    Coverage::of(model.parameters(), universe, snapshot).uncounted
+}
+
+fn asset_counts(parameters: &Parameters, snapshot: &Snapshot, asset: &Asset) -> Result<(), Why> {
+    if asset.isolated.is_some() {
+        return Err(Why::Isolated);
+    }
+    if !parameters.assets.contains_key(&asset.name) {
+        return Err(Why::Asset);
+    }
+    collateral::price(snapshot, &asset.name).map(|_| ()).ok_or(Why::AssetPrice)
+}
+
+fn instrument_counts(
+    parameters: &Parameters,
+    snapshot: &Snapshot,
+    venue: &Venue,
+    instrument: &Instrument,
+) -> Result<(), Why> {
+    let underlying = parameters.underlyings.get(&instrument.underlying).ok_or(Why::Underlying)?;
+    if venue.assets().any(|asset| asset.isolated.as_deref() == Some(&instrument.name)) {
+        return Err(Why::Isolated);
+    }
+    priced(snapshot, instrument)?;
+    let settlement = venue.settlement_of(instrument).ok_or(Why::Settlement)?;
+    asset_counts(parameters, snapshot, settlement).map_err(|_| Why::Settlement)?;
+    let moves_with = parameters.assets.get(&settlement.name).and_then(|asset| asset.underlying.as_deref());
+    match instrument.style {
+        Style::Inverse if moves_with == Some(&instrument.underlying) => Ok(()),
+        Style::Linear if moves_with.is_none() && underlying.profit == Profit::Usd => Ok(()),
+        Style::Linear if moves_with.is_none() => Err(Why::Linear),
+        Style::Inverse | Style::Linear => Err(Why::SettlementUnderlying),
+    }
+}

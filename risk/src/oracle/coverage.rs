@@ -1,0 +1,153 @@
+//! What counts, and the refusal of a book that holds anything else.
+
+use num_rational::BigRational;
+
+use crate::amount::to_ratio;
+use crate::market::Snapshot;
+use crate::model::scenario_grid::parameters::{Parameters, Profit};
+use crate::oracle::OracleError;
+use crate::universe::{Asset, Instrument, Style, Universe, Venue};
+use crate::valuation::{self, Unpriced};
+
+/// Why an instrument or asset does not count.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Uncounted {
+    /// The model does not know the asset.
+    #[error("the model has no asset {0}")]
+    AssetNotInModel(String),
+    /// The snapshot has no price of the asset.
+    #[error("the snapshot has no price of {0}")]
+    NoPrice(String),
+    /// The asset belongs to an isolated position, or is listed for nothing else.
+    #[error("{0} is not listed for cross margin")]
+    NotCross(String),
+    /// The model does not know the underlying.
+    #[error("the model has no underlying {0}")]
+    UnderlyingNotInModel(String),
+    /// The instrument is margined by itself.
+    #[error("it is margined as an isolated position")]
+    Isolated,
+    /// The snapshot does not price the instrument.
+    #[error(transparent)]
+    Unpriced(#[from] Unpriced),
+    /// What it settles in does not count.
+    #[error("it settles in {asset}, which does not count: {reason}")]
+    Settlement {
+        /// The settlement asset.
+        asset: String,
+        /// Why that does not count.
+        reason: Box<Uncounted>,
+    },
+    /// An inverse instrument on another underlying than its coin moves with.
+    #[error("it is inverse, but {asset} does not move with {underlying} in the model")]
+    CoinMovesOtherwise {
+        /// The settlement asset.
+        asset: String,
+        /// The instrument's underlying.
+        underlying: String,
+    },
+    /// A linear instrument that settles in an asset that moves with an underlying.
+    #[error("it is linear, but {asset} moves with {moves_with} in the model")]
+    MoneyMoves {
+        /// The settlement asset.
+        asset: String,
+        /// The underlying that it moves with.
+        moves_with: String,
+    },
+    /// A linear instrument where profit is counted in coins.
+    #[error("it is linear, and the model counts profit on {0} in coins")]
+    ProfitInCoins(String),
+}
+
+/// Something held that does not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotCounted {
+    /// The venue.
+    pub venue: String,
+    /// The instrument's name, or the asset's and which of its legs: `USDC debt`.
+    pub line: String,
+    /// Why it does not count.
+    pub reason: Uncounted,
+}
+
+/// `deribit:BTC-X (reason); …`, the first few of them.
+pub(super) fn list(all: &[NotCounted]) -> String {
+    const SHOWN: usize = 20;
+    let each = all.iter().take(SHOWN).map(|held| format!("{}:{} ({})", held.venue, held.line, held.reason));
+    let more = (all.len() > SHOWN).then(|| format!("and {} more", all.len() - SHOWN));
+    each.chain(more).collect::<Vec<_>>().join("; ")
+}
+
+/// The rules of "What counts", for one model, universe and snapshot.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Coverage<'a> {
+    pub(crate) parameters: &'a Parameters,
+    pub(crate) universe: &'a Universe,
+    pub(crate) snapshot: &'a Snapshot,
+}
+
+impl Coverage<'_> {
+    /// `p_a` in USD: the snapshot's own price, else the index of the underlying of that name.
+    pub(crate) fn price(&self, asset: &str) -> Option<BigRational> {
+        let own = self.snapshot.assets.get(asset).copied();
+        own.or_else(|| self.snapshot.underlyings.get(asset).map(|market| market.index)).map(to_ratio)
+    }
+
+    /// `p_M` in USD.
+    pub(crate) fn numeraire_price(&self) -> Result<BigRational, OracleError> {
+        let numeraire = &self.parameters.numeraire;
+        if numeraire == "USD" {
+            return Ok(BigRational::from_integer(1.into()));
+        }
+        self.price(numeraire).ok_or_else(|| OracleError::Numeraire(numeraire.clone()))
+    }
+
+    /// Whether the asset of this name counts.
+    pub(crate) fn asset(&self, name: &str) -> Result<(), Uncounted> {
+        if !self.parameters.assets.contains_key(name) {
+            return Err(Uncounted::AssetNotInModel(name.to_owned()));
+        }
+        if self.price(name).is_none() {
+            return Err(Uncounted::NoPrice(name.to_owned()));
+        }
+        if !self.universe.assets().any(|(_, asset)| asset.name == name && asset.isolated.is_none()) {
+            return Err(Uncounted::NotCross(name.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Whether an asset's line counts: an isolated one does not.
+    pub(crate) fn line(&self, asset: &Asset) -> Result<(), Uncounted> {
+        if asset.isolated.is_some() {
+            return Err(Uncounted::NotCross(asset.label()));
+        }
+        self.asset(&asset.name)
+    }
+
+    /// Whether an instrument counts.
+    pub(crate) fn instrument(&self, venue: &Venue, instrument: &Instrument) -> Result<(), Uncounted> {
+        let underlying = &instrument.underlying;
+        let Some(rules) = self.parameters.underlyings.get(underlying) else {
+            return Err(Uncounted::UnderlyingNotInModel(underlying.clone()));
+        };
+        if venue.assets().any(|asset| asset.isolated.as_ref() == Some(&instrument.name)) {
+            return Err(Uncounted::Isolated);
+        }
+        // The market of the underlying among it.
+        valuation::priced(self.snapshot, instrument)?;
+        let asset = &instrument.settlement;
+        if let Err(reason) = self.asset(asset) {
+            return Err(Uncounted::Settlement { asset: asset.clone(), reason: Box::new(reason) });
+        }
+        let moves_with = self.parameters.assets.get(asset).and_then(|asset| asset.underlying.as_ref());
+        match (instrument.style, moves_with) {
+            (Style::Inverse, Some(coin)) if coin == underlying => Ok(()),
+            (Style::Inverse, _) => {
+                Err(Uncounted::CoinMovesOtherwise { asset: asset.clone(), underlying: underlying.clone() })
+            }
+            (Style::Linear, Some(coin)) => Err(Uncounted::MoneyMoves { asset: asset.clone(), moves_with: coin.clone() }),
+            (Style::Linear, None) if rules.profit == Profit::Coin => Err(Uncounted::ProfitInCoins(underlying.clone())),
+            (Style::Linear, None) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The rules of the margin models in plain arithmetic: what a book is worth and what it must be worth, exactly.
+//!
+//! A model becomes a program of integers that rounds against the holder. This module says what the same rule gives without any rounding: it is
+//! written from the words of the [rule](crate::model::scenario_grid::parameters) alone, in exact fractions, on the same unrounded prices (each
+//! `f64` of [`crate::valuation`] as the dyadic fraction it is). So it is a check of the program, and the source of the trader's private
+//! [report](crate::report):
+//!
+//! - *the program is feasible* implies *the excess here is at least 0*, without any tolerance;
+//! - *the excess here is at least the program's stated bound* implies *the program is feasible*.
+//!
+//! # Where the rule leaves a reading open
+//! - An asset line of an isolated position never counts: its balance is worth 0 and its other legs must be empty, even where an
+//!   asset of the same name counts.
+//! - An underlying of the model that the snapshot does not have contributes nothing, and an asset that moves with it does not move.
+//!   Its group stays the group that the file makes it.
+//! - A slot that is no leg of any line must be empty.
+
+pub(crate) mod coverage;
+pub(crate) mod exact;
+pub mod scenario_grid;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use num_bigint::BigInt;
+use num_rational::BigRational;
+use num_traits::Zero;
+
+use crate::market::Snapshot;
+use crate::model::Model;
+use crate::pricing::PricingError;
+use crate::terms::{Level, Ratio20, Terms, TermsError};
+use crate::universe::Universe;
+
+pub use crate::oracle::coverage::{NotCounted, Uncounted};
+
+/// Why a book has no margin. It names what is held: for the trader and the venue alone.
+#[derive(Debug, thiserror::Error)]
+pub enum OracleError {
+    /// A book of another length than the universe's layout.
+    #[error("the book has {length} numbers, the universe has {slots} slots")]
+    Length {
+        /// Its length.
+        length: usize,
+        /// Slots of the layout.
+        slots: usize,
+    },
+    /// Lots in a slot that is no leg.
+    #[error("slot {slot} of the book is not empty, but no leg of the universe")]
+    NoLeg {
+        /// The slot.
+        slot: usize,
+    },
+    /// The book holds what the model does not count, so it has no proof.
+    #[error("the book holds what does not count, and so has no margin: {}", coverage::list(.0))]
+    NotCounted(Vec<NotCounted>),
+    /// The numéraire has no price.
+    #[error("the numéraire {0} has no price in the snapshot")]
+    Numeraire(String),
+    /// A price of a snapshot that was not checked.
+    #[error("pricing {underlying}: {source}")]
+    Pricing {
+        /// The underlying.
+        underlying: String,
+        /// What is wrong.
+        source: PricingError,
+    },
+    /// A price that came out as no number, or not at all; a checked snapshot and model have none.
+    #[error("{instrument} has no finite value")]
+    NoValue {
+        /// The instrument.
+        instrument: String,
+    },
+}
+
+/// What a margin model makes of a book: all figures exact, money in units of the numéraire unless it says otherwise.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Evaluation {
+    /// What money is counted in: `USD`, or an asset.
+    pub numeraire: String,
+    /// The value `V`.
+    pub value: BigRational,
+    /// The part of `V` that is options, at their mark.
+    pub options: BigRational,
+    /// The part of `V` that is futures and perpetuals: their legs' values, which together with carry are unrealized profit.
+    pub futures: BigRational,
+    /// What is held and owed of each asset, by name; only assets of which there is anything.
+    pub collateral: Vec<Collateral>,
+    /// What the book has on each underlying of the model that the snapshot has.
+    pub underlyings: BTreeMap<String, Exposure>,
+    /// The groups of which the snapshot has an underlying, and the largest loss of each.
+    pub groups: Vec<GroupLoss>,
+    /// The requirement `R` at the initial level.
+    pub initial: BigRational,
+    /// The requirement `R` at the maintenance level.
+    pub maintenance: BigRational,
+}
+
+impl fmt::Debug for Evaluation {
+    /// Shows nothing: it is the trader's secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Evaluation").finish_non_exhaustive()
+    }
+}
+
+/// One asset of a book, over all venues. Amounts in coins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collateral {
+    /// The asset; `USDC isolated in X` is a line of its own.
+    pub asset: String,
+    /// Why its balance is worth nothing, if that is so.
+    pub uncounted: Option<Uncounted>,
+    /// The balance `B_a`.
+    pub balance: BigRational,
+    /// The debt `D_a`.
+    pub debt: BigRational,
+    /// The carry `K_a`, credit less debit.
+    pub carry: BigRational,
+    /// The reserve `G_a`.
+    pub reserve: BigRational,
+    /// The price `p_a` in USD, if there is one.
+    pub price: Option<BigRational>,
+    /// The part of the balance that does not count.
+    pub haircut: BigRational,
+    /// Most coins that count.
+    pub cap: Option<BigRational>,
+    /// `H_a`: the coins of the balance that count.
+    pub counted: BigRational,
+    /// `(p_a / p_M) (H_a - D_a + K_a - G_a)`: its part of `V`.
+    pub value: BigRational,
+    /// `(p_a / p_M) (B_a - D_a + K_a - G_a)`: the same without haircut and cap, and also where it does not count.
+    pub market_value: BigRational,
+}
+
+/// What a book has on one underlying.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exposure {
+    /// The profit of each row of the underlying's grid, in the order of the grid.
+    pub rows: Vec<RowProfit>,
+    /// `Δ_u`: net delta in coins.
+    pub net_delta: BigRational,
+    /// `Γ_u`: gross delta in coins.
+    pub gross_delta: BigRational,
+    /// The underlying's part of the delta provision `N_g`.
+    pub delta_provision: BigRational,
+    /// The underlying's part of the short option minimum `O_g`.
+    pub short_option_minimum: BigRational,
+    /// `roll_u`.
+    pub roll: BigRational,
+    /// `fees_u`.
+    pub fees: BigRational,
+    /// `funding_u`.
+    pub funding: BigRational,
+}
+
+/// The profit of one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowProfit {
+    /// What the scenario would bring.
+    pub profit: BigRational,
+    /// `Π_{u,r}`: that times the row's weight.
+    pub weighted: BigRational,
+}
+
+/// The largest loss of a group of underlyings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupLoss {
+    /// Its underlyings, as the model names them.
+    pub underlyings: Vec<String>,
+    /// `loss_{g,r}`, gains offset as the model allows.
+    pub losses: Vec<BigRational>,
+    /// The row of the largest loss (the first of several), whether or not it is above 0.
+    pub worst: usize,
+    /// `N_g`.
+    pub delta_provision: BigRational,
+    /// `O_g`.
+    pub short_option_minimum: BigRational,
+    /// `body_g`.
+    pub body: BigRational,
+    /// Which of them `body_g` is.
+    pub binding: Binding,
+}
+
+/// What the body of a group's requirement is.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Binding {
+    /// Nothing is above 0.
+    Nothing,
+    /// The worst row.
+    Scenario,
+    /// The provision for net and gross delta.
+    DeltaProvision,
+    /// The minimum for short options.
+    ShortOptionMinimum,
+}
+
+impl Evaluation {
+    /// `R` at a level.
+    pub const fn requirement(&self, level: Level) -> &BigRational {
+        match level {
+            Level::Initial => &self.initial,
+            Level::Maintenance => &self.maintenance,
+        }
+    }
+
+    /// `V - ρ R - e`, which a proof says is at least 0; `least_excess` is `e` in units of the numéraire.
+    pub fn excess(&self, level: Level, ratio: Ratio20, least_excess: u64) -> BigRational {
+        let ratio = BigRational::new(ratio.twentieths().into(), 20.into());
+        &self.value - ratio * self.requirement(level) - BigRational::from_integer(least_excess.into())
+    }
+
+    /// Collateral at its price, whole, and unrealized profit of futures and perpetuals: less debts and what is reserved, without options.
+    pub fn equity(&self) -> BigRational {
+        self.collateral.iter().fold(self.futures.clone(), |sum, line| sum + &line.market_value)
+    }
+
+    /// [`equity`](Self::equity) with options at their mark. `V` is this without haircuts, what is above caps, and what does not count.
+    pub fn net_liquidation_value(&self) -> BigRational {
+        self.equity() + &self.options
+    }
+}
+
+/// What `model` makes of a book: `legs` has one number of lots per slot of the universe's layout, gross.
+///
+/// Several accounts are added up leg by leg; an order goes in by [`with_public_amounts`].
+///
+/// # Errors
+/// [`OracleError`]; [`OracleError::NotCounted`] for a book that holds what does not count.
+pub fn evaluate(model: &Model, universe: &Universe, snapshot: &Snapshot, legs: &[u64]) -> Result<Evaluation, OracleError> {
+    match model {
+        Model::ScenarioGrid(model) => scenario_grid::evaluate(model, universe, snapshot, legs),
+    }
+}
+
+/// The book after the order and deposit of `terms`: their amounts are added, and each pair of legs that they touch is netted. Other pairs
+/// stay gross.
+///
+/// # Errors
+/// Those of [`Terms::public_amounts`]. Numbers of lots beyond `u64` stay at its largest.
+pub fn with_public_amounts(universe: &Universe, terms: &Terms, legs: &[u64]) -> Result<Vec<u64>, TermsError> {
+    let mut after = legs.to_vec();
+    for (leg, lots) in terms.public_amounts(universe)? {
+        if let Some(slot) = after.get_mut(leg.index()) {
+            *slot = slot.saturating_add(lots);
+        }
+    }
+    for pair in terms.touched_pairs(universe)? {
+        let (first, second) = (pair.first.index(), pair.second.index());
+        let both = after.get(first).min(after.get(second)).copied().unwrap_or(0);
+        for leg in [first, second] {
+            if let Some(slot) = after.get_mut(leg) {
+                *slot -= both;
+            }
+        }
+    }
+    Ok(after)
+}
+
+/// The larger; the first of two equal ones.
+pub(crate) fn larger(a: BigRational, b: BigRational) -> BigRational {
+    if b > a { b } else { a }
+}
+
+/// The smaller; the first of two equal ones.
+pub(crate) fn smaller(a: BigRational, b: BigRational) -> BigRational {
+    if b < a { b } else { a }
+}
+
+pub(crate) fn positive_part(x: BigRational) -> BigRational {
+    larger(BigRational::zero(), x)
+}
+
+/// A number of lots as a fraction.
+pub(crate) fn whole(lots: u64) -> BigRational {
+    BigRational::from_integer(BigInt::from(lots))
+}

@@ -1,0 +1,309 @@
+//! Whether a partner's policy accepts what it is shown. Facts ([`crate::facts`]) come before, signatures and the proof after.
+
+use std::collections::BTreeSet;
+
+use thiserror::Error;
+use zkmargin_risk::canonical::Digest;
+use zkmargin_risk::instant::Instant;
+use zkmargin_risk::terms::{Level, Ratio20};
+use zkmargin_risk::universe::Network;
+
+use crate::age::Age;
+use crate::book::Book;
+use crate::dsse::PublicKey;
+use crate::facts::{Place, account_counts};
+use crate::policy::{AcceptedSnapshots, NonceRule, Policy};
+use crate::statement::Statement;
+
+/// The files that the verifier was given, as a policy sees them.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Presented {
+    /// Network of the universe.
+    pub network: Network,
+    /// Digest of the universe.
+    pub universe: Digest,
+    /// Digest of the snapshot.
+    pub snapshot: Digest,
+    /// Instant of the snapshot.
+    pub snapshot_instant: Instant,
+    /// Digest of the model.
+    pub model: Digest,
+}
+
+/// Why a policy does not accept. `at` is the instant of verification.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PolicyRefusal {
+    /// Another network.
+    #[error("the universe is of network {found:?}, the policy is for {expected:?}")]
+    Network {
+        /// The universe's.
+        found: Network,
+        /// The policy's.
+        expected: Network,
+    },
+    /// A universe that is not accepted.
+    #[error("universe {found} is not accepted by the policy")]
+    Universe {
+        /// Its digest.
+        found: Digest,
+    },
+    /// A model that is not accepted.
+    #[error("model {found} is not accepted by the policy")]
+    Model {
+        /// Its digest.
+        found: Digest,
+    },
+    /// A snapshot that is not accepted.
+    #[error("snapshot {found} is not accepted by the policy")]
+    Snapshot {
+        /// Its digest.
+        found: Digest,
+    },
+    /// A snapshot that is too old.
+    #[error("the snapshot is of {instant}, at {at} that is more than {most} ago")]
+    SnapshotAge {
+        /// Its instant.
+        instant: Instant,
+        /// Instant of verification.
+        at: Instant,
+        /// The oldest that is accepted.
+        most: Age,
+    },
+    /// An attestation that is too old.
+    #[error("{place}: signed at {time}, at {at} that is more than {most} ago")]
+    AttestationAge {
+        /// The attestation.
+        place: Box<Place>,
+        /// When it was signed.
+        time: Instant,
+        /// Instant of verification.
+        at: Instant,
+        /// The oldest that is accepted.
+        most: Age,
+    },
+    /// Made to somebody else.
+    #[error("statement {statement} is made to audience {found}, the policy is of {expected}")]
+    Audience {
+        /// The statement.
+        statement: usize,
+        /// Its audience.
+        found: PublicKey,
+        /// The policy's.
+        expected: PublicKey,
+    },
+    /// For a credit line that the policy does not have.
+    #[error("statement {statement} is for book {:?}, which the policy does not have", found.as_str())]
+    Book {
+        /// The statement.
+        statement: usize,
+        /// Its book.
+        found: Book,
+    },
+    /// A venue that is not accepted.
+    #[error("{place}: the policy does not accept this venue")]
+    Venue {
+        /// The attestation.
+        place: Box<Place>,
+    },
+    /// A key that is not accepted for the venue.
+    #[error("{place}: the policy does not accept the key {key} for this venue")]
+    Key {
+        /// The attestation.
+        place: Box<Place>,
+        /// The key that is said to have signed.
+        key: PublicKey,
+    },
+    /// A venue that must be there and is not.
+    #[error("statement {statement} has no attestation of venue {venue:?}, which the policy requires")]
+    RequiredVenue {
+        /// The statement.
+        statement: usize,
+        /// The venue.
+        venue: String,
+    },
+    /// Several subjects that are not known to be one party.
+    #[error("statement {statement} is about subjects that no group of the policy has together: {subjects:?}")]
+    Subjects {
+        /// The statement.
+        statement: usize,
+        /// Its subjects, at least two.
+        subjects: Vec<PublicKey>,
+    },
+    /// An account of a subject is missing.
+    #[error("statement {statement} has {found} of the {said} accounts of subject {subject} at venue {venue:?}, the policy demands all")]
+    AccountMissing {
+        /// The statement.
+        statement: usize,
+        /// The venue.
+        venue: String,
+        /// The subject.
+        subject: PublicKey,
+        /// Accounts in the statement.
+        found: usize,
+        /// Accounts that the venue says there are.
+        said: u32,
+    },
+    /// A lower level than demanded.
+    #[error("statement {statement} is of level {found}, the policy demands {expected}")]
+    Level {
+        /// The statement.
+        statement: usize,
+        /// Its level.
+        found: Level,
+        /// The policy's.
+        expected: Level,
+    },
+    /// A smaller ratio than demanded.
+    #[error("statement {statement} is of ratio {found}, the policy demands at least {expected}")]
+    Ratio {
+        /// The statement.
+        statement: usize,
+        /// Its ratio.
+        found: Ratio20,
+        /// The policy's.
+        expected: Ratio20,
+    },
+    /// A smaller excess than demanded.
+    #[error("statement {statement} is of excess {found}, the policy demands at least {expected}")]
+    Excess {
+        /// The statement.
+        statement: usize,
+        /// Its excess, in whole units of the numéraire.
+        found: u64,
+        /// The policy's.
+        expected: u64,
+    },
+    /// The policy requires a nonce and the verifier was told none.
+    #[error("the policy requires a nonce: say which one was drawn for this statement")]
+    NonceNotGiven,
+    /// Another nonce than the one that was drawn.
+    #[error("statement {statement} carries nonce {}, expected {}", hex::encode(found), hex::encode(expected))]
+    Nonce {
+        /// The statement.
+        statement: usize,
+        /// Its nonce.
+        found: [u8; 32],
+        /// The one that was drawn.
+        expected: [u8; 32],
+    },
+}
+
+impl Policy {
+    /// Whether this policy accepts `statements` about the facts `presented`, at the instant `at`; `nonce` is the one that the
+    /// partner drew for them, if any.
+    ///
+    /// # Errors
+    /// The first [`PolicyRefusal`].
+    pub fn accept(
+        &self,
+        presented: &Presented,
+        statements: &[&Statement],
+        nonce: Option<[u8; 32]>,
+        at: Instant,
+    ) -> Result<(), PolicyRefusal> {
+        self.accept_facts(presented, at)?;
+        if nonce.is_none() && self.nonce == NonceRule::Required {
+            return Err(PolicyRefusal::NonceNotGiven);
+        }
+        for (index, statement) in statements.iter().enumerate() {
+            self.accept_terms(index, statement, nonce)?;
+            self.accept_attestations(index, statement, at)?;
+            self.accept_party(index, statement)?;
+        }
+        Ok(())
+    }
+
+    fn accept_facts(&self, presented: &Presented, at: Instant) -> Result<(), PolicyRefusal> {
+        if presented.network != self.network {
+            return Err(PolicyRefusal::Network { found: presented.network, expected: self.network });
+        }
+        if !self.universes.contains(&presented.universe) {
+            return Err(PolicyRefusal::Universe { found: presented.universe });
+        }
+        if !self.models.contains(&presented.model) {
+            return Err(PolicyRefusal::Model { found: presented.model });
+        }
+        let snapshot_accepted = match &self.snapshots {
+            AcceptedSnapshots::Given => true,
+            AcceptedSnapshots::Listed(digests) => digests.contains(&presented.snapshot),
+        };
+        if !snapshot_accepted {
+            return Err(PolicyRefusal::Snapshot { found: presented.snapshot });
+        }
+        if at.millis_since(presented.snapshot_instant) > self.max_snapshot_age.millis() {
+            return Err(PolicyRefusal::SnapshotAge { instant: presented.snapshot_instant, at, most: self.max_snapshot_age });
+        }
+        Ok(())
+    }
+
+    fn accept_terms(&self, index: usize, statement: &Statement, nonce: Option<[u8; 32]>) -> Result<(), PolicyRefusal> {
+        if statement.audience != self.audience {
+            return Err(PolicyRefusal::Audience { statement: index, found: statement.audience, expected: self.audience });
+        }
+        if !self.books.contains(&statement.book) {
+            return Err(PolicyRefusal::Book { statement: index, found: statement.book.clone() });
+        }
+        if let Some(expected) = nonce.filter(|nonce| *nonce != statement.nonce) {
+            return Err(PolicyRefusal::Nonce { statement: index, found: statement.nonce, expected });
+        }
+        if strictness(statement.terms.level) < strictness(self.level) {
+            return Err(PolicyRefusal::Level { statement: index, found: statement.terms.level, expected: self.level });
+        }
+        if statement.terms.ratio < self.ratio {
+            return Err(PolicyRefusal::Ratio { statement: index, found: statement.terms.ratio, expected: self.ratio });
+        }
+        if statement.terms.excess < self.excess {
+            return Err(PolicyRefusal::Excess { statement: index, found: statement.terms.excess, expected: self.excess });
+        }
+        Ok(())
+    }
+
+    fn accept_attestations(&self, index: usize, statement: &Statement, at: Instant) -> Result<(), PolicyRefusal> {
+        for signed in &statement.attestations {
+            let content = signed.content();
+            let place = || Box::new(Place::of(index, content));
+            let keys = self.venues.get(&content.venue).ok_or_else(|| PolicyRefusal::Venue { place: place() })?;
+            if !keys.contains(&signed.key()) {
+                return Err(PolicyRefusal::Key { place: place(), key: signed.key() });
+            }
+            let most = self.max_attestation_age;
+            if at.millis_since(content.time) > most.millis() {
+                return Err(PolicyRefusal::AttestationAge { place: place(), time: content.time, at, most });
+            }
+        }
+        let present = |venue: &&String| statement.attestations.iter().any(|signed| signed.content().venue == **venue);
+        match self.required_venues.iter().find(|venue| !present(venue)) {
+            Some(venue) => Err(PolicyRefusal::RequiredVenue { statement: index, venue: venue.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn accept_party(&self, index: usize, statement: &Statement) -> Result<(), PolicyRefusal> {
+        let subjects = statement.subjects();
+        let one_party = |group: &BTreeSet<PublicKey>| subjects.iter().all(|subject| group.contains(subject));
+        if subjects.len() > 1 && !self.subject_groups.iter().any(one_party) {
+            return Err(PolicyRefusal::Subjects { statement: index, subjects });
+        }
+        if !self.all_accounts {
+            return Ok(());
+        }
+        for ((venue, subject), count) in account_counts(statement) {
+            if usize::try_from(count.most).map_or(true, |most| count.found < most) {
+                let (venue, found, said) = (venue.to_owned(), count.found, count.most);
+                return Err(PolicyRefusal::AccountMissing { statement: index, venue, subject, found, said });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Levels by what they demand.
+fn strictness(level: Level) -> u8 {
+    match level {
+        Level::Maintenance => 0,
+        Level::Initial => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! `zkmargin-verify`: checks a margin proof against a partner's policy and the partner's own files.
+//!
+//! Exit codes: 0 valid; 1 anything wrong inside proof or signature bytes; 2 usage, input and output, a file that does not
+//! decode; 3 refused by policy; 70 internal.
+
+use std::fmt::Display;
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, anyhow};
+use clap::{Args, Parser, Subcommand};
+use zkmargin_circuits::{Parameters, ParametersError};
+use zkmargin_risk::canonical::parse_hex;
+use zkmargin_risk::instant::Instant;
+use zkmargin_risk::json::MAX_BYTES;
+use zkmargin_risk::market::Snapshot;
+use zkmargin_risk::model::{Model, PRESETS};
+use zkmargin_risk::universe::Universe;
+use zkmargin_verifier::envelope::FileKind;
+use zkmargin_verifier::file::{default_cache_dir, read_file};
+use zkmargin_verifier::policy::MAX_POLICY_BYTES;
+use zkmargin_verifier::verify::exit;
+use zkmargin_verifier::{Context, Policy, Verdict, verify_bundle};
+
+/// Checks a margin proof against your policy and your own copies of universe, snapshot and model.
+///
+/// Exit codes: 0 valid; 1 anything wrong inside proof or signature bytes; 2 usage, input and output, a file that does not decode;
+/// 3 refused by your policy; 70 internal error.
+#[derive(Debug, Parser)]
+#[command(name = "zkmargin-verify", version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    verify: Option<VerifyArgs>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Prints 32 random bytes in hexadecimal: send them to the trader, who puts them into the statement.
+    Nonce,
+}
+
+#[derive(Debug, Args)]
+struct VerifyArgs {
+    /// Your policy: what you accept (JSON).
+    #[arg(long)]
+    policy: PathBuf,
+    /// Your copy of the universe (JSON).
+    #[arg(long)]
+    universe: PathBuf,
+    /// Your copy of the market snapshot (JSON).
+    #[arg(long)]
+    snapshot: PathBuf,
+    /// The margin model: the name of a preset (paradex-pm, deribit-pm), or a file (JSON).
+    #[arg(long)]
+    model: PathBuf,
+    /// The bundle of statements and proof.
+    proof: PathBuf,
+    /// The nonce that you drew for this proof, 64 hexadecimal digits.
+    #[arg(long, value_parser = parse_hex::<32>)]
+    nonce: Option<[u8; 32]>,
+    /// The instant at which to verify, such as 2026-08-06T12:01:00Z; by default the system's clock.
+    #[arg(long)]
+    at: Option<Instant>,
+    /// Prints the answer as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Folder of the parameter cache; by default $XDG_CACHE_HOME/zkmargin or ~/.cache/zkmargin.
+    #[arg(long, conflicts_with = "no_cache")]
+    cache: Option<PathBuf>,
+    /// Neither reads nor writes a parameter cache.
+    #[arg(long)]
+    no_cache: bool,
+}
+
+/// A refusal with its exit code.
+#[derive(Debug)]
+struct Failure {
+    code: u8,
+    error: anyhow::Error,
+}
+
+impl Failure {
+    fn usage(error: anyhow::Error) -> Failure {
+        Failure { code: exit::USAGE, error }
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // A panic is an error of ours, not of the input: it must not look like a refusal.
+    match catch_unwind(|| run(&cli)) {
+        Ok(code) => ExitCode::from(code),
+        Err(_) => ExitCode::from(exit::INTERNAL),
+    }
+}
+
+fn run(cli: &Cli) -> u8 {
+    match (&cli.command, &cli.verify) {
+        (Some(Command::Nonce), _) => match nonce() {
+            Ok(text) => print(&text).map_or(exit::USAGE, |()| exit::OK),
+            Err(error) => refuse(&Failure { code: exit::INTERNAL, error }, None),
+        },
+        (None, Some(args)) => match verify(args) {
+            Ok(verdict) => answer(args, &verdict),
+            Err(failure) => refuse(&failure, Some(args)),
+        },
+        (None, None) => refuse(&Failure::usage(anyhow!("nothing to verify: see --help")), None),
+    }
+}
+
+fn nonce() -> anyhow::Result<String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).context("no randomness from the operating system")?;
+    Ok(hex::encode(bytes))
+}
+
+fn verify(args: &VerifyArgs) -> Result<Verdict, Failure> {
+    let at = match args.at {
+        Some(at) => at,
+        None => now().map_err(|error| Failure { code: exit::INTERNAL, error })?,
+    };
+    let policy = load(&args.policy, MAX_POLICY_BYTES, |bytes| Ok(Policy::from_json(bytes)?)).map_err(Failure::usage)?;
+    let universe = load(&args.universe, MAX_BYTES, |bytes| Ok(Universe::from_json(text(bytes)?)?)).map_err(Failure::usage)?;
+    let snapshot = load(&args.snapshot, MAX_BYTES, |bytes| Ok(Snapshot::from_json(text(bytes)?)?)).map_err(Failure::usage)?;
+    let model = load_model(&args.model).map_err(Failure::usage)?;
+    let bundle = read_file(&args.proof, FileKind::Bundle.max_bytes()).map_err(|error| Failure::usage(error.into()))?;
+
+    let cache = if args.no_cache { None } else { args.cache.clone().or_else(default_cache_dir) };
+    let parameters = Parameters::load(universe.k(), cache.as_deref()).map_err(|error| Failure {
+        code: if matches!(error, ParametersError::UnsupportedK { .. }) { exit::USAGE } else { exit::INTERNAL },
+        error: error.into(),
+    })?;
+    let context = Context { universe: &universe, snapshot: &snapshot, model: &model, parameters: &parameters };
+    verify_bundle(&context, &policy, args.nonce, &bundle, at).map_err(|error| {
+        let code = error.exit_code();
+        let error = anyhow::Error::from(error).context(format!("{}: refused at {at}", args.proof.display()));
+        Failure { code, error }
+    })
+}
+
+/// Reads a file and what is in it; an error names the file.
+fn load<T>(path: &Path, cap: usize, read: impl FnOnce(&[u8]) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let bytes = read_file(path, cap)?;
+    read(&bytes).with_context(|| path.display().to_string())
+}
+
+fn text(bytes: &[u8]) -> anyhow::Result<&str> {
+    std::str::from_utf8(bytes).context("not UTF-8")
+}
+
+fn load_model(name: &Path) -> anyhow::Result<Model> {
+    let preset = name.to_str().filter(|name| PRESETS.iter().any(|(preset, _)| preset == name));
+    match preset {
+        Some(preset) => Ok(Model::preset(preset)?),
+        None => load(name, MAX_BYTES, |bytes| Ok(Model::from_json(text(bytes)?)?)),
+    }
+}
+
+fn now() -> anyhow::Result<Instant> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the system's clock is before 1970")?;
+    Ok(Instant::from_millis(u64::try_from(since.as_millis())?)?)
+}
+
+fn answer(args: &VerifyArgs, verdict: &Verdict) -> u8 {
+    let printed = if args.json {
+        let value = serde_json::json!({ "valid": true, "exit": exit::OK, "verdict": verdict });
+        print(&format!("{value:#}"))
+    } else {
+        let clock = if args.at.is_some() { "the instant given with --at" } else { "the system's clock" };
+        print(&format!("{verdict}\nVerified at {}, {clock}.", verdict.at))
+    };
+    printed.map_or(exit::USAGE, |()| exit::OK)
+}
+
+/// Says why not, on standard error, with `--json` also as data on standard output.
+fn refuse(failure: &Failure, args: Option<&VerifyArgs>) -> u8 {
+    if args.is_some_and(|args| args.json) {
+        let value = serde_json::json!({ "valid": false, "exit": failure.code, "error": format!("{:#}", failure.error) });
+        // The exit code says it all even if nobody reads standard output.
+        let _ = print(&format!("{value:#}"));
+    }
+    eprintln!("zkmargin-verify: {:#}", failure.error);
+    failure.code
+}
+
+/// Prints a line; a closed pipe is an error, not a panic.
+fn print(text: &impl Display) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
+}

@@ -1,0 +1,93 @@
+//! Reading files whole, with a cap that is checked before memory is taken.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Why a file could not be read.
+#[derive(Debug, Error)]
+pub enum FileError {
+    /// The operating system refused.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is larger than a file of its kind may be.
+    #[error("{} is larger than {cap} bytes, the most that such a file may have", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The cap in bytes.
+        cap: usize,
+    },
+}
+
+/// The bytes of the file at `path`, at most `cap` of them.
+///
+/// The length that the file system gives is refused first; reading then stops behind the cap, for what has no length (a
+/// pipe) or grows.
+///
+/// # Errors
+/// [`FileError`].
+pub fn read_file(path: &Path, cap: usize) -> Result<Vec<u8>, FileError> {
+    let io = |source| FileError::Io { path: path.to_owned(), source };
+    let too_large = || FileError::TooLarge { path: path.to_owned(), cap };
+    let file = File::open(path).map_err(io)?;
+    let length = file.metadata().map_err(io)?.len();
+    let limit = u64::try_from(cap).unwrap_or(u64::MAX);
+    if length > limit {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() > cap { Err(too_large()) } else { Ok(bytes) }
+}
+
+/// Where derived parameters are kept: `$XDG_CACHE_HOME/zkmargin`, or `$HOME/.cache/zkmargin`; `None` when neither variable is an
+/// absolute path (the [XDG base directory specification](https://specifications.freedesktop.org/basedir-spec/latest/) ignores
+/// relative ones). Everything works without a cache, only slower to start.
+pub fn default_cache_dir() -> Option<PathBuf> {
+    cache_dir_from(std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from), std::env::var_os("HOME").map(PathBuf::from))
+}
+
+fn cache_dir_from(xdg: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
+    let absolute = |path: Option<PathBuf>| path.filter(|path| path.is_absolute());
+    absolute(xdg).or_else(|| absolute(home).map(|home| home.join(".cache"))).map(|base| base.join("zkmargin"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn file_at_its_cap_is_read_and_one_byte_more_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, [1, 2, 3]).unwrap();
+        assert_eq!(read_file(&path, 3).unwrap(), [1, 2, 3]);
+        assert!(matches!(read_file(&path, 2), Err(FileError::TooLarge { cap: 2, .. })));
+        assert!(matches!(read_file(&folder.path().join("none"), 2), Err(FileError::Io { .. })));
+        assert!(matches!(read_file(folder.path(), 1 << 20), Err(FileError::Io { .. })), "a folder is no file");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn file_without_a_length_is_cut_off_behind_its_cap() {
+        assert!(matches!(read_file(Path::new("/dev/zero"), 1000), Err(FileError::TooLarge { cap: 1000, .. })));
+    }
+
+    #[test]
+    fn cache_is_under_xdg_cache_home_or_else_under_home() {
+        let path = |text: &str| Some(PathBuf::from(text));
+        assert_eq!(cache_dir_from(path("/x"), path("/h")), path("/x/zkmargin"));
+        assert_eq!(cache_dir_from(None, path("/h")), path("/h/.cache/zkmargin"));
+        assert_eq!(cache_dir_from(path("relative"), path("/h")), path("/h/.cache/zkmargin"));
+        assert_eq!(cache_dir_from(path(""), None), None);
+    }
+}

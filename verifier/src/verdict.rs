@@ -1,0 +1,203 @@
+//! The answer to a valid bundle: what is proven, of whom, when; and what is not.
+
+use std::fmt;
+
+use serde::Serialize;
+use zkmargin_risk::canonical::Digest;
+use zkmargin_risk::instant::Instant;
+use zkmargin_risk::universe::Network;
+
+use crate::attestation::{Attestation, Pseudonym, SignedAttestation};
+use crate::book::Book;
+use crate::dsse::PublicKey;
+use crate::statement::Statement;
+use crate::verify::Context;
+
+/// What no margin proof says, whatever it proves.
+pub const NOT_PROVEN: [&str; 5] = [
+    "that the prices of the snapshot are right: you chose whose snapshot to accept",
+    "that a venue tells the truth about its own books: its signature is taken for the facts of its own accounts",
+    "that the trader has no account elsewhere: only the venues that you require must be there",
+    "that the model is wise, or complete: you chose the model, and its file says what it leaves out",
+    "that this software is free of errors: neither it nor its proof system has been audited for this use",
+];
+
+/// What a valid bundle proves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// The instant of verification.
+    pub at: Instant,
+    /// The network.
+    pub network: Network,
+    /// Digest of the universe.
+    pub universe: Digest,
+    /// Digest of the snapshot.
+    pub snapshot: Digest,
+    /// Instant of the snapshot, and epoch of all attestations.
+    pub snapshot_instant: Instant,
+    /// Name of the model.
+    pub model: String,
+    /// Digest of the model.
+    pub model_digest: Digest,
+    /// What least excesses are counted in.
+    pub numeraire: String,
+    /// What is proven, one entry per statement.
+    pub statements: Vec<ProvenStatement>,
+    /// What is not.
+    pub not_proven: Vec<&'static str>,
+}
+
+/// One proven statement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProvenStatement {
+    /// The statement digest.
+    pub digest: Digest,
+    /// `initial` or `maintenance`.
+    pub level: String,
+    /// By which ratio the requirement is met at least.
+    pub ratio: String,
+    /// By how many whole units of the numéraire at least, beyond the ratio.
+    pub excess: u64,
+    /// The order that was added to the accounts.
+    pub order: Option<String>,
+    /// The deposit that was added to the accounts.
+    pub deposit: Option<String>,
+    /// Whom it is made to.
+    pub audience: PublicKey,
+    /// The credit line that it supports.
+    pub book: Book,
+    /// The nonce that it carries, in hexadecimal.
+    pub nonce: String,
+    /// First instant at which it may be relied on.
+    pub from: Instant,
+    /// Last instant at which it may be relied on.
+    pub until: Instant,
+    /// Digest of the statement that it takes the place of.
+    pub replaces: Option<Digest>,
+    /// Venues of the universe without an attestation: proven to count for nothing.
+    pub venues_without_account: Vec<String>,
+    /// The accounts, in the order of the universe.
+    pub accounts: Vec<ProvenAccount>,
+}
+
+/// One account of a proven statement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProvenAccount {
+    /// Its venue.
+    pub venue: String,
+    /// The venue's name for it.
+    pub account: Pseudonym,
+    /// Whose it is.
+    pub subject: PublicKey,
+    /// How many accounts the subject has at the venue.
+    pub accounts_of_subject: u32,
+    /// The key that signed.
+    pub key: PublicKey,
+    /// When the venue signed.
+    pub time: Instant,
+    /// The last instant at which the attestation is good.
+    pub expiry: Instant,
+    /// Whether the venue holds withdrawals until then.
+    pub held: bool,
+}
+
+impl Verdict {
+    pub(crate) fn new(context: &Context<'_>, statements: &[&Statement], digests: &[Digest], at: Instant) -> Verdict {
+        let proven = statements.iter().zip(digests).map(|(statement, digest)| ProvenStatement {
+            digest: *digest,
+            level: statement.terms.level.to_string(),
+            ratio: statement.terms.ratio.to_string(),
+            excess: statement.terms.excess,
+            order: statement.terms.order.as_ref().map(ToString::to_string),
+            deposit: statement.terms.deposit.as_ref().map(ToString::to_string),
+            audience: statement.audience,
+            book: statement.book.clone(),
+            nonce: hex::encode(statement.nonce),
+            from: statement.window.from,
+            until: statement.window.until,
+            replaces: statement.replaces,
+            venues_without_account: venues_without_account(context, statement),
+            accounts: statement.attestations.iter().map(ProvenAccount::of).collect(),
+        });
+        Verdict {
+            at,
+            network: context.universe.network(),
+            universe: context.universe.digest(),
+            snapshot: context.snapshot.digest(),
+            snapshot_instant: context.snapshot.instant,
+            model: context.model.name().to_owned(),
+            model_digest: context.model.digest(),
+            numeraire: context.model.numeraire().to_owned(),
+            statements: proven.collect(),
+            not_proven: NOT_PROVEN.to_vec(),
+        }
+    }
+}
+
+fn venues_without_account(context: &Context<'_>, statement: &Statement) -> Vec<String> {
+    let attested = |name: &str| statement.attestations.iter().any(|signed| signed.content().venue == name);
+    let names = context.universe.venues().iter().map(|venue| venue.name.clone());
+    names.filter(|name| !attested(name)).collect()
+}
+
+impl ProvenAccount {
+    fn of(signed: &SignedAttestation) -> ProvenAccount {
+        let Attestation { venue, subject, account, accounts, time, expiry, held, .. } = signed.content();
+        ProvenAccount {
+            venue: venue.clone(),
+            account: *account,
+            subject: *subject,
+            accounts_of_subject: *accounts,
+            key: signed.key(),
+            time: *time,
+            expiry: *expiry,
+            held: *held,
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "VALID at {}", self.at)?;
+        for (index, statement) in self.statements.iter().enumerate() {
+            writeln!(f, "\nPROVEN, statement {} of {}: {}", index + 1, self.statements.len(), statement.digest)?;
+            self.write_statement(f, statement)?;
+        }
+        writeln!(f, "\nNOT PROVEN")?;
+        self.not_proven.iter().try_for_each(|sentence| writeln!(f, "  - {sentence}"))
+    }
+}
+
+impl Verdict {
+    fn write_statement(&self, f: &mut fmt::Formatter<'_>, statement: &ProvenStatement) -> fmt::Result {
+        let ProvenStatement { level, ratio, excess, order, deposit, audience, book, nonce, from, until, replaces, .. } = statement;
+        let Verdict { model, model_digest, numeraire, snapshot, snapshot_instant, network, universe, .. } = self;
+        writeln!(f, "  The accounts below, taken together, meet the {level} requirement of the model at the snapshot's prices,")?;
+        writeln!(f, "  {ratio} times over and with at least {excess} {numeraire} to spare beyond that.")?;
+        for (what, text) in [("order", order), ("deposit", deposit)] {
+            if let Some(text) = text {
+                writeln!(f, "  This holds after the hypothetical {what}: {text}")?;
+            }
+        }
+        writeln!(f, "  model     {:?}, {model_digest}", model)?;
+        writeln!(f, "  snapshot  of {snapshot_instant}, {snapshot}")?;
+        let network = if *network == Network::Main { "main" } else { "TEST" };
+        writeln!(f, "  universe  {universe} ({network} network)")?;
+        for account in &statement.accounts {
+            let ProvenAccount { venue, account, subject, accounts_of_subject, expiry, held, .. } = account;
+            let held = if *held { "withdrawals are held" } else { "withdrawals are not held" };
+            writeln!(f, "  account   {account} at {venue:?}, attested until {expiry}, {held};")?;
+            writeln!(f, "            of subject {subject}, who has {accounts_of_subject} there")?;
+        }
+        if !statement.venues_without_account.is_empty() {
+            writeln!(f, "  nothing   counted of the other venues: {}", statement.venues_without_account.join(", "))?;
+        }
+        writeln!(f, "  made to   {audience}, book {:?}", book.as_str())?;
+        writeln!(f, "  nonce     {nonce}")?;
+        writeln!(f, "  good      from {from} to {until}")?;
+        match replaces {
+            Some(replaced) => writeln!(f, "  replaces  {replaced}"),
+            None => Ok(()),
+        }
+    }
+}
