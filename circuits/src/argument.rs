@@ -2,7 +2,7 @@
 //!
 //! 1. absorb the statements;
 //! 2. `C'_q`, `C'_z` of all circuits; challenge `r`;
-//! 3. `C'_a` of all circuits; challenge `η`; the link ([`crate::link`]);
+//! 3. `C'_a` of all circuits; challenge `η`; the link (module `link`);
 //! 4. `halo2_proofs` on the same transcript, whose advice commitments are the points of steps 2 and 3.
 //!
 //! A verifier gets everything but the proof bytes out of its own hands: the parameters, the programs (from which shape and

@@ -11,7 +11,7 @@
 //! z_{d,i} - m_i·z_{d,i+1} ∈ [0, 2^K)                                              lookup, one per z column
 //! ```
 
-use ff::{Field, PrimeField};
+use ff::Field;
 use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner, Value};
 use halo2_proofs::plonk::{
     Advice, Circuit, Column, ConstraintSystem, Constraints, Error, Fixed, Instance, Selector, TableColumn,
@@ -19,11 +19,11 @@ use halo2_proofs::plonk::{
 };
 use halo2_proofs::poly::Rotation;
 use pasta_curves::{EqAffine, Fp};
-use zeroize::Zeroize;
 use zkmargin_program::RESERVED_ROWS;
 
 use crate::parameters::Parameters;
 use crate::shape::{Placement, Shape, ShapeError, current_shape, with_shape};
+use crate::witness::Witness;
 
 /// Version of the circuit; part of the statement.
 pub const CIRCUIT_VERSION: u32 = 1;
@@ -40,84 +40,6 @@ pub(crate) struct Config {
     first: Selector,
     sum: Selector,
     last: Selector,
-}
-
-/// The hidden columns of one circuit, without their unusable rows. Overwritten when dropped.
-#[derive(Clone)]
-pub(crate) struct Witness {
-    pub(crate) q: Vec<Vec<Fp>>,
-    pub(crate) z: Vec<Vec<Fp>>,
-    pub(crate) a: Vec<Vec<Fp>>,
-    pub(crate) acc: Vec<Fp>,
-}
-
-impl Drop for Witness {
-    fn drop(&mut self) {
-        for column in self.q.iter_mut().chain(&mut self.z) {
-            column.zeroize();
-        }
-        self.acc.zeroize();
-    }
-}
-
-impl Witness {
-    /// Adds to the given columns `acc`, the sums that the gate demands.
-    pub(crate) fn new(
-        placement: &Placement,
-        q: Vec<Vec<Fp>>,
-        z: Vec<Vec<Fp>>,
-        a: Vec<Vec<Fp>>,
-        instance: &[Vec<Fp>],
-    ) -> Self {
-        let mut witness = Self {
-            q,
-            z,
-            a,
-            acc: Vec::new(),
-        };
-        witness.acc = witness.accumulate(placement, instance);
-        witness
-    }
-
-    fn accumulate(&self, placement: &Placement, instance: &[Vec<Fp>]) -> Vec<Fp> {
-        let shape = placement.shape();
-        let (f, s) = instance.split_at(shape.z_columns);
-        let mut sums = vec![Fp::ZERO; placement.last()];
-        let mut add = |left: &[Fp], right: &[Fp]| {
-            for (sum, (left, right)) in sums.iter_mut().zip(left.iter().zip(right)) {
-                if !bool::from(left.is_zero()) {
-                    *sum += left * right;
-                }
-            }
-        };
-        self.q.iter().zip(&self.a).for_each(|(q, a)| add(q, a));
-        self.z.iter().zip(f).for_each(|(z, f)| add(z, f));
-        for (z, s) in self.z.iter().zip(s) {
-            let squares: Vec<Fp> = z.iter().map(Field::square).collect();
-            add(&squares, s);
-        }
-        let mut acc = vec![Fp::ZERO];
-        acc.extend(sums.iter().scan(Fp::ZERO, |total, sum| {
-            *total += sum;
-            Some(*total)
-        }));
-        acc
-    }
-}
-
-/// The `z` columns: each variable as the running sum of its limbs, `z_i = limb_i + 2^K·z_{i+1}`.
-pub(crate) fn running_sums(placement: &Placement, w: &[u128]) -> Vec<Vec<Fp>> {
-    let shape = placement.shape();
-    let rows = shape.runs.last().map_or(0, |run| run.start + run.limbs);
-    let mut z = vec![vec![Fp::ZERO; rows]; shape.z_columns];
-    for (cell, value) in placement.cells().iter().zip(w) {
-        let mut rest = *value;
-        for sum in &mut z[cell.column][cell.row..cell.row + cell.limbs] {
-            *sum = Fp::from_u128(rest);
-            rest >>= shape.limb_bits;
-        }
-    }
-    z
 }
 
 /// One account's proof obligation. Without a witness it is what keys are made of.
@@ -279,5 +201,5 @@ pub(crate) fn verifying_key(parameters: &Parameters, placement: &Placement) -> R
     with_shape(placement.shape(), || keygen_vk(parameters.params(), &circuit))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "prove"))]
 mod tests;

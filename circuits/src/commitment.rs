@@ -388,13 +388,3 @@ impl fmt::Debug for RunningCommitment {
             .finish_non_exhaustive()
     }
 }
-
-/// The outside point of one column: what its venue's attestations add up to, and the public order.
-pub(crate) fn outside_point(parameters: &Parameters, attested: &[Point], public: &[(usize, u64)]) -> Eq {
-    let order = multiexp(
-        public
-            .iter()
-            .filter_map(|(row, lots)| Some((Fp::from(*lots), *parameters.lagrange().get(*row)?))),
-    );
-    attested.iter().fold(order, |sum, point| sum + point.0)
-}

@@ -6,7 +6,7 @@ pub mod argument;
 mod circuit;
 pub mod commitment;
 mod fold;
-#[cfg(test)]
+#[cfg(all(test, feature = "prove"))]
 mod golden;
 mod link;
 pub mod parameters;
@@ -14,6 +14,7 @@ pub mod parameters;
 pub mod prove;
 pub mod shape;
 pub mod transcript;
+mod witness;
 
 pub use argument::{Claim, ClaimError, MAX_STATEMENTS, PROTOCOL_VERSION, Refusal, verify};
 pub use circuit::CIRCUIT_VERSION;

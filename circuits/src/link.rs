@@ -13,7 +13,7 @@
 use ff::Field;
 use group::Group;
 use halo2_proofs::transcript::TranscriptRead;
-use pasta_curves::{Eq, EqAffine, Fp};
+use pasta_curves::{EqAffine, Fp};
 
 use crate::commitment::multiexp;
 use crate::parameters::Parameters;
@@ -109,7 +109,7 @@ mod prover {
     ) -> std::io::Result<()> {
         let generators = generators(parameters, placement);
         let mut tau: Vec<Fp> = generators.iter().map(|_| Fp::random(&mut *nonces)).collect();
-        let nonce: Eq = multiexp(tau.iter().copied().zip(generators));
+        let nonce = multiexp(tau.iter().copied().zip(generators));
         writer.write_point(nonce.to_affine())?;
         let c = challenge(writer);
         for (tau, value) in tau.iter().zip(&difference.0) {

@@ -12,20 +12,21 @@ use ff::Field;
 use group::Curve;
 use halo2_proofs::plonk::{create_proof, keygen_pk};
 use halo2_proofs::transcript::TranscriptWrite;
-use pasta_curves::{EqAffine, Fp};
+use pasta_curves::{Eq, EqAffine, Fp};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use zeroize::{Zeroize, Zeroizing};
 use zkmargin_program::WitnessError;
 
 use crate::argument::{Claim, ClaimError, Refusal, placements, public_amounts, verify};
-use crate::circuit::{MarginCircuit, Witness, running_sums, verifying_key};
-use crate::commitment::{Blind, CommitmentError, Signed, multiexp, outside_point, sum_of_legs};
+use crate::circuit::{MarginCircuit, verifying_key};
+use crate::commitment::{Blind, CommitmentError, Point, Signed, multiexp, sum_of_legs};
 use crate::fold::fold;
 use crate::link::{self, Difference};
 use crate::parameters::Parameters;
 use crate::shape::{Placement, Shape, with_shape};
 use crate::transcript::{Personal, Writer, challenge, hash32};
+use crate::witness::{Witness, running_sums};
 
 /// What opens the attested points of one claim. Overwritten when dropped.
 #[derive(Clone)]
@@ -232,7 +233,7 @@ struct Account {
     w: zkmargin_program::Witness,
     /// `w` as columns.
     z: Vec<Vec<Fp>>,
-    outside: Vec<pasta_curves::Eq>,
+    outside: Vec<Eq>,
     blinds: Vec<Fp>,
 }
 
@@ -361,7 +362,7 @@ struct Draws {
 
 impl Draws {
     /// `Σ_i β_i·G_i + blind·W` over the unusable rows of a column.
-    fn unusable(&self, parameters: &Parameters, placement: &Placement, column: usize, blind: Fp) -> pasta_curves::Eq {
+    fn unusable(&self, parameters: &Parameters, placement: &Placement, column: usize, blind: Fp) -> Eq {
         let generators = parameters.lagrange()[placement.unusable()].iter().copied();
         multiexp(
             self.rows[column]
@@ -395,9 +396,19 @@ fn replay(placement: &Placement, circuits: usize, seed: &[u8; 32]) -> Vec<Draws>
 }
 
 /// `Σ value·G_i`: negative values negate the generator, so that small values stay small scalars.
-fn signed_multiexp(parameters: &Parameters, values: &[Signed]) -> pasta_curves::Eq {
+fn signed_multiexp(parameters: &Parameters, values: &[Signed]) -> Eq {
     multiexp(values.iter().zip(parameters.lagrange()).map(|(value, generator)| {
         let base = if value.negative { -*generator } else { *generator };
         (Fp::from_raw(value.magnitude), base)
     }))
+}
+
+/// The outside point of one column: what its venue's attestations add up to, and the public order.
+fn outside_point(parameters: &Parameters, attested: &[Point], public: &[(usize, u64)]) -> Eq {
+    let order = multiexp(
+        public
+            .iter()
+            .filter_map(|(row, lots)| Some((Fp::from(*lots), *parameters.lagrange().get(*row)?))),
+    );
+    attested.iter().fold(order, |sum, point| sum + point.affine())
 }

@@ -100,6 +100,7 @@ impl Shape {
     }
 
     /// Advice columns of one circuit: `q, z, a, acc`.
+    #[cfg(feature = "prove")]
     pub(crate) fn advice_columns(&self) -> usize {
         2 * self.q_columns + self.z_columns + 1
     }
@@ -196,6 +197,7 @@ impl Placement {
         self.cells[variable.index()]
     }
 
+    #[cfg(feature = "prove")]
     pub(crate) fn cells(&self) -> &[Cell] {
         &self.cells
     }

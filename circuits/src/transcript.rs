@@ -2,7 +2,7 @@
 //!
 //! One Blake2b transcript carries the whole argument: the statements, the column commitments of steps 2 and 3, the link, and
 //! `halo2_proofs`' own proof. The advice commitments are in the byte string **once**, before the challenges that depend on
-//! them. When `halo2_proofs` comes to write them, the [`Writer`] only compares; when it comes to read them, the [`Reader`]
+//! them. When `halo2_proofs` comes to write them, the `Writer` only compares; when it comes to read them, the `Reader`
 //! answers with the points that were linked. An attacker therefore cannot link one book and prove another: this is the one
 //! line on which everything hangs.
 

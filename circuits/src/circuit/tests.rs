@@ -7,6 +7,7 @@ use zkmargin_program::{Builder, Header, Layout, LegId, Linear, NonNegative, Pair
 
 use super::*;
 use crate::fold::fold;
+use crate::witness::running_sums;
 
 const K: u32 = 6;
 
