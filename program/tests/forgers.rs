@@ -283,3 +283,13 @@ fn the_forger_finds_a_witness_when_there_is_one() {
         assert_eq!(program.witness(&q).is_ok(), possible);
     }
 }
+
+#[test]
+fn no_witness_makes_a_norm_of_one_item_given_twice_too_small() {
+    // sqrt(3^2 + 3^2) = 4.2…: one variable, squared twice.
+    let make = |b: &mut Builder| {
+        let item = b.absolute("part", &linear(&[1], 0))?;
+        b.norm("norm", [item.clone(), item])
+    };
+    assert_upper_bound(&[3], 5, true, 1, make);
+}

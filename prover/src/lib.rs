@@ -11,7 +11,9 @@
 
 pub mod attest;
 pub mod fill;
+pub mod heatmap;
 pub mod keys;
+pub mod margin;
 pub mod output;
 pub mod prove;
 pub mod running;

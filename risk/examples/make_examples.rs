@@ -7,9 +7,9 @@
 //!     2026-08-08T04:00:00Z=deribit_options_chain_2026-08-08.csv
 //! ```
 //!
-//! The recordings are the daily option chains of <https://github.com/bykarantelicom/crypto-datasets> (CC0-1.0). They have no time of day: that
-//! of the 6th was taken after 08:00 UTC (its nearest expiry is the 7th), the other two before (they list what expires on their
-//! day), hence the times above. The universes list what the first chain lists.
+//! The recordings are the daily option chains of <https://github.com/bykarantelicom/crypto-datasets> (CC0-1.0). They
+//! have no time of day: that of the 6th was taken after 08:00 UTC (its nearest expiry is the 7th), the other two before
+//! (they list what expires on their day), hence the times above. The universes list what the first chain lists.
 
 use std::error::Error;
 use std::fs;
@@ -17,7 +17,6 @@ use std::path::Path;
 
 use rust_decimal::Decimal;
 use zkmargin_risk::amount;
-use zkmargin_risk::canonical::{Personal, digest};
 use zkmargin_risk::import::{DEFAULT_MIN_TENOR_MS, Imported, Source, recorded_chain};
 use zkmargin_risk::instant::Instant;
 use zkmargin_risk::listing::VenueKey;
@@ -49,26 +48,47 @@ fn main() -> Outcome<()> {
     let all = [ClassKind::Option, ClassKind::Future, ClassKind::Perpetual];
     let deribit = venue("deribit", &["BTC", "ETH", "USDC"], &all)?;
     let options = venue("optionhouse", &["BTC", "ETH"], &[ClassKind::Option])?;
-    let futures = venue("perphouse", &["BTC", "ETH", "USDC"], &[ClassKind::Future, ClassKind::Perpetual])?;
+    let futures = venue(
+        "perphouse",
+        &["BTC", "ETH", "USDC"],
+        &[ClassKind::Future, ClassKind::Perpetual],
+    )?;
     for venue in [&deribit, &options, &futures] {
-        write(&directory.join("venues").join(format!("{}.json", venue.name)), &venue.to_json()?)?;
+        write(
+            &directory.join("venues").join(format!("{}.json", venue.name)),
+            &venue.to_json()?,
+        )?;
     }
     for (name, venues) in [("single", vec![deribit]), ("demo", vec![options, futures])] {
         let universe = Universe::build(Network::Test, DEFAULT_K, &venues, &listing)?;
-        write(&directory.join("universes").join(format!("{name}.json")), &universe.to_json()?)?;
+        write(
+            &directory.join("universes").join(format!("{name}.json")),
+            &universe.to_json()?,
+        )?;
         let layout = universe.layout();
-        println!("  digest {}, {} legs in {} columns", universe.digest(), layout.legs().len(), layout.columns());
+        println!(
+            "  digest {}, {} legs in {} columns",
+            universe.digest(),
+            layout.legs().len(),
+            layout.columns()
+        );
     }
     Ok(())
 }
 
 fn snapshot(time: Instant, path: &Path) -> Outcome<Snapshot> {
-    let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let file = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let source = Source {
-        source: format!("Deribit's public option chain, recorded by https://github.com/bykarantelicom/crypto-datasets, {file}"),
+        source: format!(
+            "Deribit's public option chain, recorded by https://github.com/bykarantelicom/crypto-datasets, {file}"
+        ),
         licence: "CC0-1.0".to_owned(),
     };
-    let Imported { snapshot, report } = recorded_chain::import(&fs::read_to_string(path)?, time, DEFAULT_MIN_TENOR_MS, &source)?;
+    let Imported { snapshot, report } =
+        recorded_chain::import(&fs::read_to_string(path)?, time, DEFAULT_MIN_TENOR_MS, &source)?;
     println!(
         "{time}: {} options, {} expiries, {} futures, {} perpetuals; {} dropped, {} warnings",
         report.options,
@@ -84,10 +104,16 @@ fn snapshot(time: Instant, path: &Path) -> Outcome<Snapshot> {
     Ok(snapshot)
 }
 
-/// EXAMPLE KEYS: their seeds are published, so anybody can sign with them. Never accept them for anything real.
+/// EXAMPLE KEYS: anybody can sign with them, since their seeds are BLAKE2b-256 of the venue's name with the
+/// personalization `zkmargin-example`. Never accept them for anything real.
 fn example_key(venue: &str) -> VenueKey {
-    let seed = digest(Personal::Seed, format!("zkmargin EXAMPLE KEY of {venue}").as_bytes());
-    VenueKey(ed25519_dalek::SigningKey::from_bytes(&seed.0).verifying_key().to_bytes())
+    let hash = blake2b_simd::Params::new()
+        .hash_length(32)
+        .personal(b"zkmargin-example")
+        .hash(venue.as_bytes());
+    let mut seed = [0; 32];
+    seed.copy_from_slice(hash.as_bytes());
+    VenueKey(ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key().to_bytes())
 }
 
 fn venue(name: &str, assets: &[&str], kinds: &[ClassKind]) -> Outcome<VenueFile> {
@@ -97,7 +123,11 @@ fn venue(name: &str, assets: &[&str], kinds: &[ClassKind]) -> Outcome<VenueFile>
             "ETH" => "0.0000001",
             _ => "0.0001",
         };
-        Ok(VenueAsset { name: (*name).to_owned(), lot: amount::parse(lot)?, isolated: None })
+        Ok(VenueAsset {
+            name: (*name).to_owned(),
+            lot: amount::parse(lot)?,
+            isolated: None,
+        })
     };
     let mut classes = Vec::new();
     for kind in kinds {
@@ -112,7 +142,15 @@ fn venue(name: &str, assets: &[&str], kinds: &[ClassKind]) -> Outcome<VenueFile>
             };
             let (underlying, settlement) = (coin.to_owned(), coin.to_owned());
             let list = List::Word(ListWord::All);
-            classes.push(Class { underlying, kind: *kind, style: Style::Inverse, contract, lot, settlement, list });
+            classes.push(Class {
+                underlying,
+                kind: *kind,
+                style: Style::Inverse,
+                contract,
+                lot,
+                settlement,
+                list,
+            });
         }
     }
     Ok(VenueFile {

@@ -1,8 +1,8 @@
 //! What one account at one venue holds: signed decimals in a file, whole lots on legs in a vector.
 //!
 //! # Leg values
-//! A margin model values an account as `Σ q_i · value_i`, each leg having a value per lot in the coin or money of its line. The
-//! convention, which valuation and collateral share with this module:
+//! A margin model values an account as `Σ q_i · value_i`, each leg having a value per lot in the coin or money of its
+//! line. The convention, which valuation and collateral share with this module:
 //!
 //! | leg | value of what one contract, or one coin, of it stands for |
 //! |---|---|
@@ -13,15 +13,15 @@
 //! | carry credit | `+1` (carry debit: `-1`) |
 //! | reserve | `-1`: it is part of the balance, and set aside |
 //!
-//! A position of `n` contracts (negative if short) opened at the price `E` has the **carry** `-n·N·E` if linear and `+n·N/E` if
-//! inverse, in its settlement asset, so that value and carry together are its unrealized profit:
+//! A position of `n` contracts (negative if short) opened at the price `E` has the **carry** `-n·N·E` if linear and
+//! `+n·N/E` if inverse, in its settlement asset, so that value and carry together are its unrealized profit:
 //! ```text
 //! linear    n·N·F - n·N·E = n·N·(F - E)
 //! inverse  -n·N/F + n·N/E = n·N·(1/E - 1/F)      (a long gains as F rises above E)
 //! ```
-//! Carries of all positions that settle in one asset are added up exactly and become one amount, a credit if positive and a debit
-//! if negative, rounded once to whole lots against the trader: credit down, debit up. So a long linear position has a carry
-//! *debit*, a long inverse one a carry *credit*, and no price of the snapshot is in the vector.
+//! Carries of all positions that settle in one asset are added up exactly and become one amount, a credit if positive
+//! and a debit if negative, rounded once to whole lots against the trader: credit down, debit up. So a long linear
+//! position has a carry *debit*, a long inverse one a carry *credit*, and no price of the snapshot is in the vector.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -104,8 +104,8 @@ opaque_debug!(AccountFile PositionFile AmountFile AccountVector);
 
 /// An account as legs in lots: the secret `q` of protocol §2, one number per slot of the universe's layout.
 ///
-/// Every number is below `2^48`, those outside the account's venue are 0, and of a pair of legs at most one is not. Overwritten
-/// when dropped; its `Debug` shows nothing.
+/// Every number is below `2^48`, those outside the account's venue are 0, and of a pair of legs at most one is not.
+/// Overwritten when dropped; its `Debug` shows nothing.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct AccountVector {
     #[zeroize(skip)]
@@ -216,21 +216,36 @@ impl AccountVector {
     /// # Errors
     /// [`AccountError`].
     pub fn from_file(file: &AccountFile, universe: &Universe) -> Result<AccountVector, AccountError> {
-        let (index, venue) = universe.venue(&file.venue).ok_or_else(|| AccountError::UnknownVenue(file.venue.clone()))?;
-        let mut vector = AccountVector { venue: index, lots: vec![0; universe.layout().slots()] };
+        let (index, venue) = universe
+            .venue(&file.venue)
+            .ok_or_else(|| AccountError::UnknownVenue(file.venue.clone()))?;
+        let mut vector = AccountVector {
+            venue: index,
+            lots: vec![0; universe.layout().slots()],
+        };
         let mut carries: BTreeMap<LegId, (&Asset, BigRational)> = BTreeMap::new();
         let mut seen = BTreeSet::new();
         for row in &file.positions {
-            let instrument = venue.instrument(&row.instrument).ok_or_else(|| AccountError::UnknownInstrument {
-                venue: venue.name.clone(),
-                instrument: row.instrument.clone(),
-            })?;
+            let instrument = venue
+                .instrument(&row.instrument)
+                .ok_or_else(|| AccountError::UnknownInstrument {
+                    venue: venue.name.clone(),
+                    instrument: row.instrument.clone(),
+                })?;
             distinct(&mut seen, "position", row.instrument.clone())?;
-            vector.set("position", &row.instrument, instrument.pair(), lots(row.contracts, instrument.lot))?;
+            vector.set(
+                "position",
+                &row.instrument,
+                instrument.pair(),
+                lots(row.contracts, instrument.lot),
+            )?;
             if let Some(carry) = carry_of(row, instrument)?
                 && let Some(asset) = venue.settlement_of(instrument)
             {
-                carries.entry(asset.balance).or_insert_with(|| (asset, BigRational::zero())).1 += carry;
+                carries
+                    .entry(asset.balance)
+                    .or_insert_with(|| (asset, BigRational::zero()))
+                    .1 += carry;
             }
         }
         for (asset, carry) in carries.values() {
@@ -248,13 +263,26 @@ impl AccountVector {
         for row in &file.reserve {
             let asset = asset_of(venue, row)?;
             distinct(&mut seen, "reserve", asset.label())?;
-            let refused = |problem| AccountError::Reserve { name: asset.label(), problem };
-            let leg = asset.reserve.ok_or_else(|| refused("nothing settles in this asset, so it has no reserve"))?;
+            let refused = |problem| AccountError::Reserve {
+                name: asset.label(),
+                problem,
+            };
+            let leg = asset
+                .reserve
+                .ok_or_else(|| refused("nothing settles in this asset, so it has no reserve"))?;
             if row.amount < Decimal::ZERO {
                 return Err(refused("it is below 0"));
             }
             // Not below 0, so only the first leg is ever set.
-            vector.set("reserve", &asset.label(), Pair { first: leg, second: leg }, lots(row.amount, asset.lot))?;
+            vector.set(
+                "reserve",
+                &asset.label(),
+                Pair {
+                    first: leg,
+                    second: leg,
+                },
+                lots(row.amount, asset.lot),
+            )?;
         }
         Ok(vector)
     }
@@ -273,22 +301,31 @@ impl AccountVector {
     /// A vector from its numbers, one per slot, as an opening carries them.
     ///
     /// # Errors
-    /// [`AccountError`]: another length than the layout's, a number outside the venue's legs, one of `2^48` or more, both legs of a pair.
-    /// `venue` is an index into the universe's venues.
+    /// [`AccountError`]: another length than the layout's, a number outside the venue's legs, one of `2^48` or more,
+    /// both legs of a pair. `venue` is an index into the universe's venues.
     pub fn from_lots(universe: &Universe, venue: usize, lots: Vec<u64>) -> Result<AccountVector, AccountError> {
         let vector = AccountVector { venue, lots };
         let slots = universe.layout().slots();
         if vector.lots.len() != slots {
-            return Err(AccountError::Length { length: vector.lots.len(), slots });
+            return Err(AccountError::Length {
+                length: vector.lots.len(),
+                slots,
+            });
         }
-        let owner = universe.venues().get(venue).ok_or_else(|| AccountError::UnknownVenue(format!("number {venue}")))?;
+        let owner = universe
+            .venues()
+            .get(venue)
+            .ok_or_else(|| AccountError::UnknownVenue(format!("number {venue}")))?;
         let mut own = vec![false; slots];
         for line in &owner.lines {
             vector.check_line(line, &mut own)?;
         }
         let foreign = vector.lots.iter().zip(&own).position(|(lots, own)| *lots != 0 && !own);
         match foreign {
-            Some(slot) => Err(AccountError::Foreign { slot, venue: owner.name.clone() }),
+            Some(slot) => Err(AccountError::Foreign {
+                slot,
+                venue: owner.name.clone(),
+            }),
             None => Ok(vector),
         }
     }
@@ -296,18 +333,32 @@ impl AccountVector {
     fn check_line(&self, line: &Line, own: &mut [bool]) -> Result<(), AccountError> {
         let (name, lot, pairs) = match line {
             Line::Instrument(instrument) => (instrument.name.clone(), instrument.lot, vec![instrument.pair()]),
-            Line::Asset(asset) => (asset.label(), asset.lot, [asset.pair()].into_iter().chain(asset.carry).collect()),
+            Line::Asset(asset) => (
+                asset.label(),
+                asset.lot,
+                [asset.pair()].into_iter().chain(asset.carry).collect(),
+            ),
         };
         for leg in line.legs() {
             if self.of(leg) > MAX_LOTS {
-                let source = LotsError::TooMany { value: format!("{} lots", self.of(leg)), lot };
-                return Err(AccountError::Lots { what: "leg of", name, source });
+                let source = LotsError::TooMany {
+                    value: format!("{} lots", self.of(leg)),
+                    lot,
+                };
+                return Err(AccountError::Lots {
+                    what: "leg of",
+                    name,
+                    source,
+                });
             }
             if let Some(own) = own.get_mut(leg.index()) {
                 *own = true;
             }
         }
-        if pairs.iter().any(|pair| self.of(pair.first) != 0 && self.of(pair.second) != 0) {
+        if pairs
+            .iter()
+            .any(|pair| self.of(pair.first) != 0 && self.of(pair.second) != 0)
+        {
             return Err(AccountError::BothLegs { name });
         }
         Ok(())
@@ -329,8 +380,18 @@ impl AccountVector {
     }
 
     /// Puts signed lots on a pair: on the first leg if positive, on the second if negative.
-    fn set(&mut self, what: &'static str, name: &str, pair: Pair, lots: Result<i64, LotsError>) -> Result<(), AccountError> {
-        let lots = lots.map_err(|source| AccountError::Lots { what, name: name.to_owned(), source })?;
+    fn set(
+        &mut self,
+        what: &'static str,
+        name: &str,
+        pair: Pair,
+        lots: Result<i64, LotsError>,
+    ) -> Result<(), AccountError> {
+        let lots = lots.map_err(|source| AccountError::Lots {
+            what,
+            name: name.to_owned(),
+            source,
+        })?;
         let leg = if lots < 0 { pair.second } else { pair.first };
         if let Some(slot) = self.lots.get_mut(leg.index()) {
             *slot = lots.unsigned_abs();
@@ -339,8 +400,9 @@ impl AccountVector {
     }
 }
 
-/// The carry of `contracts` (negative if sold) of a future or perpetual at `price` USD, exactly, in its settlement asset: `-n·N·E` if
-/// linear, `n·N/E` if inverse. `None` for an option, which is paid for when it is traded, and for a price of 0.
+/// The carry of `contracts` (negative if sold) of a future or perpetual at `price` USD, exactly, in its settlement
+/// asset: `-n·N·E` if linear, `n·N/E` if inverse. `None` for an option, which is paid for when it is traded, and for a
+/// price of 0.
 pub fn carry(instrument: &Instrument, contracts: Decimal, price: Decimal) -> Option<BigRational> {
     if !instrument.kind.is_carried() || price.is_zero() {
         return None;
@@ -362,19 +424,29 @@ fn carry_of(row: &PositionFile, instrument: &Instrument) -> Result<Option<BigRat
         return Ok(None);
     }
     match (row.entry, row.carry) {
-        (Some(entry), None) if entry > Decimal::ZERO && entry <= MAX_PRICE => Ok(carry(instrument, row.contracts, entry)),
+        (Some(entry), None) if entry > Decimal::ZERO && entry <= MAX_PRICE => {
+            Ok(carry(instrument, row.contracts, entry))
+        }
         (Some(value), None) => Err(AccountError::Entry { name: name(), value }),
         (None, Some(carry)) => Ok(Some(to_ratio(carry))),
-        (None, None) => Err(AccountError::Carry { name: name(), problem: "a future or perpetual needs an entry price or a carry" }),
-        (Some(_), Some(_)) => Err(AccountError::Carry { name: name(), problem: "it has both an entry price and a carry" }),
+        (None, None) => Err(AccountError::Carry {
+            name: name(),
+            problem: "a future or perpetual needs an entry price or a carry",
+        }),
+        (Some(_), Some(_)) => Err(AccountError::Carry {
+            name: name(),
+            problem: "it has both an entry price and a carry",
+        }),
     }
 }
 
 fn asset_of<'u>(venue: &'u Venue, row: &AmountFile) -> Result<&'u Asset, AccountError> {
-    venue.asset(&row.asset, row.isolated.as_deref()).ok_or_else(|| AccountError::UnknownAsset {
-        venue: venue.name.clone(),
-        asset: asset_label(&row.asset, row.isolated.as_deref()),
-    })
+    venue
+        .asset(&row.asset, row.isolated.as_deref())
+        .ok_or_else(|| AccountError::UnknownAsset {
+            venue: venue.name.clone(),
+            asset: asset_label(&row.asset, row.isolated.as_deref()),
+        })
 }
 
 fn distinct(seen: &mut BTreeSet<(&'static str, String)>, what: &'static str, name: String) -> Result<(), AccountError> {

@@ -39,7 +39,9 @@ pub enum AmountError {
 pub fn parse(text: &str) -> Result<Decimal, AmountError> {
     let shown = || text.chars().take(MAX_CHARS).collect::<String>();
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, rest)| (whole, Some(rest)));
+    let (whole, fraction) = digits
+        .split_once('.')
+        .map_or((digits, None), |(whole, rest)| (whole, Some(rest)));
     let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     if !all_digits(whole) || !fraction.is_none_or(all_digits) {
         return Err(AmountError::Text(shown()));
@@ -64,7 +66,9 @@ pub fn parse_number(text: &str) -> Result<Decimal, AmountError> {
     let value = parse(mantissa)?;
     let scale = i64::from(value.scale()) - i64::from(exponent);
     let scaled = if scale >= 0 {
-        u32::try_from(scale).ok().and_then(|scale| Decimal::try_from_i128_with_scale(value.mantissa(), scale).ok())
+        u32::try_from(scale)
+            .ok()
+            .and_then(|scale| Decimal::try_from_i128_with_scale(value.mantissa(), scale).ok())
     } else {
         u32::try_from(-scale)
             .ok()
@@ -72,7 +76,9 @@ pub fn parse_number(text: &str) -> Result<Decimal, AmountError> {
             .and_then(|power| value.mantissa().checked_mul(power))
             .and_then(|mantissa| Decimal::try_from_i128_with_scale(mantissa, 0).ok())
     };
-    scaled.map(|value| value.normalize()).ok_or_else(|| AmountError::Digits(shown()))
+    scaled
+        .map(|value| value.normalize())
+        .ok_or_else(|| AmountError::Digits(shown()))
 }
 
 /// The nearest `f64` of a decimal, from its text: the only door from amounts to pricing.
@@ -138,7 +144,10 @@ pub fn lots(value: Decimal, lot: Decimal) -> Result<i64, LotsError> {
     if !lots.denom().is_one() {
         return Err(LotsError::NotWhole { value, lot });
     }
-    bounded(lots.numer()).ok_or_else(|| LotsError::TooMany { value: value.to_string(), lot })
+    bounded(lots.numer()).ok_or_else(|| LotsError::TooMany {
+        value: value.to_string(),
+        lot,
+    })
 }
 
 /// The largest whole number of lots that is at most an exact amount: credits are rounded down and debits up.
@@ -150,7 +159,10 @@ pub fn lots_rounded_down(value: &BigRational, lot: Decimal) -> Result<i64, LotsE
         return Err(LotsError::Lot { lot });
     }
     let lots = (value / to_ratio(lot)).floor();
-    bounded(lots.numer()).ok_or_else(|| LotsError::TooMany { value: approximate(value), lot })
+    bounded(lots.numer()).ok_or_else(|| LotsError::TooMany {
+        value: approximate(value),
+        lot,
+    })
 }
 
 fn bounded(lots: &BigInt) -> Option<i64> {
@@ -161,7 +173,9 @@ fn approximate(value: &BigRational) -> String {
     if value.denom().is_one() {
         return value.numer().to_string();
     }
-    value.to_f64().map_or_else(|| value.to_string(), |near| format!("about {near}"))
+    value
+        .to_f64()
+        .map_or_else(|| value.to_string(), |near| format!("about {near}"))
 }
 
 struct AmountVisitor;
@@ -242,7 +256,10 @@ pub mod map {
     ///
     /// # Errors
     /// The serializer's.
-    pub fn serialize<K: Serialize, S: Serializer>(map: &BTreeMap<K, Decimal>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<K: Serialize, S: Serializer>(
+        map: &BTreeMap<K, Decimal>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.collect_map(map.iter().map(|(key, value)| (key, Amount(*value))))
     }
 
@@ -269,7 +286,10 @@ pub mod keyed {
     ///
     /// # Errors
     /// The serializer's.
-    pub fn serialize<V: Serialize, S: Serializer>(map: &BTreeMap<Decimal, V>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<V: Serialize, S: Serializer>(
+        map: &BTreeMap<Decimal, V>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.collect_map(map.iter().map(|(key, value)| (Amount(*key), value)))
     }
 
@@ -294,10 +314,17 @@ mod tests {
 
     #[test]
     fn what_is_not_plain_digits_is_refused() {
-        for text in ["", "-", ".", "1.", ".5", "+1", "1e3", "1_000", "1,5", " 1", "NaN", "inf", "-inf", "0x10", "--1", "1.2.3", "١"] {
+        for text in [
+            "", "-", ".", "1.", ".5", "+1", "1e3", "1_000", "1,5", " 1", "NaN", "inf", "-inf", "0x10", "--1", "1.2.3",
+            "١",
+        ] {
             assert_eq!(parse(text), Err(AmountError::Text(text.into())), "{text}");
         }
-        for text in ["79228162514264337593543950336", "0.00000000000000000000000000001", &"9".repeat(1000)] {
+        for text in [
+            "79228162514264337593543950336",
+            "0.00000000000000000000000000001",
+            &"9".repeat(1000),
+        ] {
             assert!(matches!(parse(text), Err(AmountError::Digits(_))), "{text}");
         }
     }
@@ -305,7 +332,10 @@ mod tests {
     #[test]
     fn zero_has_no_sign_and_no_trailing_zeros() {
         let zero = parse("-0.000").unwrap();
-        assert_eq!((zero.to_string().as_str(), zero.is_sign_negative(), zero.scale()), ("0", false, 0));
+        assert_eq!(
+            (zero.to_string().as_str(), zero.is_sign_negative(), zero.scale()),
+            ("0", false, 0)
+        );
         assert_eq!(parse("1.500").unwrap().scale(), 1);
     }
 

@@ -1,22 +1,26 @@
 //! The one byte string of a fact, and its digest (protocol §7).
 //!
-//! Whatever is hashed or signed is a CBOR (RFC 8949) array in field order: definite lengths, shortest integers, text in NFC, a
-//! decimal as `[mantissa, exponent]` without trailing zeros and without a negative zero, an optional value as an array of none
-//! or one. There are no maps, no floats, no tags but those of integers beyond 64 bits, and no `null`. So a value has exactly
-//! one encoding, and its digest is BLAKE2b-256, personalised by what the value is.
+//! Whatever is hashed or signed is a CBOR (RFC 8949) array in field order: definite lengths, shortest integers, text in
+//! NFC, a decimal as `[mantissa, exponent]` without trailing zeros and without a negative zero, an optional value as an
+//! array of none or one. There are no maps, no floats, no tags but those of integers beyond 64 bits, and no `null`. So
+//! a value has exactly one encoding, and its digest is BLAKE2b-256, personalised by what the value is.
 //!
-//! Reading is strict by construction: [`Canonical::from_canonical`] decodes, encodes again, and refuses any difference. Lengths
-//! are compared with the bytes that are left before anything is allocated.
+//! Reading is strict by construction: [`Canonical::from_canonical`] decodes, encodes again, and refuses any difference.
+//! Lengths are compared with the bytes that are left before anything is allocated.
+
+mod reader;
 
 use std::fmt;
 use std::str::FromStr;
 
-use minicbor::data::{Tag, Type};
-use minicbor::{Decoder, Encoder};
+use minicbor::Encoder;
+use minicbor::data::Tag;
 use rust_decimal::Decimal;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
+
+pub use reader::Reader;
 
 /// What a digest is a digest of: the 16 bytes of personalisation of protocol §7.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
@@ -67,7 +71,10 @@ pub struct Digest(pub [u8; 32]);
 
 /// BLAKE2b-256 of `bytes`, personalised.
 pub fn digest(personal: Personal, bytes: &[u8]) -> Digest {
-    let hash = blake2b_simd::Params::new().hash_length(32).personal(personal.bytes()).hash(bytes);
+    let hash = blake2b_simd::Params::new()
+        .hash_length(32)
+        .personal(personal.bytes())
+        .hash(bytes);
     let mut digest = [0; 32];
     digest.copy_from_slice(hash.as_bytes());
     Digest(digest)
@@ -100,7 +107,10 @@ pub struct HexError {
 /// # Errors
 /// [`HexError`] for any other text, upper-case digits included: a value has one text.
 pub fn parse_hex<const N: usize>(text: &str) -> Result<[u8; N], HexError> {
-    let refused = || HexError { text: text.chars().take(80).collect(), bytes: N };
+    let refused = || HexError {
+        text: text.chars().take(80).collect(),
+        bytes: N,
+    };
     let mut bytes = [0; N];
     if text.len() != 2 * N || text.bytes().any(|b| b.is_ascii_uppercase()) {
         return Err(refused());
@@ -125,7 +135,9 @@ impl Serialize for Digest {
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -170,7 +182,8 @@ pub trait Canonical: Sized {
     /// Writes this value.
     fn write(&self, writer: &mut Writer);
 
-    /// Reads a value, which may be encoded in a way that is not the canonical one: [`from_canonical`](Self::from_canonical) is the strict rule.
+    /// Reads a value, which may be encoded in a way that is not the canonical one:
+    /// [`from_canonical`](Self::from_canonical) is the strict rule.
     ///
     /// # Errors
     /// [`CanonicalError`] naming the field.
@@ -239,7 +252,8 @@ pub enum CanonicalError {
         /// How many.
         count: usize,
     },
-    /// The value decodes, but its encoding is another one: a longer integer, trailing zeros of a decimal, text that is not in NFC …
+    /// The value decodes, but its encoding is another one: a longer integer, trailing zeros of a decimal, text that is
+    /// not in NFC …
     #[error("the encoding is not the canonical one of its value")]
     NotCanonical,
 }
@@ -266,7 +280,9 @@ macro_rules! infallible {
 impl Writer {
     /// Nothing written yet.
     pub fn new() -> Writer {
-        Writer { encoder: Encoder::new(Vec::new()) }
+        Writer {
+            encoder: Encoder::new(Vec::new()),
+        }
     }
 
     /// The bytes written.
@@ -341,7 +357,8 @@ impl Writer {
         self.int(exponent);
     }
 
-    /// An integer of at most 97 bits: as CBOR's own, or (RFC 8949, section 3.4.3) a tagged byte string where that is too short.
+    /// An integer of at most 97 bits: as CBOR's own, or (RFC 8949, section 3.4.3) a tagged byte string where that is
+    /// too short.
     fn wide(&mut self, value: i128) {
         if let Ok(int) = minicbor::data::Int::try_from(value) {
             infallible!(self.encoder.int(int));
@@ -353,201 +370,5 @@ impl Writer {
         let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
         infallible!(self.encoder.tag(Tag::new(tag)));
         self.bytes(bytes.get(zeros..).unwrap_or_default());
-    }
-}
-
-/// Reads CBOR of the canonical kind. Each method takes the field's name for errors.
-#[derive(Debug)]
-pub struct Reader<'b> {
-    decoder: Decoder<'b>,
-}
-
-impl<'b> Reader<'b> {
-    /// Reads from the first byte.
-    pub fn new(bytes: &'b [u8]) -> Reader<'b> {
-        Reader { decoder: Decoder::new(bytes) }
-    }
-
-    /// Nothing may follow.
-    ///
-    /// # Errors
-    /// [`CanonicalError::Trailing`].
-    pub fn finish(&self) -> Result<(), CanonicalError> {
-        match self.left() {
-            0 => Ok(()),
-            count => Err(CanonicalError::Trailing { count }),
-        }
-    }
-
-    fn left(&self) -> usize {
-        self.decoder.input().len().saturating_sub(self.decoder.position())
-    }
-
-    fn malformed(&self, field: &'static str, error: &minicbor::decode::Error) -> CanonicalError {
-        CanonicalError::Malformed { at: self.decoder.position(), field, problem: error.to_string() }
-    }
-
-    fn length(&self, field: &'static str, length: u64, bound: String) -> CanonicalError {
-        CanonicalError::Length { at: self.decoder.position(), field, length, bound }
-    }
-
-    /// The head of an array of at most `most` values; each takes a byte or more, so no length exceeds the bytes that are left.
-    ///
-    /// # Errors
-    /// [`CanonicalError::Malformed`], [`CanonicalError::Length`].
-    pub fn array(&mut self, field: &'static str, most: usize) -> Result<usize, CanonicalError> {
-        let length = self.decoder.array().map_err(|error| self.malformed(field, &error))?;
-        let Some(length) = length else {
-            let problem = "an array of indefinite length".to_owned();
-            return Err(CanonicalError::Malformed { at: self.decoder.position(), field, problem });
-        };
-        let most = most.min(self.left());
-        match usize::try_from(length) {
-            Ok(length) if length <= most => Ok(length),
-            _ => Err(self.length(field, length, format!("at most {most}"))),
-        }
-    }
-
-    /// The head of an array of exactly `length` values.
-    ///
-    /// # Errors
-    /// [`CanonicalError::Malformed`], [`CanonicalError::Length`].
-    pub fn array_of(&mut self, field: &'static str, length: usize) -> Result<(), CanonicalError> {
-        match self.array(field, usize::MAX)? {
-            read if read == length => Ok(()),
-            read => Err(self.length(field, read as u64, length.to_string())),
-        }
-    }
-
-    /// An array of at most `most` values.
-    ///
-    /// # Errors
-    /// Those of [`array`](Self::array) and of `read`.
-    pub fn list<T>(
-        &mut self,
-        field: &'static str,
-        most: usize,
-        mut read: impl FnMut(&mut Self) -> Result<T, CanonicalError>,
-    ) -> Result<Vec<T>, CanonicalError> {
-        let length = self.array(field, most)?;
-        // Grown as values arrive: a stated length alone reserves nothing.
-        let mut values = Vec::new();
-        for _ in 0..length {
-            values.push(read(self)?);
-        }
-        Ok(values)
-    }
-
-    /// An array of none or one.
-    ///
-    /// # Errors
-    /// Those of [`array`](Self::array) and of `read`.
-    pub fn option<T>(
-        &mut self,
-        field: &'static str,
-        read: impl FnOnce(&mut Self) -> Result<T, CanonicalError>,
-    ) -> Result<Option<T>, CanonicalError> {
-        match self.array(field, 1)? {
-            0 => Ok(None),
-            _ => read(self).map(Some),
-        }
-    }
-
-    /// An unsigned integer.
-    ///
-    /// # Errors
-    /// [`CanonicalError::Malformed`].
-    pub fn uint(&mut self, field: &'static str) -> Result<u64, CanonicalError> {
-        self.decoder.u64().map_err(|error| self.malformed(field, &error))
-    }
-
-    /// A signed integer.
-    ///
-    /// # Errors
-    /// [`CanonicalError::Malformed`].
-    pub fn int(&mut self, field: &'static str) -> Result<i64, CanonicalError> {
-        self.decoder.i64().map_err(|error| self.malformed(field, &error))
-    }
-
-    /// True or false.
-    ///
-    /// # Errors
-    /// [`CanonicalError::Malformed`].
-    pub fn flag(&mut self, field: &'static str) -> Result<bool, CanonicalError> {
-        self.decoder.bool().map_err(|error| self.malformed(field, &error))
-    }
-
-    /// A byte string of at most `most` bytes, borrowed.
-    ///
-    /// # Errors
-    /// [`CanonicalError::Malformed`], [`CanonicalError::Length`].
-    pub fn bytes(&mut self, field: &'static str, most: usize) -> Result<&'b [u8], CanonicalError> {
-        let bytes = self.decoder.bytes().map_err(|error| self.malformed(field, &error))?;
-        if bytes.len() > most {
-            return Err(self.length(field, bytes.len() as u64, format!("at most {most}")));
-        }
-        Ok(bytes)
-    }
-
-    /// A byte string of exactly `N` bytes.
-    ///
-    /// # Errors
-    /// [`CanonicalError::Malformed`], [`CanonicalError::Length`].
-    pub fn byte_array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], CanonicalError> {
-        let bytes = self.bytes(field, usize::MAX)?;
-        bytes.try_into().map_err(|_| self.length(field, bytes.len() as u64, N.to_string()))
-    }
-
-    /// A text of at most `most` bytes, borrowed.
-    ///
-    /// # Errors
-    /// [`CanonicalError::Malformed`], [`CanonicalError::Length`].
-    pub fn text(&mut self, field: &'static str, most: usize) -> Result<&'b str, CanonicalError> {
-        let text = self.decoder.str().map_err(|error| self.malformed(field, &error))?;
-        if text.len() > most {
-            return Err(self.length(field, text.len() as u64, format!("at most {most}")));
-        }
-        Ok(text)
-    }
-
-    /// A decimal.
-    ///
-    /// # Errors
-    /// [`CanonicalError::Malformed`], [`CanonicalError::Length`], and [`CanonicalError::Value`] where it is not a [`Decimal`].
-    pub fn decimal(&mut self, field: &'static str) -> Result<Decimal, CanonicalError> {
-        self.array_of(field, 2)?;
-        let mantissa = self.wide(field)?;
-        let exponent = self.int(field)?;
-        let value = match u32::try_from(-i128::from(exponent)) {
-            Ok(scale) => Decimal::try_from_i128_with_scale(mantissa, scale).ok(),
-            Err(_) => u32::try_from(exponent)
-                .ok()
-                .and_then(|exponent| 10_i128.checked_pow(exponent))
-                .and_then(|power| mantissa.checked_mul(power))
-                .and_then(|mantissa| Decimal::try_from_i128_with_scale(mantissa, 0).ok()),
-        };
-        value.map(|value| value.normalize()).ok_or_else(|| CanonicalError::Value {
-            field,
-            value: format!("{mantissa}e{exponent}"),
-            bound: "96 bits and at most 28 decimals".to_owned(),
-        })
-    }
-
-    fn wide(&mut self, field: &'static str) -> Result<i128, CanonicalError> {
-        let kind = self.decoder.datatype().map_err(|error| self.malformed(field, &error))?;
-        if kind != Type::Tag {
-            return self.decoder.int().map(i128::from).map_err(|error| self.malformed(field, &error));
-        }
-        let tag = self.decoder.tag().map_err(|error| self.malformed(field, &error))?.as_u64();
-        let bytes = self.bytes(field, 12)?;
-        let magnitude = bytes.iter().fold(0_i128, |sum, byte| (sum << 8) | i128::from(*byte));
-        match tag {
-            2 => Ok(magnitude),
-            3 => Ok(-1 - magnitude),
-            _ => {
-                let bound = "an integer (tag 2 or 3)".to_owned();
-                Err(CanonicalError::Value { field, value: format!("tag {tag}"), bound })
-            }
-        }
     }
 }

@@ -4,8 +4,8 @@
 //! ```text
 //! value = p ( (1 - haircut) min(balance, cap) - debt + carry credit - carry debit - reserve )
 //! ```
-//! A haircut and a cap take from what is held, never from what is owed. The debt stands in both pieces of the capped value, so
-//! that a coin that is held and owed at once never helps.
+//! A haircut and a cap take from what is held, never from what is owed. The debt stands in both pieces of the capped
+//! value, so that a coin that is held and owed at once never helps.
 
 use rust_decimal::Decimal;
 use zkmargin_program::{BuildError, Builder, Linear, Lower, NumberError, Real};
@@ -58,7 +58,9 @@ impl Holding<'_> {
 
     /// Takes off the debt.
     pub(crate) fn take_debt(&self, form: &mut Linear, per_coin: Factor) -> Result<(), NumberError> {
-        self.add(form, per_coin, |asset, units| Ok(vec![(asset.debt, units.checked_neg()?)]))
+        self.add(form, per_coin, |asset, units| {
+            Ok(vec![(asset.debt, units.checked_neg()?)])
+        })
     }
 
     /// Adds carry credit and takes off carry debit.

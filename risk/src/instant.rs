@@ -15,8 +15,8 @@ pub const DAY_MS: u64 = 24 * HOUR_MS;
 
 /// A point in time in Unix milliseconds (UTC, without leap seconds), at most the last one of the year 9999.
 ///
-/// Its one text form is RFC 3339 with an upper-case `Z`: `2026-08-06T12:00:00Z`, with three decimals of a second only where
-/// they are not all zero.
+/// Its one text form is RFC 3339 with an upper-case `Z`: `2026-08-06T12:00:00Z`, with three decimals of a second only
+/// where they are not all zero.
 ///
 /// ```
 /// use zkmargin_risk::instant::Instant;
@@ -93,7 +93,12 @@ impl fmt::Display for Instant {
         let (hour, minute) = (of_day / HOUR_MS, of_day / 60_000 % 60);
         let (second, milli) = (of_day / 1000 % 60, of_day % 1000);
         let month = u8::from(date.month());
-        write!(f, "{:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{second:02}", date.year(), date.day())?;
+        write!(
+            f,
+            "{:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{second:02}",
+            date.year(),
+            date.day()
+        )?;
         if milli != 0 {
             write!(f, ".{milli:03}")?;
         }
@@ -132,7 +137,9 @@ impl Serialize for Instant {
 
 impl<'de> Deserialize<'de> for Instant {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Instant, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -158,22 +165,43 @@ mod tests {
 
     #[test]
     fn text_has_one_form() {
-        for text in ["2026-08-06T12:00:00Z", "1970-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z", "2026-02-28T00:00:00.010Z"] {
+        for text in [
+            "2026-08-06T12:00:00Z",
+            "1970-01-01T00:00:00Z",
+            "9999-12-31T23:59:59.999Z",
+            "2026-02-28T00:00:00.010Z",
+        ] {
             assert_eq!(text.parse::<Instant>().unwrap().to_string(), text);
         }
-        assert_eq!("2026-08-06T12:00:00.500Z".parse::<Instant>().unwrap().millis() % 1000, 500);
+        assert_eq!(
+            "2026-08-06T12:00:00.500Z".parse::<Instant>().unwrap().millis() % 1000,
+            500
+        );
     }
 
     #[test]
     fn other_texts_are_refused() {
         for text in [
-            "", "Z", "2026-08-06", "2026-08-06T12:00Z", "2026-08-06T12:00:00", "2026-08-06T12:00:00+00:00",
-            "2026-08-06T12:00:00z", "2026-13-06T12:00:00Z", "2026-02-30T12:00:00Z", "1969-12-31T23:59:59Z",
-            "2026-08-06T12:00:00.0001Z", "2026-06-30T23:59:60Z", " 2026-08-06T12:00:00Z",
+            "",
+            "Z",
+            "2026-08-06",
+            "2026-08-06T12:00Z",
+            "2026-08-06T12:00:00",
+            "2026-08-06T12:00:00+00:00",
+            "2026-08-06T12:00:00z",
+            "2026-13-06T12:00:00Z",
+            "2026-02-30T12:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "2026-08-06T12:00:00.0001Z",
+            "2026-06-30T23:59:60Z",
+            " 2026-08-06T12:00:00Z",
         ] {
             assert!(matches!(text.parse::<Instant>(), Err(InstantError::Text(_))), "{text}");
         }
-        assert_eq!(Instant::from_millis(Instant::MAX.0 + 1), Err(InstantError::Range(Instant::MAX.0 + 1)));
+        assert_eq!(
+            Instant::from_millis(Instant::MAX.0 + 1),
+            Err(InstantError::Range(Instant::MAX.0 + 1))
+        );
         assert_eq!(Instant::MAX.checked_add(1), None);
     }
 

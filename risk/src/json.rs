@@ -22,7 +22,10 @@ pub mod unique {
     ///
     /// # Errors
     /// The serializer's.
-    pub fn serialize<K: Serialize, V: Serialize, S: Serializer>(map: &BTreeMap<K, V>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+        map: &BTreeMap<K, V>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.collect_map(map)
     }
 
@@ -61,7 +64,8 @@ pub mod unique {
     }
 }
 
-/// JSON of `value` with a line break between the entries of the outer `depth` levels, and each deeper value on one line.
+/// JSON of `value` with a line break between the entries of the outer `depth` levels, and each deeper value on one
+/// line.
 ///
 /// Ends with a line feed.
 ///
@@ -69,7 +73,11 @@ pub mod unique {
 /// Those of the value's own `Serialize`.
 pub(crate) fn to_text<T: Serialize>(value: &T, depth: usize) -> Result<String, serde_json::Error> {
     let mut bytes = Vec::new();
-    let formatter = Lines { pretty: PrettyFormatter::with_indent(b" "), depth, level: 0 };
+    let formatter = Lines {
+        pretty: PrettyFormatter::with_indent(b" "),
+        depth,
+        level: 0,
+    };
     value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, formatter))?;
     bytes.push(b'\n');
     String::from_utf8(bytes).map_err(serde::ser::Error::custom)
@@ -131,7 +139,10 @@ mod tests {
     fn outer_levels_break_and_inner_levels_do_not() {
         let value = serde_json::json!({"a": {"x": {"y": [1, 2]}, "z": {}}, "b": []});
         let text = to_text(&value, 2).unwrap();
-        assert_eq!(text, "{\n \"a\": {\n  \"x\": {\"y\":[1,2]},\n  \"z\": {}\n },\n \"b\": []\n}\n");
+        assert_eq!(
+            text,
+            "{\n \"a\": {\n  \"x\": {\"y\":[1,2]},\n  \"z\": {}\n },\n \"b\": []\n}\n"
+        );
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 
@@ -145,6 +156,9 @@ mod tests {
         let read = |text: &str| serde_json::from_str::<File>(text).map(|file| file.map);
         assert_eq!(read(r#"{"map":{"a":1,"b":2}}"#).unwrap().len(), 2);
         let refusal = read(r#"{"map":{"a":1,"a":2}}"#).unwrap_err();
-        assert!(refusal.to_string().contains("occurs twice at line 1 column"), "{refusal}");
+        assert!(
+            refusal.to_string().contains("occurs twice at line 1 column"),
+            "{refusal}"
+        );
     }
 }

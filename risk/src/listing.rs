@@ -78,7 +78,9 @@ impl Serialize for VenueKey {
 
 impl<'de> Deserialize<'de> for VenueKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<VenueKey, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -198,7 +200,10 @@ impl LineFile {
                 lot: file.lot,
                 balance: leg(0),
                 debt: leg(1),
-                carry: file.carry.then(|| Pair { first: leg(2), second: leg(3) }),
+                carry: file.carry.then(|| Pair {
+                    first: leg(2),
+                    second: leg(3),
+                }),
                 reserve: file.reserve.then(|| leg(if file.carry { 4 } else { 2 })),
             }),
         }

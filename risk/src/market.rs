@@ -1,13 +1,15 @@
 //! A market at one instant: what every value and every margin is computed from.
 //!
-//! A snapshot is public data that both sides hold; the statement names it by its digest, and a partner's policy says whose
-//! snapshots it accepts. Nothing in it is about anybody's positions.
+//! A snapshot is public data that both sides hold; the statement names it by its digest, and a partner's policy says
+//! whose snapshots it accepts. Nothing in it is about anybody's positions.
 //!
 //! # Units
-//! Prices, indices, forwards, strikes and deliveries are USD per unit of the underlying. Volatilities are fractions a year
-//! (0.4734, not 47.34), rates fractions a year, continuously compounded, and funding a fraction of notional per 8 hours (positive:
-//! longs pay). Quotes are in the units in which the venue quotes the instrument: coins per unit of the underlying for
-//! inverse options, USD for futures and perpetuals. A year has 365 days.
+//! Prices, indices, forwards, strikes and deliveries are USD per unit of the underlying. Volatilities are fractions a
+//! year (0.4734, not 47.34), rates fractions a year, continuously compounded, and funding a fraction of notional per 8
+//! hours (positive: longs pay). Quotes are in the units in which the venue quotes the instrument: coins per unit of the
+//! underlying for inverse options, USD for futures and perpetuals. A year has 365 days.
+
+mod check;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +19,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::canonical::{Digest, Personal, Writer, digest};
 use crate::instant::Instant;
+pub use check::SnapshotError;
+use check::{check_market, check_name, check_price};
 
 /// Largest price, index, forward, strike, delivery or asset price, in USD. All of them are above 0.
 pub const MAX_PRICE: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
@@ -34,7 +38,8 @@ const FORMAT: u64 = 1;
 
 /// A market at one instant. See the [module](self) for the units.
 ///
-/// The fields are public because it is plain data; [`from_json`](Snapshot::from_json) and the importers give only what passes [`check`](Snapshot::check).
+/// The fields are public because it is plain data; [`from_json`](Snapshot::from_json) and the importers give only what
+/// passes [`check`](Snapshot::check).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Snapshot {
@@ -181,7 +186,8 @@ pub struct Quote {
     #[serde(default, with = "crate::amount::option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub volume: Option<Decimal>,
-    /// The venue's own mark, where it was recorded. Margin uses Black-76 at the snapshot's forward and volatility instead.
+    /// The venue's own mark, where it was recorded. Margin uses Black-76 at the snapshot's forward and volatility
+    /// instead.
     #[serde(default, with = "crate::amount::option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub mark: Option<Decimal>,
@@ -192,73 +198,6 @@ impl Quote {
     pub fn is_empty(&self) -> bool {
         *self == Quote::default()
     }
-}
-
-/// Why something is not a snapshot. `place` is a path in the file, such as `BTC, expiry 2026-08-28T08:00:00Z, strike 70000`.
-#[derive(Debug, thiserror::Error)]
-pub enum SnapshotError {
-    /// Not JSON of the format; the message has line and column.
-    #[error("snapshot: {0}")]
-    Json(#[from] serde_json::Error),
-    /// A file larger than is read.
-    #[error("snapshot: {bytes} bytes, at most {} are read", crate::json::MAX_BYTES)]
-    Size {
-        /// Its size.
-        bytes: usize,
-    },
-    /// A figure out of bounds.
-    #[error("snapshot: {place}: {field} is {value}, expected {bound}")]
-    Figure {
-        /// Where.
-        place: String,
-        /// Which figure.
-        field: &'static str,
-        /// Its value.
-        value: Decimal,
-        /// The bound, in words.
-        bound: String,
-    },
-    /// An instrument that has expired at the snapshot's instant.
-    #[error("snapshot: {place}: expired at {expiry}, the snapshot is of {instant}")]
-    Expired {
-        /// Where.
-        place: String,
-        /// Its expiry.
-        expiry: Instant,
-        /// The snapshot's instant.
-        instant: Instant,
-    },
-    /// A delivery price of an expiry that lies ahead.
-    #[error("snapshot: {place}: delivery price of {expiry}, which is after the snapshot's {instant}")]
-    DeliveryAhead {
-        /// Where.
-        place: String,
-        /// The expiry.
-        expiry: Instant,
-        /// The snapshot's instant.
-        instant: Instant,
-    },
-    /// A name of an underlying or asset that is not one.
-    #[error("snapshot: `{0}` is not a name: 1 to 64 bytes in NFC, without white space, control characters, `:` and `,`")]
-    Name(String),
-    /// A strike with neither call nor put, an expiry without strikes, or no underlying at all.
-    #[error("snapshot: {place}: {what}")]
-    Nothing {
-        /// Where.
-        place: String,
-        /// What is missing.
-        what: &'static str,
-    },
-    /// An underlying's coin has another price than the index.
-    #[error("snapshot: asset {asset} is {price} USD, but the index of {asset} is {index}")]
-    CoinAgainstIndex {
-        /// The asset.
-        asset: String,
-        /// Its price among the assets.
-        price: Decimal,
-        /// Its index among the underlyings.
-        index: Decimal,
-    },
 }
 
 impl Snapshot {
@@ -290,7 +229,10 @@ impl Snapshot {
     /// [`SnapshotError`].
     pub fn check(&self) -> Result<(), SnapshotError> {
         if self.underlyings.is_empty() {
-            return Err(SnapshotError::Nothing { place: "underlyings".to_owned(), what: "there are none" });
+            return Err(SnapshotError::Nothing {
+                place: "underlyings".to_owned(),
+                what: "there are none",
+            });
         }
         for (asset, price) in &self.assets {
             check_name(asset)?;
@@ -301,7 +243,11 @@ impl Snapshot {
             check_market(name, market, self.instant)?;
             match self.assets.get(name) {
                 Some(price) if *price != market.index => {
-                    return Err(SnapshotError::CoinAgainstIndex { asset: name.clone(), price: *price, index: market.index });
+                    return Err(SnapshotError::CoinAgainstIndex {
+                        asset: name.clone(),
+                        price: *price,
+                        index: market.index,
+                    });
                 }
                 _ => {}
             }
@@ -309,9 +255,10 @@ impl Snapshot {
         Ok(())
     }
 
-    /// The canonical bytes, of which [`digest`](Self::digest) is the digest: `[1, instant, provenance, [[asset, price]…], [[name, index,
-    /// rate, [[price, funding, quote]]?, [[expiry, price, quote]…], [[expiry, forward, [[strike, volatility, [call]?, [put]?]…]]…], [[expiry,
-    /// delivery]…]]…]]`, instants in milliseconds, a quote being its five fields, each an array of none or one, the provenance its seven.
+    /// The canonical bytes, of which [`digest`](Self::digest) is the digest: `[1, instant, provenance, [[asset,
+    /// price]…], [[name, index, rate, [[price, funding, quote]]?, [[expiry, price, quote]…], [[expiry, forward,
+    /// [[strike, volatility, [call]?, [put]?]…]]…], [[expiry, delivery]…]]…]]`, instants in milliseconds, a quote being
+    /// its five fields, each an array of none or one, the provenance its seven.
     pub fn canonical(&self) -> Vec<u8> {
         let mut writer = Writer::new();
         writer.array(5);
@@ -323,7 +270,9 @@ impl Snapshot {
             w.text(name);
             w.decimal(*price);
         });
-        writer.list(self.underlyings.iter(), |w, (name, market)| write_market(w, name, market));
+        writer.list(self.underlyings.iter(), |w, (name, market)| {
+            write_market(w, name, market)
+        });
         writer.into_bytes()
     }
 
@@ -386,98 +335,4 @@ fn write_quote(w: &mut Writer, quote: &Quote) {
     for field in [quote.open_interest, quote.bid, quote.ask, quote.volume, quote.mark] {
         w.option(field, Writer::decimal);
     }
-}
-
-fn check_market(name: &str, market: &UnderlyingMarket, instant: Instant) -> Result<(), SnapshotError> {
-    check_price(name, "index", market.index)?;
-    check_within(name, "rate", market.rate, -MAX_RATE, MAX_RATE)?;
-    if let Some(perpetual) = &market.perpetual {
-        let place = format!("{name}, perpetual");
-        check_price(&place, "price", perpetual.price)?;
-        check_within(&place, "funding", perpetual.funding, -MAX_FUNDING, MAX_FUNDING)?;
-        check_quote(&place, &perpetual.quote)?;
-    }
-    for (expiry, future) in &market.futures {
-        let place = format!("{name}, future {expiry}");
-        check_ahead(&place, *expiry, instant)?;
-        check_price(&place, "price", future.price)?;
-        check_quote(&place, &future.quote)?;
-    }
-    for (instant_of, expiry) in &market.expiries {
-        let place = format!("{name}, expiry {instant_of}");
-        check_ahead(&place, *instant_of, instant)?;
-        check_price(&place, "forward", expiry.forward)?;
-        if expiry.strikes.is_empty() {
-            return Err(SnapshotError::Nothing { place, what: "it has no strikes" });
-        }
-        for (strike, options) in &expiry.strikes {
-            check_strike(&format!("{place}, strike {strike}"), *strike, options)?;
-        }
-    }
-    for (expiry, price) in &market.deliveries {
-        let place = format!("{name}, delivery {expiry}");
-        if *expiry > instant {
-            return Err(SnapshotError::DeliveryAhead { place, expiry: *expiry, instant });
-        }
-        check_price(&place, "price", *price)?;
-    }
-    Ok(())
-}
-
-fn check_strike(place: &str, strike: Decimal, options: &Strike) -> Result<(), SnapshotError> {
-    check_price(place, "strike", strike)?;
-    if options.volatility <= Decimal::ZERO || options.volatility > MAX_VOLATILITY {
-        let bound = format!("above 0 and at most {MAX_VOLATILITY} (a fraction a year)");
-        return Err(SnapshotError::Figure { place: place.to_owned(), field: "volatility", value: options.volatility, bound });
-    }
-    if options.call.is_none() && options.put.is_none() {
-        return Err(SnapshotError::Nothing { place: place.to_owned(), what: "it has neither a call nor a put" });
-    }
-    for quote in [&options.call, &options.put].into_iter().flatten() {
-        check_quote(place, quote)?;
-    }
-    Ok(())
-}
-
-fn check_quote(place: &str, quote: &Quote) -> Result<(), SnapshotError> {
-    let fields = [
-        ("open interest", quote.open_interest, MAX_QUANTITY),
-        ("bid", quote.bid, MAX_PRICE),
-        ("ask", quote.ask, MAX_PRICE),
-        ("volume", quote.volume, MAX_QUANTITY),
-        ("mark", quote.mark, MAX_PRICE),
-    ];
-    for (field, value, most) in fields {
-        check_within(place, field, value.unwrap_or_default(), Decimal::ZERO, most)?;
-    }
-    Ok(())
-}
-
-fn check_ahead(place: &str, expiry: Instant, instant: Instant) -> Result<(), SnapshotError> {
-    if expiry > instant {
-        return Ok(());
-    }
-    Err(SnapshotError::Expired { place: place.to_owned(), expiry, instant })
-}
-
-fn check_price(place: &str, field: &'static str, value: Decimal) -> Result<(), SnapshotError> {
-    if value > Decimal::ZERO && value <= MAX_PRICE {
-        return Ok(());
-    }
-    let bound = format!("above 0 and at most {MAX_PRICE} USD");
-    Err(SnapshotError::Figure { place: place.to_owned(), field, value, bound })
-}
-
-fn check_within(place: &str, field: &'static str, value: Decimal, least: Decimal, most: Decimal) -> Result<(), SnapshotError> {
-    if (least..=most).contains(&value) {
-        return Ok(());
-    }
-    Err(SnapshotError::Figure { place: place.to_owned(), field, value, bound: format!("{least} to {most}") })
-}
-
-fn check_name(name: &str) -> Result<(), SnapshotError> {
-    if crate::universe::is_name(name) {
-        return Ok(());
-    }
-    Err(SnapshotError::Name(name.chars().take(crate::universe::MAX_NAME_BYTES).collect()))
 }

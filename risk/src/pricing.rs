@@ -1,15 +1,15 @@
 //! Black-76: the value of a European option on a forward, and its greeks.
 //!
-//! Every float operation here is an IEEE 754 basic operation or a function of the portable library `libm`, in a fixed order,
-//! so a price has the same 64 bits on every platform. `std`'s float functions are refused by the lint of this crate, because
-//! their last bit is the platform's.
+//! Every float operation here is an IEEE 754 basic operation or a function of the portable library `libm`, in a fixed
+//! order, so a price has the same 64 bits on every platform. `std`'s float functions are refused by the lint of this
+//! crate, because their last bit is the platform's.
 //!
 //! With forward `F`, strike `K`, total volatility `w = σ√T` and `N` the normal distribution function:
 //! ```text
 //! call = D (F N(d1) - K N(d2))    put = D (K N(-d2) - F N(-d1))    d1 = ln(F/K)/w + w/2    d2 = d1 - w    D = exp(-r T)
 //! ```
-//! Only the out-of-the-money side is computed so; the other follows by parity, `call - put = D (F - K)`, which keeps both
-//! accurate where one is much larger than the other. Where `w = 0` both are what exercise pays.
+//! Only the out-of-the-money side is computed so; the other follows by parity, `call - put = D (F - K)`, which keeps
+//! both accurate where one is much larger than the other. Where `w = 0` both are what exercise pays.
 
 use std::f64::consts::FRAC_1_SQRT_2;
 
@@ -91,9 +91,9 @@ fn at_least_zero(x: f64) -> f64 {
 
 /// Undiscounted Black-76 values, from numbers that a caller with many scenarios computes once.
 ///
-/// `log_moneyness` is `ln(forward / strike)`, `total_volatility` is `σ√T`. Defined for finite positive `forward` and `strike` and
-/// finite `total_volatility >= 0` (nothing else leaves [`Black76::new`] or a checked snapshot); never negative, never less
-/// than what exercise pays, up to one rounding.
+/// `log_moneyness` is `ln(forward / strike)`, `total_volatility` is `σ√T`. Defined for finite positive `forward` and
+/// `strike` and finite `total_volatility >= 0` (nothing else leaves [`Black76::new`] or a checked snapshot); never
+/// negative, never less than what exercise pays, up to one rounding.
 pub fn undiscounted(forward: f64, strike: f64, log_moneyness: f64, total_volatility: f64) -> CallPut {
     let intrinsic = forward - strike;
     if intrinsic <= 0.0 {
@@ -103,7 +103,10 @@ pub fn undiscounted(forward: f64, strike: f64, log_moneyness: f64, total_volatil
         } else {
             0.0
         };
-        CallPut { call, put: call - intrinsic }
+        CallPut {
+            call,
+            put: call - intrinsic,
+        }
     } else {
         let put = if total_volatility > 0.0 {
             let d1 = log_moneyness / total_volatility + 0.5 * total_volatility;
@@ -111,7 +114,10 @@ pub fn undiscounted(forward: f64, strike: f64, log_moneyness: f64, total_volatil
         } else {
             0.0
         };
-        CallPut { call: put + intrinsic, put }
+        CallPut {
+            call: put + intrinsic,
+            put,
+        }
     }
 }
 
@@ -121,30 +127,55 @@ pub fn log_moneyness(forward: f64, strike: f64) -> f64 {
 }
 
 impl Black76 {
-    /// A market with forward and strike in one currency, volatility a year as a fraction, time in years, rate a year as a fraction.
+    /// A market with forward and strike in one currency, volatility a year as a fraction, time in years, rate a year as
+    /// a fraction.
     ///
     /// # Errors
-    /// [`PricingError`] for a forward or strike that is not finite and positive, a volatility or time that is not finite and
-    /// non-negative, a rate that is not finite, and a discount factor that is not.
+    /// [`PricingError`] for a forward or strike that is not finite and positive, a volatility or time that is not
+    /// finite and non-negative, a rate that is not finite, and a discount factor that is not.
     pub fn new(forward: f64, strike: f64, volatility: f64, years: f64, rate: f64) -> Result<Black76, PricingError> {
         for (input, value) in [("forward", forward), ("strike", strike)] {
             if !(value.is_finite() && value > 0.0) {
-                return Err(PricingError { input, value, bound: "expected a finite number above 0" });
+                return Err(PricingError {
+                    input,
+                    value,
+                    bound: "expected a finite number above 0",
+                });
             }
         }
         for (input, value) in [("volatility", volatility), ("time to expiry", years)] {
             if !(value.is_finite() && value >= 0.0) {
-                return Err(PricingError { input, value, bound: "expected a finite number of at least 0" });
+                return Err(PricingError {
+                    input,
+                    value,
+                    bound: "expected a finite number of at least 0",
+                });
             }
         }
         if !rate.is_finite() {
-            return Err(PricingError { input: "rate", value: rate, bound: "expected a finite number" });
+            return Err(PricingError {
+                input: "rate",
+                value: rate,
+                bound: "expected a finite number",
+            });
         }
         let discount = if rate == 0.0 { 1.0 } else { libm::exp(-rate * years) };
         if !discount.is_finite() {
-            return Err(PricingError { input: "discount factor", value: discount, bound: "expected a finite number" });
+            return Err(PricingError {
+                input: "discount factor",
+                value: discount,
+                bound: "expected a finite number",
+            });
         }
-        Ok(Black76 { forward, strike, volatility, years, rate, root_years: libm::sqrt(years), discount })
+        Ok(Black76 {
+            forward,
+            strike,
+            volatility,
+            years,
+            rate,
+            root_years: libm::sqrt(years),
+            discount,
+        })
     }
 
     /// Discount factor `exp(-r T)`, exactly 1 where the rate is 0.
@@ -165,7 +196,10 @@ impl Black76 {
     pub fn values(&self) -> CallPut {
         let log = log_moneyness(self.forward, self.strike);
         let CallPut { call, put } = undiscounted(self.forward, self.strike, log, self.total_volatility());
-        CallPut { call: self.discount * call, put: self.discount * put }
+        CallPut {
+            call: self.discount * call,
+            put: self.discount * put,
+        }
     }
 
     /// Discounted value of one side.
@@ -196,10 +230,18 @@ impl Black76 {
         let value = self.value(right);
         let w = self.total_volatility();
         let density = if w > 0.0 { normal_density(self.d1()) } else { 0.0 };
-        let decay = if self.root_years > 0.0 { self.forward * density * self.volatility / (2.0 * self.root_years) } else { 0.0 };
+        let decay = if self.root_years > 0.0 {
+            self.forward * density * self.volatility / (2.0 * self.root_years)
+        } else {
+            0.0
+        };
         Greeks {
             delta: self.delta(right),
-            gamma: if density > 0.0 { self.discount * density / (self.forward * w) } else { 0.0 },
+            gamma: if density > 0.0 {
+                self.discount * density / (self.forward * w)
+            } else {
+                0.0
+            },
             vega: self.discount * self.forward * density * self.root_years,
             theta: self.rate * value - self.discount * decay,
             rho: -self.years * value,

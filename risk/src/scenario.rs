@@ -71,11 +71,19 @@ pub struct Shock {
 
 impl Shock {
     /// What the market is now.
-    pub const STILL: Shock = Shock { factor: 1.0, log_factor: 0.0, volatility: VolatilityMove::None };
+    pub const STILL: Shock = Shock {
+        factor: 1.0,
+        log_factor: 0.0,
+        volatility: VolatilityMove::None,
+    };
 
     /// Index and forwards times `factor` (finite, above 0), volatility as said.
     pub fn new(factor: f64, volatility: VolatilityMove) -> Shock {
-        Shock { factor, log_factor: libm::log(factor), volatility }
+        Shock {
+            factor,
+            log_factor: libm::log(factor),
+            volatility,
+        }
     }
 
     /// `s`, what index and forwards are multiplied by.
@@ -135,12 +143,16 @@ pub struct VolatilityScale {
 impl VolatilityShock {
     /// The shock for options that expire in `days` (above 0).
     ///
-    /// In this order, all `f64`: `τ = days` or the floor if that is larger, `scale = pow(30 / τ, power)`, and the two factors `1 + up · scale` and
-    /// `1 - down · scale`, the latter 0 where it would be negative.
+    /// In this order, all `f64`: `τ = days` or the floor if that is larger, `scale = pow(30 / τ, power)`, and the two
+    /// factors `1 + up · scale` and `1 - down · scale`, the latter 0 where it would be negative.
     pub fn at(&self, days: f64) -> VolatilityScale {
         let floor = amount::to_f64(self.tenor_floor_days);
         let tenor = if days > floor { days } else { floor };
-        let power = if days <= REFERENCE_DAYS { self.short_power } else { self.long_power };
+        let power = if days <= REFERENCE_DAYS {
+            self.short_power
+        } else {
+            self.long_power
+        };
         let scale = libm::pow(REFERENCE_DAYS / tenor, amount::to_f64(power));
         let kept = 1.0 - amount::to_f64(self.down) * scale;
         VolatilityScale {
@@ -184,18 +196,20 @@ pub fn years(from: Instant, to: Instant) -> f64 {
 mod tests {
     use super::*;
 
-    const SHOCK: VolatilityShock = VolatilityShock {
-        up: Decimal::new(5, 1),
-        down: Decimal::new(25, 2),
-        short_power: Decimal::new(3, 1),
-        long_power: Decimal::new(13, 2),
-        tenor_floor_days: Decimal::new(1, 0),
-        up_floor: Decimal::new(5, 1),
-    };
+    fn shock() -> VolatilityShock {
+        VolatilityShock {
+            up: Decimal::new(5, 1),
+            down: Decimal::new(25, 2),
+            short_power: Decimal::new(3, 1),
+            long_power: Decimal::new(13, 2),
+            tenor_floor_days: Decimal::new(1, 0),
+            up_floor: Decimal::new(5, 1),
+        }
+    }
 
     #[test]
     fn the_reference_tenor_is_not_scaled() {
-        let scale = SHOCK.at(30.0);
+        let scale = shock().at(30.0);
         assert_eq!(scale.shocked(0.8, VolatilityMove::Up), 0.8 * 1.5);
         assert_eq!(scale.shocked(0.8, VolatilityMove::None), 0.8);
         assert_eq!(scale.shocked(0.8, VolatilityMove::Down), 0.8 * 0.75);
@@ -203,23 +217,41 @@ mod tests {
 
     #[test]
     fn a_raised_volatility_has_a_floor_and_a_lowered_one_stops_at_zero() {
-        assert_eq!(SHOCK.at(30.0).shocked(0.1, VolatilityMove::Up), 0.5);
-        let steep = VolatilityShock { down: Decimal::new(9, 1), ..SHOCK };
+        assert_eq!(shock().at(30.0).shocked(0.1, VolatilityMove::Up), 0.5);
+        let steep = VolatilityShock {
+            down: Decimal::new(9, 1),
+            ..shock()
+        };
         assert_eq!(steep.at(1.0).shocked(0.8, VolatilityMove::Down), 0.0);
     }
 
     #[test]
     fn tenors_below_the_floor_are_scaled_as_the_floor_and_the_power_changes_after_thirty_days() {
-        assert_eq!(SHOCK.at(0.01), SHOCK.at(1.0));
+        assert_eq!(shock().at(0.01), shock().at(1.0));
         // 30^0.3 and (30/300)^0.13 by mpmath
-        assert!((SHOCK.at(1.0).up - (1.0 + 0.5 * 2.774_191_114_672_181)).abs() < 1e-12, "{:?}", SHOCK.at(1.0));
-        assert!((SHOCK.at(300.0).up - (1.0 + 0.5 * 0.741_310_241_300_917_5)).abs() < 1e-12, "{:?}", SHOCK.at(300.0));
+        assert!(
+            (shock().at(1.0).up - (1.0 + 0.5 * 2.774_191_114_672_181)).abs() < 1e-12,
+            "{:?}",
+            shock().at(1.0)
+        );
+        assert!(
+            (shock().at(300.0).up - (1.0 + 0.5 * 0.741_310_241_300_917_5)).abs() < 1e-12,
+            "{:?}",
+            shock().at(300.0)
+        );
     }
 
     #[test]
     fn a_move_of_minus_one_or_less_has_no_shock() {
-        let row = |price_move| Scenario { price_move, volatility: VolatilityMove::Up, weight: Decimal::new(1, 0) };
+        let row = |price_move| Scenario {
+            price_move,
+            volatility: VolatilityMove::Up,
+            weight: Decimal::new(1, 0),
+        };
         assert!(row(Decimal::new(-1, 0)).shock().is_none() && row(Decimal::new(-3, 0)).shock().is_none());
-        assert_eq!(row(Decimal::new(-66, 2)).shock().map(|shock| shock.factor()), Some(0.34));
+        assert_eq!(
+            row(Decimal::new(-66, 2)).shock().map(|shock| shock.factor()),
+            Some(0.34)
+        );
     }
 }

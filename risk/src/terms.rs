@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use num_rational::BigRational;
-use num_traits::{Signed, Zero};
 use rust_decimal::Decimal;
 use zkmargin_program::{LegId, Pair};
 
-use crate::account::carry;
-use crate::amount::{self, AmountError, LotsError, MAX_LOTS, lots, lots_rounded_down, to_ratio};
+use crate::amount::{self, AmountError, LotsError, MAX_LOTS, lots};
 use crate::canonical::{Canonical, CanonicalError, Reader, Writer};
-use crate::market::MAX_PRICE;
-use crate::universe::{Asset, Instrument, MAX_NAME_BYTES, MAX_TERM, Universe, Venue, is_name};
+use crate::universe::Universe;
+
+mod order;
+
+pub use order::{Deposit, Order, Side};
 
 /// The level of requirement that is proven.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
@@ -95,50 +95,11 @@ impl FromStr for Ratio20 {
         let refused = || TermsError::Ratio(shown(text));
         let ratio = amount::parse(text).map_err(|_| refused())?;
         let twentieths = lots(ratio, Decimal::new(5, 2)).map_err(|_| refused())?;
-        u32::try_from(twentieths).ok().and_then(|twentieths| Ratio20::new(twentieths).ok()).ok_or_else(refused)
+        u32::try_from(twentieths)
+            .ok()
+            .and_then(|twentieths| Ratio20::new(twentieths).ok())
+            .ok_or_else(refused)
     }
-}
-
-/// Buy or sell.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Side {
-    /// Contracts are added to the long leg.
-    Buy,
-    /// Contracts are added to the short leg.
-    Sell,
-}
-
-/// A hypothetical order, filled whole at its price.
-///
-/// Its text is `sell 5 BTC-28AUG26-70000-C @ 0.0215 fee 0.0003`: the instrument with its venue (`VENUE:INSTRUMENT`) if it is listed at several; the
-/// price as the venue quotes it, per unit of the underlying; the fee per contract in the settlement asset, 0 if it is not given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
-    /// Buy or sell.
-    pub side: Side,
-    /// The venue that it is sent to.
-    pub venue: String,
-    /// The instrument's name there.
-    pub instrument: String,
-    /// Contracts, above 0, a whole number of lots.
-    pub contracts: Decimal,
-    /// Option: premium per unit of the underlying in the settlement asset, at least 0. Future, perpetual: price in USD, above 0.
-    pub price: Decimal,
-    /// Fee per contract in the settlement asset, at least 0.
-    pub fee: Decimal,
-}
-
-/// A hypothetical deposit.
-///
-/// Its text is `2.5 BTC`, or `2.5 VENUE:BTC` if the asset is listed at several venues.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deposit {
-    /// The venue that it goes to.
-    pub venue: String,
-    /// The asset, of cross margin.
-    pub asset: String,
-    /// Coins, above 0, a whole number of lots.
-    pub amount: Decimal,
 }
 
 /// What is proven of `V` and `R`: `V - ρ R - e >= 0` at a level, after an order or deposit.
@@ -225,218 +186,57 @@ pub enum TermsError {
     },
 }
 
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     text.chars().take(120).collect()
-}
-
-const ORDER_FORM: &str = "an order: `sell 5 BTC-28AUG26-70000-C @ 0.0215 fee 0.0003`";
-const DEPOSIT_FORM: &str = "a deposit: `2.5 BTC` or `2.5 VENUE:BTC`";
-
-/// The venues of which `is_listed` holds, narrowed by a prefix `VENUE:`; the one that is left, and the name without it.
-fn resolve<'u, 't>(
-    universe: &'u Universe,
-    what: &'static str,
-    text: &'t str,
-    is_listed: impl Fn(&Venue, &str) -> bool,
-) -> Result<(&'u Venue, &'t str), TermsError> {
-    if let Some((venue, name)) = text.split_once(':') {
-        let unknown = |what, name: &str| TermsError::Unknown { what, name: shown(name) };
-        let (_, venue) = universe.venue(venue).ok_or_else(|| unknown("venue", venue))?;
-        return if is_listed(venue, name) { Ok((venue, name)) } else { Err(unknown(what, text)) };
-    }
-    let listed: Vec<&Venue> = universe.venues().iter().filter(|venue| is_listed(venue, text)).collect();
-    match listed.as_slice() {
-        [] => Err(TermsError::Unknown { what, name: shown(text) }),
-        [venue] => Ok((venue, text)),
-        several => {
-            let venues: Vec<&str> = several.iter().map(|venue| venue.name.as_str()).collect();
-            Err(TermsError::Ambiguous { name: shown(text), venues: venues.join(" and ") })
-        }
-    }
-}
-
-fn number(field: &'static str, text: &str) -> Result<Decimal, TermsError> {
-    amount::parse(text).map_err(|problem| TermsError::Amount { field, problem })
-}
-
-fn within(field: &'static str, value: Decimal, above_zero: bool, most: Decimal) -> Result<(), TermsError> {
-    let is_low = if above_zero { value <= Decimal::ZERO } else { value < Decimal::ZERO };
-    if is_low || value > most {
-        let least = if above_zero { "above 0" } else { "at least 0" };
-        return Err(TermsError::Bound { field, value, bound: format!("{least} and at most {most}") });
-    }
-    Ok(())
-}
-
-impl Order {
-    /// Reads an order's text against a universe, and checks it.
-    ///
-    /// # Errors
-    /// [`TermsError`].
-    pub fn parse(text: &str, universe: &Universe) -> Result<Order, TermsError> {
-        let form = || TermsError::Form { text: shown(text), expected: ORDER_FORM };
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let (side, contracts, instrument, price, fee) = match words.as_slice() {
-            [side, contracts, instrument, "@", price] => (side, contracts, instrument, price, "0"),
-            [side, contracts, instrument, "@", price, "fee", fee] => (side, contracts, instrument, price, *fee),
-            _ => return Err(form()),
-        };
-        let side = match *side {
-            "buy" => Side::Buy,
-            "sell" => Side::Sell,
-            _ => return Err(form()),
-        };
-        let (venue, name) = resolve(universe, "instrument", instrument, |venue, name| venue.instrument(name).is_some())?;
-        let order = Order {
-            side,
-            venue: venue.name.clone(),
-            instrument: name.to_owned(),
-            contracts: number("contracts", contracts)?,
-            price: number("price", price)?,
-            fee: number("fee", fee)?,
-        };
-        order.amounts(universe)?;
-        Ok(order)
-    }
-
-    fn find<'u>(&self, universe: &'u Universe) -> Result<(&'u Instrument, &'u Asset), TermsError> {
-        let unknown = |what, name: &str| TermsError::Unknown { what, name: shown(name) };
-        let (_, venue) = universe.venue(&self.venue).ok_or_else(|| unknown("venue", &self.venue))?;
-        let instrument = venue.instrument(&self.instrument).ok_or_else(|| unknown("instrument", &self.instrument))?;
-        let asset = venue.settlement_of(instrument).ok_or_else(|| unknown("asset", &instrument.settlement))?;
-        Ok((instrument, asset))
-    }
-
-    /// What is added to which leg: contracts to long or short; a premium to balance (received, rounded down) or debt (paid, rounded
-    /// up), or the carry of a future or perpetual to credit (rounded down) or debit (rounded up); the fee to debt, rounded up
-    /// together with a premium paid.
-    ///
-    /// # Errors
-    /// [`TermsError`]: names that are not in the universe, numbers out of bounds, contracts that are not whole lots.
-    fn amounts(&self, universe: &Universe) -> Result<Vec<(LegId, u64)>, TermsError> {
-        let (instrument, asset) = self.find(universe)?;
-        within("contracts", self.contracts, true, MAX_CONTRACTS)?;
-        within("price", self.price, instrument.kind.is_carried(), MAX_PRICE)?;
-        within("fee", self.fee, false, MAX_PRICE)?;
-        let name = &self.instrument;
-        let position = lots(self.contracts, instrument.lot)
-            .map_err(|problem| TermsError::Lots { field: "contracts", name: name.clone(), problem })?;
-        let position_leg = match self.side {
-            Side::Buy => instrument.long,
-            Side::Sell => instrument.short,
-        };
-        let signed = match self.side {
-            Side::Buy => self.contracts,
-            Side::Sell => -self.contracts,
-        };
-        let rounded = |field, value: &BigRational| {
-            lots_rounded_down(value, asset.lot).map_err(|problem| TermsError::Lots { field, name: name.clone(), problem })
-        };
-        let mut cash = -(to_ratio(self.contracts) * to_ratio(self.fee));
-        let mut amounts = vec![(position_leg, position.unsigned_abs())];
-        if instrument.kind.is_carried() {
-            // Every settlement asset of a future has carry legs: the universe was refused otherwise.
-            let pair = asset.carry.ok_or_else(|| TermsError::Unknown { what: "carry of", name: asset.label() })?;
-            let carry = carry(instrument, signed, self.price).unwrap_or_default();
-            amounts.push(signed_amount(pair, rounded("carry", &carry)?));
-        } else {
-            let premium = to_ratio(-signed) * to_ratio(instrument.contract) * to_ratio(self.price);
-            if premium.is_positive() {
-                amounts.push(signed_amount(asset.pair(), rounded("premium", &premium)?));
-            } else {
-                cash += premium;
-            }
-        }
-        if !cash.is_zero() {
-            amounts.push(signed_amount(asset.pair(), rounded("fee", &cash)?));
-        }
-        Ok(amounts)
-    }
-}
-
-/// Most contracts of an order: every lot above 1e-15 of a contract overflows before.
-const MAX_CONTRACTS: Decimal = MAX_TERM;
-
-/// Lots that are positive go to the first leg, negative ones to the second.
-fn signed_amount(pair: Pair, lots: i64) -> (LegId, u64) {
-    (if lots < 0 { pair.second } else { pair.first }, lots.unsigned_abs())
-}
-
-impl fmt::Display for Order {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let side = match self.side {
-            Side::Buy => "buy",
-            Side::Sell => "sell",
-        };
-        let Order { venue, instrument, contracts, price, fee, .. } = self;
-        write!(f, "{side} {contracts} {venue}:{instrument} @ {price} fee {fee}")
-    }
-}
-
-impl Deposit {
-    /// Reads a deposit's text against a universe, and checks it.
-    ///
-    /// # Errors
-    /// [`TermsError`].
-    pub fn parse(text: &str, universe: &Universe) -> Result<Deposit, TermsError> {
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let [coins, asset] = words.as_slice() else {
-            return Err(TermsError::Form { text: shown(text), expected: DEPOSIT_FORM });
-        };
-        let (venue, name) = resolve(universe, "asset", asset, |venue, name| venue.asset(name, None).is_some())?;
-        let deposit = Deposit { venue: venue.name.clone(), asset: name.to_owned(), amount: number("deposit", coins)? };
-        deposit.amount_of(universe)?;
-        Ok(deposit)
-    }
-
-    fn amount_of(&self, universe: &Universe) -> Result<(LegId, u64), TermsError> {
-        let unknown = |what, name: &str| TermsError::Unknown { what, name: shown(name) };
-        let (_, venue) = universe.venue(&self.venue).ok_or_else(|| unknown("venue", &self.venue))?;
-        let asset = venue.asset(&self.asset, None).ok_or_else(|| unknown("asset", &self.asset))?;
-        within("deposit", self.amount, true, MAX_COINS)?;
-        let coins = lots(self.amount, asset.lot)
-            .map_err(|problem| TermsError::Lots { field: "deposit", name: self.asset.clone(), problem })?;
-        Ok((asset.balance, coins.unsigned_abs()))
-    }
-}
-
-/// Most coins of a deposit: a million millions.
-const MAX_COINS: Decimal = Decimal::from_parts(0xd4a5_1000, 0xe8, 0, false, 0);
-
-impl fmt::Display for Deposit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}:{}", self.amount, self.venue, self.asset)
-    }
 }
 
 impl Terms {
     /// At a level, covered once, no least excess, the book as it is.
     pub fn at(level: Level) -> Terms {
-        Terms { level, ratio: Ratio20::ONE, excess: 0, order: None, deposit: None }
+        Terms {
+            level,
+            ratio: Ratio20::ONE,
+            excess: 0,
+            order: None,
+            deposit: None,
+        }
     }
 
-    /// The public amounts of order and deposit: lots that are added to the hidden book, each above 0, one entry per leg, in the
-    /// order of the legs.
+    /// The public amounts of order and deposit: lots that are added to the hidden book, each above 0, one entry per
+    /// leg, in the order of the legs.
     ///
     /// # Errors
-    /// [`TermsError`]: names that are not in the universe, numbers out of bounds or not in whole lots, more than 2^48 - 1 lots on a leg.
+    /// [`TermsError`]: names that are not in the universe, numbers out of bounds or not in whole lots, more than 2^48 -
+    /// 1 lots on a leg.
     pub fn public_amounts(&self, universe: &Universe) -> Result<Vec<(LegId, u64)>, TermsError> {
         let mut amounts: BTreeMap<LegId, u64> = BTreeMap::new();
-        let order = self.order.as_ref().map(|order| order.amounts(universe)).transpose()?.unwrap_or_default();
-        let deposit = self.deposit.as_ref().map(|deposit| deposit.amount_of(universe)).transpose()?;
+        let order = self
+            .order
+            .as_ref()
+            .map(|order| order.amounts(universe))
+            .transpose()?
+            .unwrap_or_default();
+        let deposit = self
+            .deposit
+            .as_ref()
+            .map(|deposit| deposit.amount_of(universe))
+            .transpose()?;
         for (leg, lots) in order.into_iter().chain(deposit) {
             let sum = amounts.entry(leg).or_default();
             *sum = sum.saturating_add(lots);
             if *sum > MAX_LOTS {
                 let of_order = self.order.as_ref().map(|order| order.instrument.clone());
                 let of_deposit = self.deposit.as_ref().map(|deposit| deposit.asset.clone());
-                return Err(TermsError::TooMany { name: of_order.or(of_deposit).unwrap_or_default() });
+                return Err(TermsError::TooMany {
+                    name: of_order.or(of_deposit).unwrap_or_default(),
+                });
             }
         }
         Ok(amounts.into_iter().filter(|(_, lots)| *lots > 0).collect())
     }
 
-    /// The pairs of legs that public amounts touch: each is netted in the program, so that a sale of what is held closes it.
+    /// The pairs of legs that public amounts touch: each is netted in the program, so that a sale of what is held
+    /// closes it.
     ///
     /// # Errors
     /// Those of [`public_amounts`](Self::public_amounts).
@@ -444,52 +244,10 @@ impl Terms {
         let amounts = self.public_amounts(universe)?;
         let is_touched = |leg: LegId| amounts.binary_search_by_key(&leg, |(leg, _)| *leg).is_ok();
         let pairs = universe.layout().pairs().iter();
-        Ok(pairs.filter(|pair| is_touched(pair.first) || is_touched(pair.second)).copied().collect())
-    }
-}
-
-impl Canonical for Order {
-    /// `[side, venue, instrument, contracts, price, fee]`, side 0 buy, 1 sell.
-    fn write(&self, w: &mut Writer) {
-        w.array(6);
-        w.uint(u64::from(self.side == Side::Sell));
-        w.text(&self.venue);
-        w.text(&self.instrument);
-        w.decimal(self.contracts);
-        w.decimal(self.price);
-        w.decimal(self.fee);
-    }
-
-    fn read(r: &mut Reader<'_>) -> Result<Order, CanonicalError> {
-        r.array_of("order", 6)?;
-        let side = match r.uint("side")? {
-            0 => Side::Buy,
-            1 => Side::Sell,
-            other => return Err(out_of("side", other, "0 or 1")),
-        };
-        Ok(Order {
-            side,
-            venue: read_name(r, "venue")?,
-            instrument: read_name(r, "instrument")?,
-            contracts: r.decimal("contracts")?,
-            price: r.decimal("price")?,
-            fee: r.decimal("fee")?,
-        })
-    }
-}
-
-impl Canonical for Deposit {
-    /// `[venue, asset, amount]`.
-    fn write(&self, w: &mut Writer) {
-        w.array(3);
-        w.text(&self.venue);
-        w.text(&self.asset);
-        w.decimal(self.amount);
-    }
-
-    fn read(r: &mut Reader<'_>) -> Result<Deposit, CanonicalError> {
-        r.array_of("deposit", 3)?;
-        Ok(Deposit { venue: read_name(r, "venue")?, asset: read_name(r, "asset")?, amount: r.decimal("amount")? })
+        Ok(pairs
+            .filter(|pair| is_touched(pair.first) || is_touched(pair.second))
+            .copied()
+            .collect())
     }
 }
 
@@ -512,25 +270,29 @@ impl Canonical for Terms {
             other => return Err(out_of("level", other, "0 or 1")),
         };
         let twentieths = r.uint("ratio")?;
-        let ratio = u32::try_from(twentieths).ok().and_then(|twentieths| Ratio20::new(twentieths).ok());
+        let ratio = u32::try_from(twentieths)
+            .ok()
+            .and_then(|twentieths| Ratio20::new(twentieths).ok());
         let ratio = ratio.ok_or_else(|| out_of("ratio", twentieths, "20 to 2000 twentieths"))?;
         let excess = r.uint("excess")?;
         let order = r.option("order", Order::read)?;
         let deposit = r.option("deposit", Deposit::read)?;
-        Ok(Terms { level, ratio, excess, order, deposit })
+        Ok(Terms {
+            level,
+            ratio,
+            excess,
+            order,
+            deposit,
+        })
     }
 }
 
-fn out_of(field: &'static str, value: u64, bound: &str) -> CanonicalError {
-    CanonicalError::Value { field, value: value.to_string(), bound: bound.to_owned() }
-}
-
-fn read_name(r: &mut Reader<'_>, field: &'static str) -> Result<String, CanonicalError> {
-    let name = r.text(field, MAX_NAME_BYTES)?;
-    if is_name(name) {
-        return Ok(name.to_owned());
+pub(crate) fn out_of(field: &'static str, value: u64, bound: &str) -> CanonicalError {
+    CanonicalError::Value {
+        field,
+        value: value.to_string(),
+        bound: bound.to_owned(),
     }
-    Err(CanonicalError::Value { field, value: name.to_owned(), bound: "a name".to_owned() })
 }
 
 #[cfg(test)]

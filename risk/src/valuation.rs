@@ -1,8 +1,9 @@
 //! What one contract is worth now and under a shock.
 //!
-//! These figures are `f64` and are **the** prices: a model encloses each as the exact dyadic rational it is, and so does who checks
-//! the model. Their operations and order are therefore part of the rule. With `s` the shock's factor, `I` the index, `k` the contract
-//! size, `Φ` the normal distribution function and every decimal of the snapshot read as its nearest `f64`:
+//! These figures are `f64` and are **the** prices: a model encloses each as the exact dyadic rational it is, and so
+//! does who checks the model. Their operations and order are therefore part of the rule. With `s` the shock's factor,
+//! `I` the index, `k` the contract size, `Φ` the normal distribution function and every decimal of the snapshot read as
+//! its nearest `f64`:
 //!
 //! | instrument | coins of the underlying | USD at the scenario's index `I s` | delta, coins |
 //! |---|---|---|---|
@@ -11,19 +12,22 @@
 //! | linear option | | `(D B) k` | call `(D Φ(d1)) k`, put `(D (-Φ(-d1))) k` |
 //! | linear future, perpetual | | `(F s) k` | `k` |
 //!
-//! `B` is the undiscounted Black-76 value at forward `F s` and the shocked volatility `σ'` ([`crate::scenario`]), with `ln(F s / K)` taken as
-//! `ln(F / K) + ln(s)` (deltas: of the unshocked market) and `w = σ' √T`; `D = exp(-r T)`. Index and forward move together, so an inverse option in USD at the scenario's index is `B I / F`.
-//! Linear figures are in the settlement asset, a coin of which counts as one USD here.
-//! A long inverse future is worth `-k/F` coins against its carry credit of `k/E` coins at entry price `E`: together `k/E - k/F`, its profit.
+//! `B` is the undiscounted Black-76 value at forward `F s` and the shocked volatility `σ'` ([`crate::scenario`]), with
+//! `ln(F s / K)` taken as `ln(F / K) + ln(s)` (deltas: of the unshocked market) and `w = σ' √T`; `D = exp(-r T)`. Index
+//! and forward move together, so an inverse option in USD at the scenario's index is `B I / F`. Linear figures are in
+//! the settlement asset, a coin of which counts as one USD here. A long inverse future is worth `-k/F` coins against
+//! its carry credit of `k/E` coins at entry price `E`: together `k/E - k/F`, its profit.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
+use rust_decimal::Decimal;
 use zkmargin_program::LegId;
 
 use crate::amount::to_f64;
 use crate::instant::Instant;
 use crate::market::{Snapshot, UnderlyingMarket};
-use crate::pricing::{Black76, PricingError, log_moneyness, undiscounted};
+use crate::pricing::{Black76, CallPut, PricingError, log_moneyness, undiscounted};
 use crate::scenario::{Shock, VolatilityMove, VolatilityScale, VolatilityShock, days, years};
 use crate::universe::{Instrument, Kind, Right, Style};
 
@@ -59,11 +63,19 @@ pub enum Unpriced {
     Linear,
 }
 
-/// What is known of one instrument's market.
+/// Where the snapshot has one instrument's market.
 #[derive(Copy, Clone, Debug)]
 enum Quote {
-    Option { forward: f64, strike: f64, volatility: f64, expiry: Instant, right: Right },
-    Forward { price: f64 },
+    Option {
+        forward: Decimal,
+        strike: Decimal,
+        volatility: Decimal,
+        expiry: Instant,
+        right: Right,
+    },
+    Forward {
+        price: Decimal,
+    },
 }
 
 fn quote(market: &UnderlyingMarket, kind: &Kind, now: Instant) -> Result<Quote, Unpriced> {
@@ -81,21 +93,22 @@ fn quote(market: &UnderlyingMarket, kind: &Kind, now: Instant) -> Result<Quote, 
             if !listed {
                 return Err(Unpriced::Strike);
             }
+            let (expiry, right) = (*expiry, *right);
             Ok(Quote::Option {
-                forward: to_f64(chain.forward),
-                strike: to_f64(*strike),
-                volatility: to_f64(options.volatility),
-                expiry: *expiry,
-                right: *right,
+                forward: chain.forward,
+                strike: *strike,
+                volatility: options.volatility,
+                expiry,
+                right,
             })
         }
         Kind::Future { expiry } => {
             let future = market.futures.get(expiry).ok_or(Unpriced::Expiry)?;
-            Ok(Quote::Forward { price: to_f64(future.price) })
+            Ok(Quote::Forward { price: future.price })
         }
         Kind::Perpetual => {
             let perpetual = market.perpetual.as_ref().ok_or(Unpriced::Perpetual)?;
-            Ok(Quote::Forward { price: to_f64(perpetual.price) })
+            Ok(Quote::Forward { price: perpetual.price })
         }
     }
 }
@@ -105,7 +118,10 @@ fn quote(market: &UnderlyingMarket, kind: &Kind, now: Instant) -> Result<Quote, 
 /// # Errors
 /// [`Unpriced`], if it does not.
 pub fn priced(snapshot: &Snapshot, instrument: &Instrument) -> Result<(), Unpriced> {
-    let market = snapshot.underlyings.get(&instrument.underlying).ok_or(Unpriced::Underlying)?;
+    let market = snapshot
+        .underlyings
+        .get(&instrument.underlying)
+        .ok_or(Unpriced::Underlying)?;
     quote(market, &instrument.kind, snapshot.instant).map(|_| ())
 }
 
@@ -134,7 +150,8 @@ pub struct ValueTable {
 }
 
 impl ValueTable {
-    /// Values each of `instruments`, all of which are on the underlying of `market`, at `now` and under each of `shocks`.
+    /// Values each of `instruments`, all of which are on the underlying of `market`, at `now` and under each of
+    /// `shocks`.
     ///
     /// # Errors
     /// [`PricingError`], for a snapshot that was not checked.
@@ -156,7 +173,10 @@ impl ValueTable {
             tenors: BTreeMap::new(),
             strikes: BTreeMap::new(),
         };
-        let mut table = ValueTable { values: BTreeMap::new(), unpriced: Vec::new() };
+        let mut table = ValueTable {
+            values: BTreeMap::new(),
+            unpriced: Vec::new(),
+        };
         for instrument in instruments {
             if instrument.style == Style::Linear && denomination == Denomination::Coin {
                 table.unpriced.push((instrument.long, Unpriced::Linear));
@@ -187,6 +207,7 @@ impl ValueTable {
 /// What the options of one expiry share.
 #[derive(Copy, Clone)]
 struct Tenor {
+    forward: f64,
     years: f64,
     root_years: f64,
     discount: f64,
@@ -195,13 +216,14 @@ struct Tenor {
 
 /// The undiscounted values of one strike: of call and put now, and under each shock with the forward they are at.
 struct StrikeValues {
-    now: crate::pricing::CallPut,
-    shocked: Vec<crate::pricing::CallPut>,
+    now: CallPut,
+    shocked: Vec<CallPut>,
     call_delta: f64,
     put_delta: f64,
 }
 
-/// Values instruments of one underlying; call and put of a strike, and its listings at several venues, share their evaluations.
+/// Values instruments of one underlying; call and put of a strike, and its listings at several venues, share their
+/// evaluations.
 struct Valuer<'a> {
     market: &'a UnderlyingMarket,
     now: Instant,
@@ -210,57 +232,64 @@ struct Valuer<'a> {
     shocks: &'a [Shock],
     index: f64,
     tenors: BTreeMap<Instant, Tenor>,
-    strikes: BTreeMap<(Instant, u64), StrikeValues>,
+    strikes: BTreeMap<(Instant, Decimal), StrikeValues>,
 }
 
 impl Valuer<'_> {
-    fn tenor(&mut self, expiry: Instant) -> Tenor {
+    fn tenor(&mut self, expiry: Instant, forward: Decimal) -> Tenor {
         let (market, now, volatility) = (self.market, self.now, self.volatility);
         *self.tenors.entry(expiry).or_insert_with(|| {
             let years = years(now, expiry);
             let rate = to_f64(market.rate);
             let discount = if rate == 0.0 { 1.0 } else { libm::exp(-rate * years) };
-            Tenor { years, root_years: libm::sqrt(years), discount, scale: volatility.at(days(now, expiry)) }
+            Tenor {
+                forward: to_f64(forward),
+                years,
+                root_years: libm::sqrt(years),
+                discount,
+                scale: volatility.at(days(now, expiry)),
+            }
         })
     }
 
     fn values(&mut self, quote: &Quote, style: Style, contract: f64) -> Result<Values, PricingError> {
-        match *quote {
-            Quote::Forward { price } => Ok(self.forward_values(price, style, contract)),
-            Quote::Option { forward, strike, volatility, expiry, right } => {
-                let tenor = self.tenor(expiry);
-                let shocks = self.shocks;
-                let (denomination, index) = (self.denomination, self.index);
-                let known = match self.strikes.entry((expiry, strike.to_bits())) {
-                    std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-                    std::collections::btree_map::Entry::Vacant(entry) => {
-                        entry.insert(strike_values(forward, strike, volatility, tenor, shocks)?)
-                    }
-                };
-                let value = |undiscounted: f64, forward_now: f64| match (style, denomination) {
-                    (Style::Inverse, Denomination::Coin) => undiscounted / forward_now * contract,
-                    (Style::Inverse, Denomination::Usd) => undiscounted * (index / forward) * contract,
-                    (Style::Linear, _) => tenor.discount * undiscounted * contract,
-                };
-                let delta = match right {
-                    Right::Call => known.call_delta,
-                    Right::Put => known.put_delta,
-                };
-                let discounted = match style {
-                    Style::Inverse => delta,
-                    Style::Linear => tenor.discount * delta,
-                };
-                Ok(Values {
-                    mark: value(known.now.of(right), forward),
-                    shocked: shocks
-                        .iter()
-                        .zip(&known.shocked)
-                        .map(|(shock, values)| value(values.of(right), forward * shock.factor()))
-                        .collect(),
-                    delta: discounted * contract,
-                })
-            }
-        }
+        let (forward, strike, volatility, expiry, right) = match *quote {
+            Quote::Forward { price } => return Ok(self.forward_values(to_f64(price), style, contract)),
+            Quote::Option {
+                forward,
+                strike,
+                volatility,
+                expiry,
+                right,
+            } => (forward, strike, volatility, expiry, right),
+        };
+        let tenor = self.tenor(expiry, forward);
+        let (denomination, index, shocks) = (self.denomination, self.index, self.shocks);
+        let known = match self.strikes.entry((expiry, strike)) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(strike_values(to_f64(strike), to_f64(volatility), tenor, shocks)?),
+        };
+        let value = |undiscounted: f64, forward_now: f64| match (style, denomination) {
+            (Style::Inverse, Denomination::Coin) => undiscounted / forward_now * contract,
+            (Style::Inverse, Denomination::Usd) => undiscounted * (index / tenor.forward) * contract,
+            (Style::Linear, _) => tenor.discount * undiscounted * contract,
+        };
+        let delta = match right {
+            Right::Call => known.call_delta,
+            Right::Put => known.put_delta,
+        };
+        let discounted = match style {
+            Style::Inverse => delta,
+            Style::Linear => tenor.discount * delta,
+        };
+        let shocked = shocks.iter().zip(&known.shocked);
+        Ok(Values {
+            mark: value(known.now.of(right), tenor.forward),
+            shocked: shocked
+                .map(|(shock, values)| value(values.of(right), tenor.forward * shock.factor()))
+                .collect(),
+            delta: discounted * contract,
+        })
     }
 
     fn forward_values(&self, price: f64, style: Style, contract: f64) -> Values {
@@ -281,18 +310,17 @@ impl Valuer<'_> {
     }
 }
 
-fn strike_values(
-    forward: f64,
-    strike: f64,
-    volatility: f64,
-    tenor: Tenor,
-    shocks: &[Shock],
-) -> Result<StrikeValues, PricingError> {
+fn strike_values(strike: f64, volatility: f64, tenor: Tenor, shocks: &[Shock]) -> Result<StrikeValues, PricingError> {
+    let forward = tenor.forward;
     let market = Black76::new(forward, strike, volatility, tenor.years, 0.0)?;
     let log = log_moneyness(forward, strike);
     // One total volatility per direction, not per shock.
     let total = |direction| tenor.scale.shocked(volatility, direction) * tenor.root_years;
-    let (up, none, down) = (total(VolatilityMove::Up), total(VolatilityMove::None), total(VolatilityMove::Down));
+    let (up, none, down) = (
+        total(VolatilityMove::Up),
+        total(VolatilityMove::None),
+        total(VolatilityMove::Down),
+    );
     let at = |shock: &Shock| {
         let w = match shock.volatility() {
             VolatilityMove::Up => up,
@@ -328,7 +356,10 @@ pub struct InstrumentGreeks {
 ///
 /// # Errors
 /// `Ok(Err(_))` if the snapshot does not price it; [`PricingError`] for a snapshot that was not checked.
-pub fn greeks(snapshot: &Snapshot, instrument: &Instrument) -> Result<Result<InstrumentGreeks, Unpriced>, PricingError> {
+pub fn greeks(
+    snapshot: &Snapshot,
+    instrument: &Instrument,
+) -> Result<Result<InstrumentGreeks, Unpriced>, PricingError> {
     let Some(market) = snapshot.underlyings.get(&instrument.underlying) else {
         return Ok(Err(Unpriced::Underlying));
     };
@@ -341,17 +372,28 @@ pub fn greeks(snapshot: &Snapshot, instrument: &Instrument) -> Result<Result<Ins
     let greeks = match quote {
         Quote::Forward { price } => {
             let delta = match instrument.style {
-                Style::Inverse => contract / price,
+                Style::Inverse => contract / to_f64(price),
                 Style::Linear => contract,
             };
-            InstrumentGreeks { delta, ..InstrumentGreeks::default() }
+            InstrumentGreeks {
+                delta,
+                ..InstrumentGreeks::default()
+            }
         }
-        Quote::Option { forward, strike, volatility, expiry, right } => {
+        Quote::Option {
+            forward,
+            strike,
+            volatility,
+            expiry,
+            right,
+        } => {
+            let forward = to_f64(forward);
             let (rate, usd) = match instrument.style {
                 Style::Inverse => (0.0, index / forward * contract),
                 Style::Linear => (to_f64(market.rate), contract),
             };
-            let greeks = Black76::new(forward, strike, volatility, years(snapshot.instant, expiry), rate)?.greeks(right);
+            let years = years(snapshot.instant, expiry);
+            let greeks = Black76::new(forward, to_f64(strike), to_f64(volatility), years, rate)?.greeks(right);
             InstrumentGreeks {
                 delta: greeks.delta * contract,
                 gamma: greeks.gamma * (forward / index) * contract,

@@ -1,8 +1,8 @@
 //! Venue files: what a venue lists, in a few lines, and the universe that follows from them and a listing.
 //!
-//! A venue file names the venue's keys, its assets with their lots, and *classes* of instruments: everything on one underlying that
-//! has the same kind, style, contract size, lot and settlement. A class lists either everything of its kind that a snapshot has,
-//! or instruments by name.
+//! A venue file names the venue's keys, its assets with their lots, and *classes* of instruments: everything on one
+//! underlying that has the same kind, style, contract size, lot and settlement. A class lists either everything of its
+//! kind that a snapshot has, or instruments by name.
 //!
 //! ```json
 //! {
@@ -94,7 +94,9 @@ impl ClassKind {
     const fn is_of(self, kind: &Kind) -> bool {
         matches!(
             (self, kind),
-            (ClassKind::Option, Kind::Option { .. }) | (ClassKind::Future, Kind::Future { .. }) | (ClassKind::Perpetual, Kind::Perpetual)
+            (ClassKind::Option, Kind::Option { .. })
+                | (ClassKind::Future, Kind::Future { .. })
+                | (ClassKind::Perpetual, Kind::Perpetual)
         )
     }
 
@@ -197,18 +199,33 @@ impl VenueFile {
         }
         let assets = self.assets.iter().map(|asset| {
             let settles = |instrument: &&InstrumentFile| {
-                instrument.settlement == asset.name && asset.isolated.as_ref().is_none_or(|isolated| *isolated == instrument.name)
+                instrument.settlement == asset.name
+                    && asset
+                        .isolated
+                        .as_ref()
+                        .is_none_or(|isolated| *isolated == instrument.name)
             };
             LineFile::Asset(AssetFile {
                 name: asset.name.clone(),
                 isolated: asset.isolated.clone(),
                 lot: asset.lot,
-                carry: instruments.iter().filter(settles).any(|instrument| instrument.kind.is_carried()),
+                carry: instruments
+                    .iter()
+                    .filter(settles)
+                    .any(|instrument| instrument.kind.is_carried()),
                 reserve: instruments.iter().any(|instrument| settles(&instrument)),
             })
         });
-        let lines = assets.collect::<Vec<_>>().into_iter().chain(instruments.into_iter().map(LineFile::Instrument)).collect();
-        Ok(VenueLines { name: self.name.clone(), keys: self.keys.clone(), lines })
+        let lines = assets
+            .collect::<Vec<_>>()
+            .into_iter()
+            .chain(instruments.into_iter().map(LineFile::Instrument))
+            .collect();
+        Ok(VenueLines {
+            name: self.name.clone(),
+            keys: self.keys.clone(),
+            lines,
+        })
     }
 
     fn symbols(&self, class: &Class, listing: &Snapshot) -> Result<Vec<Symbol>, VenueFileError> {
@@ -216,25 +233,43 @@ impl VenueFile {
         let names = match &class.list {
             List::Names(names) => names,
             List::Word(ListWord::All) => {
-                let kinds = listing.underlyings.get(&class.underlying).map(|market| listed(market, class.kind)).unwrap_or_default();
+                let kinds = listing
+                    .underlyings
+                    .get(&class.underlying)
+                    .map(|market| listed(market, class.kind))
+                    .unwrap_or_default();
                 if kinds.is_empty() {
-                    return Err(VenueFileError::NothingListed { venue: self.name.clone(), class: words });
+                    return Err(VenueFileError::NothingListed {
+                        venue: self.name.clone(),
+                        class: words,
+                    });
                 }
                 let quoted_in = (class.style == Style::Linear).then(|| class.settlement.clone());
-                let symbol = |kind| Symbol { underlying: class.underlying.clone(), quoted_in: quoted_in.clone(), kind };
+                let symbol = |kind| Symbol {
+                    underlying: class.underlying.clone(),
+                    quoted_in: quoted_in.clone(),
+                    kind,
+                };
                 return Ok(kinds.into_iter().map(symbol).collect());
             }
         };
         let mut symbols = Vec::new();
         for name in names {
-            let symbol: Symbol = name.parse().map_err(|source| VenueFileError::Symbol { venue: self.name.clone(), source })?;
+            let symbol: Symbol = name.parse().map_err(|source| VenueFileError::Symbol {
+                venue: self.name.clone(),
+                source,
+            })?;
             let quoted = match class.style {
                 Style::Inverse => symbol.quoted_in.is_none(),
                 Style::Linear => symbol.quoted_in.as_ref().is_none_or(|quote| *quote == class.settlement),
             };
             if symbol.underlying != class.underlying || !class.kind.is_of(&symbol.kind) || !quoted {
                 let class = format!("{words} {:?}", class.style).to_lowercase();
-                return Err(VenueFileError::OtherClass { venue: self.name.clone(), class, name: name.clone() });
+                return Err(VenueFileError::OtherClass {
+                    venue: self.name.clone(),
+                    class,
+                    name: name.clone(),
+                });
             }
             symbols.push(symbol);
         }
@@ -246,14 +281,27 @@ impl VenueFile {
 fn listed(market: &UnderlyingMarket, kind: ClassKind) -> Vec<Kind> {
     match kind {
         ClassKind::Perpetual => market.perpetual.iter().map(|_| Kind::Perpetual).collect(),
-        ClassKind::Future => market.futures.keys().map(|expiry| Kind::Future { expiry: *expiry }).collect(),
+        ClassKind::Future => market
+            .futures
+            .keys()
+            .map(|expiry| Kind::Future { expiry: *expiry })
+            .collect(),
         ClassKind::Option => {
             let mut kinds = Vec::new();
             for (expiry, chain) in &market.expiries {
                 for (strike, options) in &chain.strikes {
                     let sides = [(Right::Call, &options.call), (Right::Put, &options.put)];
                     let (expiry, strike) = (*expiry, *strike);
-                    kinds.extend(sides.iter().filter(|(_, quote)| quote.is_some()).map(|(right, _)| Kind::Option { expiry, strike, right: *right }));
+                    kinds.extend(
+                        sides
+                            .iter()
+                            .filter(|(_, quote)| quote.is_some())
+                            .map(|(right, _)| Kind::Option {
+                                expiry,
+                                strike,
+                                right: *right,
+                            }),
+                    );
                 }
             }
             kinds
@@ -266,8 +314,16 @@ impl Universe {
     ///
     /// # Errors
     /// [`VenueFileError`].
-    pub fn build(network: Network, k: u32, venues: &[VenueFile], listing: &Snapshot) -> Result<Universe, VenueFileError> {
-        let venues = venues.iter().map(|venue| venue.lines(listing)).collect::<Result<_, _>>()?;
+    pub fn build(
+        network: Network,
+        k: u32,
+        venues: &[VenueFile],
+        listing: &Snapshot,
+    ) -> Result<Universe, VenueFileError> {
+        let venues = venues
+            .iter()
+            .map(|venue| venue.lines(listing))
+            .collect::<Result<_, _>>()?;
         Ok(Universe::from_file(&UniverseFile { network, k, venues })?)
     }
 }

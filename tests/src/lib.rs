@@ -1,1 +1,35 @@
-//! Being written.
+//! A malicious prover, and a verifier that forgets what it is told to forget.
+//!
+//! Everything here is written from the protocol text, not from the code of `zkmargin-circuits`: generators, shape, circuit,
+//! transcript, folding, link and replayed draws. That its honest proofs are accepted by the real verifier, and the real
+//! prover's proofs by its own strict verifier, checks the text against the code. What is dishonest is written in the tests:
+//! a [`Forger`] follows the protocol except where a test tells it not to.
+//!
+//! No forgery means anything unless it would have worked: so every test shows with a [`Lenient`] verifier, which leaves out
+//! the one check that is at stake, that the forged proof is otherwise a good one.
+//!
+//! Broken inputs panic: this crate is used by tests alone.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod circuit;
+mod columns;
+mod fixture;
+mod forger;
+mod lattice;
+mod lenient;
+mod observer;
+mod plan;
+mod setup;
+mod transcript;
+
+pub use circuit::{ForgedCircuit, blinding_factors, proving_key};
+pub use columns::{Columns, Folded, Matrix, fold, multipliers, powers};
+pub use fixture::*;
+pub use forger::{Advice, Forger, Nonces, Scene};
+pub use lattice::short_relation;
+pub use lenient::{Lenient, Points, Verdict};
+pub use observer::Observer;
+pub use plan::{Cell, Plan};
+pub use setup::{Setup, decode};
+pub use transcript::statements_scalar;

@@ -130,7 +130,9 @@ pub enum PolicyRefusal {
         subjects: Vec<PublicKey>,
     },
     /// An account of a subject is missing.
-    #[error("statement {statement} has {found} of the {said} accounts of subject {subject} at venue {venue:?}, the policy demands all")]
+    #[error(
+        "statement {statement} has {found} of the {said} accounts of subject {subject} at venue {venue:?}, the policy demands all"
+    )]
     AccountMissing {
         /// The statement.
         statement: usize,
@@ -177,7 +179,11 @@ pub enum PolicyRefusal {
     #[error("the policy requires a nonce: say which one was drawn for this statement")]
     NonceNotGiven,
     /// Another nonce than the one that was drawn.
-    #[error("statement {statement} carries nonce {}, expected {}", hex::encode(found), hex::encode(expected))]
+    #[error(
+        "statement {statement} carries nonce {}, expected {}",
+        hex::encode(found),
+        hex::encode(expected)
+    )]
     Nonce {
         /// The statement.
         statement: usize,
@@ -215,10 +221,15 @@ impl Policy {
 
     fn accept_facts(&self, presented: &Presented, at: Instant) -> Result<(), PolicyRefusal> {
         if presented.network != self.network {
-            return Err(PolicyRefusal::Network { found: presented.network, expected: self.network });
+            return Err(PolicyRefusal::Network {
+                found: presented.network,
+                expected: self.network,
+            });
         }
         if !self.universes.contains(&presented.universe) {
-            return Err(PolicyRefusal::Universe { found: presented.universe });
+            return Err(PolicyRefusal::Universe {
+                found: presented.universe,
+            });
         }
         if !self.models.contains(&presented.model) {
             return Err(PolicyRefusal::Model { found: presented.model });
@@ -228,32 +239,61 @@ impl Policy {
             AcceptedSnapshots::Listed(digests) => digests.contains(&presented.snapshot),
         };
         if !snapshot_accepted {
-            return Err(PolicyRefusal::Snapshot { found: presented.snapshot });
+            return Err(PolicyRefusal::Snapshot {
+                found: presented.snapshot,
+            });
         }
         if at.millis_since(presented.snapshot_instant) > self.max_snapshot_age.millis() {
-            return Err(PolicyRefusal::SnapshotAge { instant: presented.snapshot_instant, at, most: self.max_snapshot_age });
+            return Err(PolicyRefusal::SnapshotAge {
+                instant: presented.snapshot_instant,
+                at,
+                most: self.max_snapshot_age,
+            });
         }
         Ok(())
     }
 
     fn accept_terms(&self, index: usize, statement: &Statement, nonce: Option<[u8; 32]>) -> Result<(), PolicyRefusal> {
         if statement.audience != self.audience {
-            return Err(PolicyRefusal::Audience { statement: index, found: statement.audience, expected: self.audience });
+            return Err(PolicyRefusal::Audience {
+                statement: index,
+                found: statement.audience,
+                expected: self.audience,
+            });
         }
         if !self.books.contains(&statement.book) {
-            return Err(PolicyRefusal::Book { statement: index, found: statement.book.clone() });
+            return Err(PolicyRefusal::Book {
+                statement: index,
+                found: statement.book.clone(),
+            });
         }
         if let Some(expected) = nonce.filter(|nonce| *nonce != statement.nonce) {
-            return Err(PolicyRefusal::Nonce { statement: index, found: statement.nonce, expected });
+            return Err(PolicyRefusal::Nonce {
+                statement: index,
+                found: statement.nonce,
+                expected,
+            });
         }
         if strictness(statement.terms.level) < strictness(self.level) {
-            return Err(PolicyRefusal::Level { statement: index, found: statement.terms.level, expected: self.level });
+            return Err(PolicyRefusal::Level {
+                statement: index,
+                found: statement.terms.level,
+                expected: self.level,
+            });
         }
         if statement.terms.ratio < self.ratio {
-            return Err(PolicyRefusal::Ratio { statement: index, found: statement.terms.ratio, expected: self.ratio });
+            return Err(PolicyRefusal::Ratio {
+                statement: index,
+                found: statement.terms.ratio,
+                expected: self.ratio,
+            });
         }
         if statement.terms.excess < self.excess {
-            return Err(PolicyRefusal::Excess { statement: index, found: statement.terms.excess, expected: self.excess });
+            return Err(PolicyRefusal::Excess {
+                statement: index,
+                found: statement.terms.excess,
+                expected: self.excess,
+            });
         }
         Ok(())
     }
@@ -262,18 +302,37 @@ impl Policy {
         for signed in &statement.attestations {
             let content = signed.content();
             let place = || Box::new(Place::of(index, content));
-            let keys = self.venues.get(&content.venue).ok_or_else(|| PolicyRefusal::Venue { place: place() })?;
+            let keys = self
+                .venues
+                .get(&content.venue)
+                .ok_or_else(|| PolicyRefusal::Venue { place: place() })?;
             if !keys.contains(&signed.key()) {
-                return Err(PolicyRefusal::Key { place: place(), key: signed.key() });
+                return Err(PolicyRefusal::Key {
+                    place: place(),
+                    key: signed.key(),
+                });
             }
             let most = self.max_attestation_age;
             if at.millis_since(content.time) > most.millis() {
-                return Err(PolicyRefusal::AttestationAge { place: place(), time: content.time, at, most });
+                return Err(PolicyRefusal::AttestationAge {
+                    place: place(),
+                    time: content.time,
+                    at,
+                    most,
+                });
             }
         }
-        let present = |venue: &&String| statement.attestations.iter().any(|signed| signed.content().venue == **venue);
+        let present = |venue: &&String| {
+            statement
+                .attestations
+                .iter()
+                .any(|signed| signed.content().venue == **venue)
+        };
         match self.required_venues.iter().find(|venue| !present(venue)) {
-            Some(venue) => Err(PolicyRefusal::RequiredVenue { statement: index, venue: venue.clone() }),
+            Some(venue) => Err(PolicyRefusal::RequiredVenue {
+                statement: index,
+                venue: venue.clone(),
+            }),
             None => Ok(()),
         }
     }
@@ -282,7 +341,10 @@ impl Policy {
         let subjects = statement.subjects();
         let one_party = |group: &BTreeSet<PublicKey>| subjects.iter().all(|subject| group.contains(subject));
         if subjects.len() > 1 && !self.subject_groups.iter().any(one_party) {
-            return Err(PolicyRefusal::Subjects { statement: index, subjects });
+            return Err(PolicyRefusal::Subjects {
+                statement: index,
+                subjects,
+            });
         }
         if !self.all_accounts {
             return Ok(());
@@ -290,7 +352,13 @@ impl Policy {
         for ((venue, subject), count) in account_counts(statement) {
             if usize::try_from(count.most).map_or(true, |most| count.found < most) {
                 let (venue, found, said) = (venue.to_owned(), count.found, count.most);
-                return Err(PolicyRefusal::AccountMissing { statement: index, venue, subject, found, said });
+                return Err(PolicyRefusal::AccountMissing {
+                    statement: index,
+                    venue,
+                    subject,
+                    found,
+                    said,
+                });
             }
         }
         Ok(())

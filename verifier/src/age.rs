@@ -8,7 +8,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
 /// The units that an age may be written in, with their milliseconds, longest first.
-const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+const UNITS: [(&str, u64); 5] = [
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1000),
+    ("ms", 1),
+];
 
 /// A span of time in milliseconds, at most [`Age::MAX`].
 ///
@@ -18,7 +24,10 @@ pub struct Age(u64);
 
 /// What is no age.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{text:?} is no age: write milliseconds as a number, or a whole number with ms, s, m, h or d, at most {}", Age::MAX)]
+#[error(
+    "{text:?} is no age: write milliseconds as a number, or a whole number with ms, s, m, h or d, at most {}",
+    Age::MAX
+)]
 pub struct AgeError {
     /// What was read, cut after 80 characters.
     pub text: String,
@@ -34,7 +43,9 @@ impl Age {
     /// [`AgeError`] above [`Age::MAX`].
     pub fn from_millis(millis: u64) -> Result<Age, AgeError> {
         if millis > Age::MAX.0 {
-            return Err(AgeError { text: millis.to_string() });
+            return Err(AgeError {
+                text: millis.to_string(),
+            });
         }
         Ok(Age(millis))
     }
@@ -49,12 +60,18 @@ impl FromStr for Age {
     type Err = AgeError;
 
     fn from_str(text: &str) -> Result<Age, AgeError> {
-        let refused = || AgeError { text: text.chars().take(80).collect() };
+        let refused = || AgeError {
+            text: text.chars().take(80).collect(),
+        };
         let unit_at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(refused)?;
         let (digits, unit) = text.split_at(unit_at);
         let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(refused)?;
         let count: u64 = digits.parse().map_err(|_| refused())?;
-        count.checked_mul(*factor).filter(|millis| *millis <= Age::MAX.0).map(Age).ok_or_else(refused)
+        count
+            .checked_mul(*factor)
+            .filter(|millis| *millis <= Age::MAX.0)
+            .map(Age)
+            .ok_or_else(refused)
     }
 }
 
@@ -64,7 +81,10 @@ impl fmt::Display for Age {
             return f.write_str("0s");
         }
         // The last unit divides everything.
-        UNITS.iter().find(|(_, factor)| self.0 % factor == 0).map_or(Ok(()), |(name, factor)| write!(f, "{}{name}", self.0 / factor))
+        UNITS
+            .iter()
+            .find(|(_, factor)| self.0 % factor == 0)
+            .map_or(Ok(()), |(name, factor)| write!(f, "{}{name}", self.0 / factor))
     }
 }
 
@@ -120,8 +140,14 @@ mod tests {
     #[test]
     fn age_is_milliseconds_or_a_number_with_one_unit() {
         for (json, millis) in [
-            ("600000", 600_000), ("\"10m\"", 600_000), ("\"90s\"", 90_000), ("\"500ms\"", 500), ("\"2h\"", 7_200_000),
-            ("\"1d\"", 86_400_000), ("0", 0), ("\"3650d\"", Age::MAX.0),
+            ("600000", 600_000),
+            ("\"10m\"", 600_000),
+            ("\"90s\"", 90_000),
+            ("\"500ms\"", 500),
+            ("\"2h\"", 7_200_000),
+            ("\"1d\"", 86_400_000),
+            ("0", 0),
+            ("\"3650d\"", Age::MAX.0),
         ] {
             assert_eq!(serde_json::from_str::<Age>(json).unwrap().millis(), millis, "{json}");
         }
@@ -130,8 +156,21 @@ mod tests {
     #[test]
     fn what_is_no_age_is_refused() {
         for json in [
-            "-1", "1.5", "\"10\"", "\"m\"", "\"\"", "\"-1m\"", "\"1.5h\"", "\"10 m\"", "\"10M\"", "\"1h30m\"", "\"3651d\"",
-            "\"99999999999999999999d\"", "\"18446744073709551615d\"", "315360000001", "null",
+            "-1",
+            "1.5",
+            "\"10\"",
+            "\"m\"",
+            "\"\"",
+            "\"-1m\"",
+            "\"1.5h\"",
+            "\"10 m\"",
+            "\"10M\"",
+            "\"1h30m\"",
+            "\"3651d\"",
+            "\"99999999999999999999d\"",
+            "\"18446744073709551615d\"",
+            "315360000001",
+            "null",
         ] {
             assert!(serde_json::from_str::<Age>(json).is_err(), "{json}");
         }

@@ -130,7 +130,21 @@ impl Attestation {
     pub fn to_payload(&self) -> Vec<u8> {
         // Taken apart by name: a field that is added and not written does not compile.
         let Attestation {
-            protocol, network, universe, k, venue, subject, account, accounts, epoch, time, expiry, audience, book, held, points,
+            protocol,
+            network,
+            universe,
+            k,
+            venue,
+            subject,
+            account,
+            accounts,
+            epoch,
+            time,
+            expiry,
+            audience,
+            book,
+            held,
+            points,
         } = self;
         let mut w = Writer::new();
         w.array(FIELDS);
@@ -177,11 +191,29 @@ impl Attestation {
         for column in 0..r.array("commitments", MAX_COLUMNS)? {
             let bytes: [u8; 32] = r.byte_array("commitment")?;
             let point = Point::from_bytes(&bytes);
-            points.push(point.map_err(|error| AttestationError::Point { venue: venue.clone(), column, error })?);
+            points.push(point.map_err(|error| AttestationError::Point {
+                venue: venue.clone(),
+                column,
+                error,
+            })?);
         }
         r.finish()?;
         let attestation = Attestation {
-            protocol, network, universe, k, venue, subject, account, accounts, epoch, time, expiry, audience, book, held, points,
+            protocol,
+            network,
+            universe,
+            k,
+            venue,
+            subject,
+            account,
+            accounts,
+            epoch,
+            time,
+            expiry,
+            audience,
+            book,
+            held,
+            points,
         };
         if attestation.to_payload() != payload {
             return Err(CanonicalError::NotCanonical.into());
@@ -193,7 +225,12 @@ impl Attestation {
     pub fn sign(self, key: &SigningKey) -> SignedAttestation {
         let payload = self.to_payload();
         let signature = dsse::sign(key, ATTESTATION_TYPE, &payload);
-        SignedAttestation { content: self, payload, key: PublicKey::of(key), signature }
+        SignedAttestation {
+            content: self,
+            payload,
+            key: PublicKey::of(key),
+            signature,
+        }
     }
 }
 
@@ -211,9 +248,18 @@ impl SignedAttestation {
     ///
     /// # Errors
     /// [`AttestationError`] of the payload.
-    pub fn from_parts(payload: Vec<u8>, key: PublicKey, signature: [u8; SIGNATURE_BYTES]) -> Result<Self, AttestationError> {
+    pub fn from_parts(
+        payload: Vec<u8>,
+        key: PublicKey,
+        signature: [u8; SIGNATURE_BYTES],
+    ) -> Result<Self, AttestationError> {
         let content = Attestation::from_payload(&payload)?;
-        Ok(SignedAttestation { content, payload, key, signature })
+        Ok(SignedAttestation {
+            content,
+            payload,
+            key,
+            signature,
+        })
     }
 
     /// What was signed.
@@ -292,7 +338,11 @@ fn read_network(r: &mut Reader<'_>) -> Result<Network, CanonicalError> {
 
 fn read_u32(r: &mut Reader<'_>, field: &'static str) -> Result<u32, CanonicalError> {
     let value = r.uint(field)?;
-    u32::try_from(value).map_err(|_| CanonicalError::Value { field, value: value.to_string(), bound: format!("at most {}", u32::MAX) })
+    u32::try_from(value).map_err(|_| CanonicalError::Value {
+        field,
+        value: value.to_string(),
+        bound: format!("at most {}", u32::MAX),
+    })
 }
 
 pub(crate) fn read_instant(r: &mut Reader<'_>, field: &'static str) -> Result<Instant, CanonicalError> {

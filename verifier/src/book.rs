@@ -13,7 +13,10 @@ pub struct Book(String);
 
 /// Why a text names no book.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{text:?} names no book: 1 to {} bytes of UTF-8 in NFC without control characters do", Book::MAX_BYTES)]
+#[error(
+    "{text:?} names no book: 1 to {} bytes of UTF-8 in NFC without control characters do",
+    Book::MAX_BYTES
+)]
 pub struct BookError {
     /// What was given, cut after 80 characters.
     pub text: String,
@@ -32,7 +35,9 @@ impl Book {
         if fits && !text.chars().any(char::is_control) && is_canonical_text(text) {
             Ok(Book(text.to_owned()))
         } else {
-            Err(BookError { text: text.chars().take(80).collect() })
+            Err(BookError {
+                text: text.chars().take(80).collect(),
+            })
         }
     }
 
@@ -50,7 +55,10 @@ impl Book {
         Book::new(text).map_err(|error| CanonicalError::Value {
             field: "book",
             value: format!("{:?}", error.text),
-            bound: format!("1 to {} bytes of UTF-8 in NFC without control characters", Book::MAX_BYTES),
+            bound: format!(
+                "1 to {} bytes of UTF-8 in NFC without control characters",
+                Book::MAX_BYTES
+            ),
         })
     }
 }
@@ -123,6 +131,9 @@ mod tests {
     fn book_with_a_control_character_is_refused_by_the_reader() {
         let mut writer = Writer::new();
         writer.text("a\u{7}");
-        assert!(matches!(Book::read(&mut Reader::new(&writer.into_bytes())), Err(CanonicalError::Value { field: "book", .. })));
+        assert!(matches!(
+            Book::read(&mut Reader::new(&writer.into_bytes())),
+            Err(CanonicalError::Value { field: "book", .. })
+        ));
     }
 }

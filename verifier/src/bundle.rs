@@ -30,7 +30,10 @@ pub struct ProofHash(pub [u8; 32]);
 impl ProofHash {
     /// The hash of these proof bytes.
     pub fn of(proof: &[u8]) -> ProofHash {
-        let hash = blake2b_simd::Params::new().hash_length(32).personal(PROOF_PERSONAL).hash(proof);
+        let hash = blake2b_simd::Params::new()
+            .hash_length(32)
+            .personal(PROOF_PERSONAL)
+            .hash(proof);
         let mut bytes = [0; 32];
         bytes.copy_from_slice(hash.as_bytes());
         ProofHash(bytes)
@@ -50,7 +53,10 @@ impl SubjectSignature {
     /// Signs as the subject whose key this is.
     pub fn sign(key: &SigningKey, statement: Digest, proof: ProofHash) -> SubjectSignature {
         let signature = dsse::sign(key, SUBJECT_TYPE, &subject_payload(statement, proof));
-        SubjectSignature { subject: PublicKey::of(key), signature }
+        SubjectSignature {
+            subject: PublicKey::of(key),
+            signature,
+        }
     }
 
     /// Verifies the signature.
@@ -58,7 +64,8 @@ impl SubjectSignature {
     /// # Errors
     /// [`SignatureError`].
     pub fn verify(&self, statement: Digest, proof: ProofHash) -> Result<(), SignatureError> {
-        self.subject.verify(SUBJECT_TYPE, &subject_payload(statement, proof), &self.signature)
+        self.subject
+            .verify(SUBJECT_TYPE, &subject_payload(statement, proof), &self.signature)
     }
 }
 
@@ -141,7 +148,10 @@ impl Bundle {
             let statement = Statement::read(&mut r).map_err(|error| BundleError::Statement { index, error })?;
             let signatures = r.list("subject signatures", MAX_ATTESTATIONS, |r| {
                 r.array_of("subject signature", 2)?;
-                Ok(SubjectSignature { subject: PublicKey(r.byte_array("subject")?), signature: r.byte_array("signature")? })
+                Ok(SubjectSignature {
+                    subject: PublicKey(r.byte_array("subject")?),
+                    signature: r.byte_array("signature")?,
+                })
             })?;
             statements.push(SignedStatement { statement, signatures });
         }
@@ -163,11 +173,18 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use crate::fixture::{Item, good_statement, key, public};
+    use proptest::prelude::*;
 
     fn bundle() -> Bundle {
         let proof = vec![1, 2, 3];
         let signature = SubjectSignature::sign(&key("subject"), Digest([1; 32]), ProofHash::of(&proof));
-        Bundle { statements: vec![SignedStatement { statement: good_statement(), signatures: vec![signature] }], proof }
+        Bundle {
+            statements: vec![SignedStatement {
+                statement: good_statement(),
+                signatures: vec![signature],
+            }],
+            proof,
+        }
     }
 
     #[test]
@@ -181,14 +198,20 @@ mod tests {
 
     #[test]
     fn bundle_without_a_statement_is_refused() {
-        let empty = Bundle { statements: Vec::new(), proof: vec![1] };
+        let empty = Bundle {
+            statements: Vec::new(),
+            proof: vec![1],
+        };
         assert_eq!(Bundle::from_bytes(&empty.to_bytes()), Err(BundleError::NoStatement));
     }
 
     #[test]
     fn bytes_more_or_less_are_refused() {
         let bytes = bundle().to_bytes();
-        assert_eq!(Bundle::from_bytes(&[bytes.as_slice(), &[0]].concat()), Err(CanonicalError::Trailing { count: 1 }.into()));
+        assert_eq!(
+            Bundle::from_bytes(&[bytes.as_slice(), &[0]].concat()),
+            Err(CanonicalError::Trailing { count: 1 }.into())
+        );
         for length in 0..bytes.len() {
             assert!(Bundle::from_bytes(&bytes[..length]).is_err(), "{length} bytes");
         }
@@ -204,7 +227,10 @@ mod tests {
         assert_eq!(Bundle::from_bytes(&longer), Err(CanonicalError::NotCanonical.into()));
         // An array of indefinite length.
         let indefinite = [&[0x9f], &bytes[1..], &[0xff]].concat();
-        assert!(matches!(Bundle::from_bytes(&indefinite), Err(BundleError::Envelope(EnvelopeError::Malformed(_)))));
+        assert!(matches!(
+            Bundle::from_bytes(&indefinite),
+            Err(BundleError::Envelope(EnvelopeError::Malformed(_)))
+        ));
     }
 
     #[test]
@@ -213,21 +239,44 @@ mod tests {
         large.proof = vec![0; MAX_PROOF_BYTES];
         assert!(Bundle::from_bytes(&large.to_bytes()).is_ok());
         large.proof.push(0);
-        assert!(matches!(Bundle::from_bytes(&large.to_bytes()), Err(BundleError::Malformed(CanonicalError::Length { field: "proof", .. }))));
+        assert!(matches!(
+            Bundle::from_bytes(&large.to_bytes()),
+            Err(BundleError::Malformed(CanonicalError::Length { field: "proof", .. }))
+        ));
         large.proof = vec![0; FileKind::Bundle.max_bytes()];
-        assert!(matches!(Bundle::from_bytes(&large.to_bytes()), Err(BundleError::Envelope(EnvelopeError::TooLarge { .. }))));
+        assert!(matches!(
+            Bundle::from_bytes(&large.to_bytes()),
+            Err(BundleError::Envelope(EnvelopeError::TooLarge { .. }))
+        ));
         // A head that promises 2^63 statements in a file of a few bytes.
         let mut head = Vec::new();
         head.extend([0x84, 0x6f]);
         head.extend(b"zkmargin-bundle");
         head.extend([0x01, 0x9b, 0x80, 0, 0, 0, 0, 0, 0, 0]);
-        assert!(matches!(Bundle::from_bytes(&head), Err(BundleError::Malformed(CanonicalError::Length { field: "statements", .. }))));
+        assert!(matches!(
+            Bundle::from_bytes(&head),
+            Err(BundleError::Malformed(CanonicalError::Length {
+                field: "statements",
+                ..
+            }))
+        ));
         let mut many = bundle();
-        many.statements = vec![SignedStatement { statement: good_statement(), signatures: Vec::new() }; MAX_STATEMENTS + 1];
-        many.statements.iter_mut().for_each(|signed| signed.statement.attestations.clear());
+        many.statements = vec![
+            SignedStatement {
+                statement: good_statement(),
+                signatures: Vec::new()
+            };
+            MAX_STATEMENTS + 1
+        ];
+        many.statements
+            .iter_mut()
+            .for_each(|signed| signed.statement.attestations.clear());
         assert!(matches!(
             Bundle::from_bytes(&many.to_bytes()),
-            Err(BundleError::Malformed(CanonicalError::Length { field: "statements", .. }))
+            Err(BundleError::Malformed(CanonicalError::Length {
+                field: "statements",
+                ..
+            }))
         ));
     }
 
@@ -239,6 +288,35 @@ mod tests {
                 assert_ne!(other, good, "{path:?}");
                 assert_eq!(other.to_bytes(), mutant.encode(), "{path:?}");
             }
+        }
+    }
+
+    proptest! {
+        /// Whatever is done to a file, its reader answers, and what it accepts has no second form.
+        #[test]
+        fn damaged_bundle_is_refused_or_read_as_what_it_says(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+            cut in prop::option::of(any::<prop::sample::Index>()),
+        ) {
+            let mut bytes = bundle().to_bytes();
+            for (index, byte) in &changes {
+                *index.get_mut(&mut bytes) = *byte;
+            }
+            if let Some(cut) = cut {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            if let Ok(read) = Bundle::from_bytes(&bytes) {
+                prop_assert_eq!(read.to_bytes(), bytes);
+            }
+        }
+
+        #[test]
+        fn random_bytes_are_no_file(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            prop_assert!(Bundle::from_bytes(&bytes).is_err());
+            prop_assert!(crate::SignedAttestation::from_bytes(&bytes).is_err());
+            prop_assert!(crate::Attestation::from_payload(&bytes).is_err());
+            prop_assert!(crate::Opening::from_bytes(&bytes).is_err());
+            prop_assert!(crate::Policy::from_json(&bytes).is_err());
         }
     }
 
@@ -255,6 +333,9 @@ mod tests {
 
     #[test]
     fn golden_proof_hash() {
-        assert_eq!(hex::encode(ProofHash::of(b"proof").0), "");
+        assert_eq!(
+            hex::encode(ProofHash::of(b"proof").0),
+            "424bbc32e8f5ae986729b65dd02ddb5697b191e985fd11b2df6ca3e64a7118a2"
+        );
     }
 }

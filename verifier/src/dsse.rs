@@ -14,8 +14,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ed25519_dalek::{Signature, Signer, VerifyingKey};
 pub use ed25519_dalek::SigningKey;
+use ed25519_dalek::{Signature, Signer, VerifyingKey};
 use thiserror::Error;
 use zkmargin_risk::canonical::{HexError, parse_hex};
 
@@ -57,16 +57,28 @@ impl PublicKey {
         let key = VerifyingKey::from_bytes(&self.0).map_err(|_| unusable())?;
         // `from_bytes` keeps the bytes it was given; compressing again shows a second encoding of the point.
         let canonical = key.to_edwards().compress().to_bytes() == self.0;
-        if canonical && !key.is_weak() { Ok(key) } else { Err(unusable()) }
+        if canonical && !key.is_weak() {
+            Ok(key)
+        } else {
+            Err(unusable())
+        }
     }
 
     /// Verifies `signature` over `PAE(payload_type, payload)`.
     ///
     /// # Errors
     /// [`SignatureError`]: the key is none, or the signature is not its.
-    pub fn verify(&self, payload_type: &str, payload: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> Result<(), SignatureError> {
+    pub fn verify(
+        &self,
+        payload_type: &str,
+        payload: &[u8],
+        signature: &[u8; SIGNATURE_BYTES],
+    ) -> Result<(), SignatureError> {
         self.usable()?
-            .verify_strict(&pre_authentication_encoding(payload_type, payload), &Signature::from_bytes(signature))
+            .verify_strict(
+                &pre_authentication_encoding(payload_type, payload),
+                &Signature::from_bytes(signature),
+            )
             .map_err(|_| SignatureError::Wrong { key: *self })
     }
 }
@@ -174,7 +186,10 @@ mod tests {
         assert_eq!(public.verify(SUBJECT_TYPE, b"payload", &signature), wrong);
         assert_eq!(public.verify(ATTESTATION_TYPE, b"payloae", &signature), wrong);
         let other = PublicKey::of(&SigningKey::from_bytes(&[8; 32]));
-        assert_eq!(other.verify(ATTESTATION_TYPE, b"payload", &signature), Err(SignatureError::Wrong { key: other }));
+        assert_eq!(
+            other.verify(ATTESTATION_TYPE, b"payload", &signature),
+            Err(SignatureError::Wrong { key: other })
+        );
     }
 
     #[test]
@@ -184,7 +199,10 @@ mod tests {
         for index in 0..SIGNATURE_BYTES {
             let mut changed = signature;
             changed[index] ^= 1;
-            assert!(public.verify(ATTESTATION_TYPE, b"payload", &changed).is_err(), "byte {index}");
+            assert!(
+                public.verify(ATTESTATION_TYPE, b"payload", &changed).is_err(),
+                "byte {index}"
+            );
         }
     }
 
@@ -192,8 +210,8 @@ mod tests {
     fn signature_with_the_group_order_added_to_s_is_refused() {
         // s + l is the same scalar: accepting it would give one signature two forms.
         const L: [u8; 32] = [
-            0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0, 0,
-            0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+            0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0,
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
         ];
         let mut signature = sign(&key(), ATTESTATION_TYPE, b"payload");
         let mut carry = 0u16;
@@ -202,7 +220,11 @@ mod tests {
             *byte = carry.to_le_bytes()[0];
             carry >>= 8;
         }
-        assert!(PublicKey::of(&key()).verify(ATTESTATION_TYPE, b"payload", &signature).is_err());
+        assert!(
+            PublicKey::of(&key())
+                .verify(ATTESTATION_TYPE, b"payload", &signature)
+                .is_err()
+        );
     }
 
     #[test]
@@ -222,7 +244,11 @@ mod tests {
         }
         let mut three = [0; 32];
         three[0] = 3;
-        assert_eq!(PublicKey(three).check(), Ok(()), "y = 3 is on the curve, so its second form was refused as a second form");
+        assert_eq!(
+            PublicKey(three).check(),
+            Ok(()),
+            "y = 3 is on the curve, so its second form was refused as a second form"
+        );
     }
 
     #[test]
@@ -230,7 +256,13 @@ mod tests {
         let public = PublicKey::of(&key());
         let text = public.to_string();
         assert_eq!(text.parse(), Ok(public));
-        for refused in [text.to_uppercase(), text[1..].to_owned(), format!("{text}0"), format!(" {text}"), text.replace(&text[..1], "g")] {
+        for refused in [
+            text.to_uppercase(),
+            text[1..].to_owned(),
+            format!("{text}0"),
+            format!(" {text}"),
+            text.replace(&text[..1], "g"),
+        ] {
             assert!(refused.parse::<PublicKey>().is_err(), "{refused:?}");
         }
     }

@@ -105,23 +105,37 @@ impl FileKind {
     pub(crate) fn reader(self, bytes: &[u8]) -> Result<Reader<'_>, EnvelopeError> {
         let cap = self.max_bytes();
         if bytes.len() > cap {
-            return Err(EnvelopeError::TooLarge { length: bytes.len(), cap });
+            return Err(EnvelopeError::TooLarge {
+                length: bytes.len(),
+                cap,
+            });
         }
         let mut reader = Reader::new(bytes);
         let elements = reader.array("file", usize::MAX).map_err(EnvelopeError::Malformed)?;
         let magic = reader.text("magic", MAX_MAGIC).map_err(EnvelopeError::Malformed)?;
         if magic != self.magic() {
-            return Err(EnvelopeError::Kind { expected: self, found: magic.to_owned() });
+            return Err(EnvelopeError::Kind {
+                expected: self,
+                found: magic.to_owned(),
+            });
         }
         let version = reader.uint("version").map_err(EnvelopeError::Malformed)?;
         if version != FILE_VERSION {
-            return Err(EnvelopeError::Version { kind: self, found: version });
+            return Err(EnvelopeError::Version {
+                kind: self,
+                found: version,
+            });
         }
         let expected = 2 + self.body_length();
         if elements != expected {
             let length = u64::try_from(elements).unwrap_or(u64::MAX);
             let bound = expected.to_string();
-            return Err(EnvelopeError::Malformed(CanonicalError::Length { at: 0, field: "file", length, bound }));
+            return Err(EnvelopeError::Malformed(CanonicalError::Length {
+                at: 0,
+                field: "file",
+                length,
+                bound,
+            }));
         }
         Ok(reader)
     }
@@ -158,13 +172,28 @@ mod tests {
     fn other_kind_version_length_and_size_are_refused_as_such() {
         let kind = FileKind::Bundle;
         let refusal = |bytes: &[u8]| kind.reader(bytes).unwrap_err();
-        assert!(matches!(refusal(&file("zkmargin-opening", 1, 8)), EnvelopeError::Kind { .. }));
-        assert_eq!(refusal(&file("zkmargin-bundle", 2, 9)), EnvelopeError::Version { kind, found: 2 });
+        assert!(matches!(
+            refusal(&file("zkmargin-opening", 1, 8)),
+            EnvelopeError::Kind { .. }
+        ));
+        assert_eq!(
+            refusal(&file("zkmargin-bundle", 2, 9)),
+            EnvelopeError::Version { kind, found: 2 }
+        );
         for elements in [3, 5] {
-            assert!(matches!(refusal(&file("zkmargin-bundle", 1, elements)), EnvelopeError::Malformed(CanonicalError::Length { .. })));
+            assert!(matches!(
+                refusal(&file("zkmargin-bundle", 1, elements)),
+                EnvelopeError::Malformed(CanonicalError::Length { .. })
+            ));
         }
         assert!(matches!(refusal(&[]), EnvelopeError::Malformed(_)));
         let huge = vec![0; kind.max_bytes() + 1];
-        assert_eq!(refusal(&huge), EnvelopeError::TooLarge { length: huge.len(), cap: kind.max_bytes() });
+        assert_eq!(
+            refusal(&huge),
+            EnvelopeError::TooLarge {
+                length: huge.len(),
+                cap: kind.max_bytes()
+            }
+        );
     }
 }

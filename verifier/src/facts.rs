@@ -33,13 +33,21 @@ pub struct Place {
 
 impl Place {
     pub(crate) fn of(statement: usize, attestation: &Attestation) -> Place {
-        Place { statement, venue: attestation.venue.clone(), account: attestation.account }
+        Place {
+            statement,
+            venue: attestation.venue.clone(),
+            account: attestation.account,
+        }
     }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "statement {}, venue {:?}, account {}", self.statement, self.venue, self.account)
+        write!(
+            f,
+            "statement {}, venue {:?}, account {}",
+            self.statement, self.venue, self.account
+        )
     }
 }
 
@@ -85,13 +93,17 @@ pub enum FactRefusal {
         second: Box<Place>,
     },
     /// Attestations that do not stand in the order of the universe's venues and of their pseudonyms.
-    #[error("{place}: out of order: attestations stand in the order of the universe's venues, then of their pseudonyms")]
+    #[error(
+        "{place}: out of order: attestations stand in the order of the universe's venues, then of their pseudonyms"
+    )]
     OutOfOrder {
         /// The attestation that should stand earlier.
         place: Place,
     },
     /// More accounts at one venue than the no-wrap bound allows for.
-    #[error("statement {statement} adds {found} accounts at venue {venue:?}, at most {MAX_ACCOUNTS_PER_VENUE} are allowed")]
+    #[error(
+        "statement {statement} adds {found} accounts at venue {venue:?}, at most {MAX_ACCOUNTS_PER_VENUE} are allowed"
+    )]
     TooManyAccounts {
         /// The statement.
         statement: usize,
@@ -209,7 +221,9 @@ pub enum FactRefusal {
         expected: Box<Book>,
     },
     /// More accounts of a subject than its venue says there are, or attestations that say different numbers.
-    #[error("{place}: the venue says that the subject has {said} accounts there, the statement has {found} (the least said is {least})")]
+    #[error(
+        "{place}: the venue says that the subject has {said} accounts there, the statement has {found} (the least said is {least})"
+    )]
     AccountsOfSubject {
         /// An attestation.
         place: Place,
@@ -283,7 +297,12 @@ pub enum FactRefusal {
 ///
 /// # Errors
 /// The first [`FactRefusal`].
-pub fn check_facts(universe: &Universe, epoch: Instant, statements: &[&Statement], at: Instant) -> Result<(), FactRefusal> {
+pub fn check_facts(
+    universe: &Universe,
+    epoch: Instant,
+    statements: &[&Statement],
+    at: Instant,
+) -> Result<(), FactRefusal> {
     let digest = universe.digest();
     let mut seen: BTreeMap<(usize, Pseudonym), Place> = BTreeMap::new();
     for (index, statement) in statements.iter().enumerate() {
@@ -292,7 +311,11 @@ pub fn check_facts(universe: &Universe, epoch: Instant, statements: &[&Statement
         }
         let expected = statements.first().map_or(statement.audience, |first| first.audience);
         if statement.audience != expected {
-            return Err(FactRefusal::AudienceOfStatement { statement: index, found: statement.audience, expected });
+            return Err(FactRefusal::AudienceOfStatement {
+                statement: index,
+                found: statement.audience,
+                expected,
+            });
         }
         let mut last: Option<(usize, Pseudonym)> = None;
         for signed in &statement.attestations {
@@ -301,7 +324,10 @@ pub fn check_facts(universe: &Universe, epoch: Instant, statements: &[&Statement
             // The account is known by its venue's place in the universe, not by the key that signed.
             let account = (venue, signed.content().account);
             if let Some(first) = seen.insert(account, place.clone()) {
-                return Err(FactRefusal::AccountTwice { first: Box::new(first), second: Box::new(place) });
+                return Err(FactRefusal::AccountTwice {
+                    first: Box::new(first),
+                    second: Box::new(place),
+                });
             }
             if last.is_some_and(|last| account < last) {
                 return Err(FactRefusal::OutOfOrder { place });
@@ -328,45 +354,97 @@ fn check_attestation(
     let content = signed.content();
     let place = || place.clone();
     if content.protocol != PROTOCOL_VERSION {
-        return Err(FactRefusal::Protocol { place: place(), found: content.protocol });
+        return Err(FactRefusal::Protocol {
+            place: place(),
+            found: content.protocol,
+        });
     }
     if content.network != universe.network() {
-        return Err(FactRefusal::Network { place: place(), found: content.network, expected: universe.network() });
+        return Err(FactRefusal::Network {
+            place: place(),
+            found: content.network,
+            expected: universe.network(),
+        });
     }
     if content.universe != digest {
-        return Err(FactRefusal::Universe { place: place(), found: content.universe, expected: digest });
+        return Err(FactRefusal::Universe {
+            place: place(),
+            found: content.universe,
+            expected: digest,
+        });
     }
     if content.k != universe.k() {
-        return Err(FactRefusal::K { place: place(), found: content.k, expected: universe.k() });
+        return Err(FactRefusal::K {
+            place: place(),
+            found: content.k,
+            expected: universe.k(),
+        });
     }
-    let (index, venue) = universe.venue(&content.venue).ok_or_else(|| FactRefusal::UnknownVenue { place: place() })?;
+    let (index, venue) = universe
+        .venue(&content.venue)
+        .ok_or_else(|| FactRefusal::UnknownVenue { place: place() })?;
     if !venue.keys.contains(signed.key().as_bytes()) {
-        return Err(FactRefusal::KeyNotInUniverse { place: place(), key: signed.key() });
+        return Err(FactRefusal::KeyNotInUniverse {
+            place: place(),
+            key: signed.key(),
+        });
     }
     if content.points.len() != venue.columns.len() {
-        return Err(FactRefusal::Columns { place: place(), found: content.points.len(), expected: venue.columns.len() });
+        return Err(FactRefusal::Columns {
+            place: place(),
+            found: content.points.len(),
+            expected: venue.columns.len(),
+        });
     }
     if content.epoch != epoch {
-        return Err(FactRefusal::Epoch { place: place(), found: content.epoch, expected: epoch });
+        return Err(FactRefusal::Epoch {
+            place: place(),
+            found: content.epoch,
+            expected: epoch,
+        });
     }
     if content.time < content.epoch {
-        return Err(FactRefusal::SignedBeforeEpoch { place: place(), time: content.time, epoch: content.epoch });
+        return Err(FactRefusal::SignedBeforeEpoch {
+            place: place(),
+            time: content.time,
+            epoch: content.epoch,
+        });
     }
     if content.time > at {
-        return Err(FactRefusal::FromTheFuture { place: place(), time: content.time, at });
+        return Err(FactRefusal::FromTheFuture {
+            place: place(),
+            time: content.time,
+            at,
+        });
     }
     if content.expiry < at {
-        return Err(FactRefusal::Expired { place: place(), expiry: content.expiry, at });
+        return Err(FactRefusal::Expired {
+            place: place(),
+            expiry: content.expiry,
+            at,
+        });
     }
     if content.audience != statement.audience {
-        return Err(FactRefusal::Audience { place: place(), found: content.audience, expected: statement.audience });
+        return Err(FactRefusal::Audience {
+            place: place(),
+            found: content.audience,
+            expected: statement.audience,
+        });
     }
     if content.book != statement.book {
         let (found, expected) = (Box::new(content.book.clone()), Box::new(statement.book.clone()));
-        return Err(FactRefusal::Book { place: place(), found, expected });
+        return Err(FactRefusal::Book {
+            place: place(),
+            found,
+            expected,
+        });
     }
     if statement.window.until > content.expiry {
-        return Err(FactRefusal::OutlivesAttestation { place: place(), expiry: content.expiry, until: statement.window.until });
+        return Err(FactRefusal::OutlivesAttestation {
+            place: place(),
+            expiry: content.expiry,
+            until: statement.window.until,
+        });
     }
     Ok(index)
 }
@@ -387,8 +465,16 @@ pub(crate) fn account_counts(statement: &Statement) -> BTreeMap<(&str, PublicKey
     let mut counts: BTreeMap<(&str, PublicKey), AccountCount> = BTreeMap::new();
     for content in statement.attestations.iter().map(SignedAttestation::content) {
         let said = content.accounts;
-        let count = counts.entry((&content.venue, content.subject)).or_insert(AccountCount { found: 0, least: said, most: said });
-        *count = AccountCount { found: count.found + 1, least: count.least.min(said), most: count.most.max(said) };
+        let count = counts.entry((&content.venue, content.subject)).or_insert(AccountCount {
+            found: 0,
+            least: said,
+            most: said,
+        });
+        *count = AccountCount {
+            found: count.found + 1,
+            least: count.least.min(said),
+            most: count.most.max(said),
+        };
     }
     counts
 }
@@ -399,15 +485,26 @@ fn check_counts(index: usize, statement: &Statement) -> Result<(), FactRefusal> 
     for venue in venues {
         let found = contents().filter(|content| content.venue == venue).count();
         if found > MAX_ACCOUNTS_PER_VENUE as usize {
-            return Err(FactRefusal::TooManyAccounts { statement: index, venue: venue.to_owned(), found });
+            return Err(FactRefusal::TooManyAccounts {
+                statement: index,
+                venue: venue.to_owned(),
+                found,
+            });
         }
     }
     let counts = account_counts(statement);
     for content in contents() {
-        let Some(count) = counts.get(&(content.venue.as_str(), content.subject)) else { continue };
+        let Some(count) = counts.get(&(content.venue.as_str(), content.subject)) else {
+            continue;
+        };
         if count.least != count.most || usize::try_from(count.least).is_ok_and(|least| least < count.found) {
             let (place, said) = (Place::of(index, content), content.accounts);
-            return Err(FactRefusal::AccountsOfSubject { place, said, least: count.least, found: count.found });
+            return Err(FactRefusal::AccountsOfSubject {
+                place,
+                said,
+                least: count.least,
+                found: count.found,
+            });
         }
     }
     Ok(())
@@ -415,13 +512,24 @@ fn check_counts(index: usize, statement: &Statement) -> Result<(), FactRefusal> 
 
 fn check_terms(universe: &Universe, index: usize, statement: &Statement) -> Result<(), FactRefusal> {
     let terms = &statement.terms;
-    let refused = |error| FactRefusal::Terms { statement: index, error: Box::new(error) };
+    let refused = |error| FactRefusal::Terms {
+        statement: index,
+        error: Box::new(error),
+    };
     terms.public_amounts(universe).map_err(refused)?;
     let order = terms.order.as_ref().map(|order| &order.venue);
     let deposit = terms.deposit.as_ref().map(|deposit| &deposit.venue);
-    let attested = |venue: &&String| statement.attestations.iter().any(|signed| signed.content().venue == **venue);
+    let attested = |venue: &&String| {
+        statement
+            .attestations
+            .iter()
+            .any(|signed| signed.content().venue == **venue)
+    };
     match order.into_iter().chain(deposit).find(|venue| !attested(venue)) {
-        Some(venue) => Err(FactRefusal::NothingAttestedAtVenue { statement: index, venue: venue.clone() }),
+        Some(venue) => Err(FactRefusal::NothingAttestedAtVenue {
+            statement: index,
+            venue: venue.clone(),
+        }),
         None => Ok(()),
     }
 }
@@ -429,13 +537,25 @@ fn check_terms(universe: &Universe, index: usize, statement: &Statement) -> Resu
 fn check_window(index: usize, statement: &Statement, at: Instant) -> Result<(), FactRefusal> {
     let (from, until) = (statement.window.from, statement.window.until);
     if until < from {
-        return Err(FactRefusal::EmptyWindow { statement: index, from, until });
+        return Err(FactRefusal::EmptyWindow {
+            statement: index,
+            from,
+            until,
+        });
     }
     if at < from {
-        return Err(FactRefusal::NotYetGood { statement: index, from, at });
+        return Err(FactRefusal::NotYetGood {
+            statement: index,
+            from,
+            at,
+        });
     }
     if at > until {
-        return Err(FactRefusal::NoLongerGood { statement: index, until, at });
+        return Err(FactRefusal::NoLongerGood {
+            statement: index,
+            until,
+            at,
+        });
     }
     Ok(())
 }

@@ -35,8 +35,14 @@ pub enum FileError {
 /// # Errors
 /// [`FileError`].
 pub fn read_file(path: &Path, cap: usize) -> Result<Vec<u8>, FileError> {
-    let io = |source| FileError::Io { path: path.to_owned(), source };
-    let too_large = || FileError::TooLarge { path: path.to_owned(), cap };
+    let io = |source| FileError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let too_large = || FileError::TooLarge {
+        path: path.to_owned(),
+        cap,
+    };
     let file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
     let limit = u64::try_from(cap).unwrap_or(u64::MAX);
@@ -52,12 +58,17 @@ pub fn read_file(path: &Path, cap: usize) -> Result<Vec<u8>, FileError> {
 /// absolute path (the [XDG base directory specification](https://specifications.freedesktop.org/basedir-spec/latest/) ignores
 /// relative ones). Everything works without a cache, only slower to start.
 pub fn default_cache_dir() -> Option<PathBuf> {
-    cache_dir_from(std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from), std::env::var_os("HOME").map(PathBuf::from))
+    cache_dir_from(
+        std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from),
+        std::env::var_os("HOME").map(PathBuf::from),
+    )
 }
 
 fn cache_dir_from(xdg: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
     let absolute = |path: Option<PathBuf>| path.filter(|path| path.is_absolute());
-    absolute(xdg).or_else(|| absolute(home).map(|home| home.join(".cache"))).map(|base| base.join("zkmargin"))
+    absolute(xdg)
+        .or_else(|| absolute(home).map(|home| home.join(".cache")))
+        .map(|base| base.join("zkmargin"))
 }
 
 #[cfg(test)]
@@ -72,14 +83,23 @@ mod tests {
         std::fs::write(&path, [1, 2, 3]).unwrap();
         assert_eq!(read_file(&path, 3).unwrap(), [1, 2, 3]);
         assert!(matches!(read_file(&path, 2), Err(FileError::TooLarge { cap: 2, .. })));
-        assert!(matches!(read_file(&folder.path().join("none"), 2), Err(FileError::Io { .. })));
-        assert!(matches!(read_file(folder.path(), 1 << 20), Err(FileError::Io { .. })), "a folder is no file");
+        assert!(matches!(
+            read_file(&folder.path().join("none"), 2),
+            Err(FileError::Io { .. })
+        ));
+        assert!(
+            matches!(read_file(folder.path(), 1 << 20), Err(FileError::Io { .. })),
+            "a folder is no file"
+        );
     }
 
     #[cfg(unix)]
     #[test]
     fn file_without_a_length_is_cut_off_behind_its_cap() {
-        assert!(matches!(read_file(Path::new("/dev/zero"), 1000), Err(FileError::TooLarge { cap: 1000, .. })));
+        assert!(matches!(
+            read_file(Path::new("/dev/zero"), 1000),
+            Err(FileError::TooLarge { cap: 1000, .. })
+        ));
     }
 
     #[test]

@@ -61,9 +61,7 @@ fn option(strike: u32) -> Value {
 
 /// Alpha lists an option, beta a perpetual and dollars, gamma thirty options, which take two columns.
 pub(crate) fn universe() -> Universe {
-    let asset = |name: &str, carry: bool, reserve: bool| {
-        json!({ "asset": { "name": name, "lot": "0.00000001", "carry": carry, "reserve": reserve } })
-    };
+    let asset = |name: &str, carry: bool, reserve: bool| json!({ "asset": { "name": name, "lot": "0.00000001", "carry": carry, "reserve": reserve } });
     let perpetual = json!({ "instrument": {
         "name": "BTC-PERPETUAL", "underlying": "BTC", "style": "inverse", "settlement": "BTC", "kind": "perpetual",
         "contract": "10", "lot": "1",
@@ -147,7 +145,10 @@ pub(crate) fn statement(attestations: Vec<SignedAttestation>) -> Statement {
         audience: public("audience"),
         book: book("line-1"),
         nonce: [3; 32],
-        window: Window { from: instant("2026-08-06T12:00:30Z"), until: instant("2026-08-06T13:00:00Z") },
+        window: Window {
+            from: instant("2026-08-06T12:00:30Z"),
+            until: instant("2026-08-06T13:00:00Z"),
+        },
         replaces: None,
         attestations,
     }
@@ -155,7 +156,10 @@ pub(crate) fn statement(attestations: Vec<SignedAttestation>) -> Statement {
 
 /// Of alpha and beta.
 pub(crate) fn good_statement() -> Statement {
-    statement(vec![attestation("alpha", "one", |_| {}), attestation("beta", "two", |_| {})])
+    statement(vec![
+        attestation("alpha", "one", |_| {}),
+        attestation("beta", "two", |_| {}),
+    ])
 }
 
 /// A CBOR value of the kinds that our formats have.
@@ -232,7 +236,10 @@ impl Item {
                 let mut mutants = Vec::new();
                 if let Some(last) = items.last() {
                     mutants.push((vec![usize::MAX], Item::Array(items[..items.len() - 1].to_vec())));
-                    mutants.push((vec![usize::MAX], Item::Array([items.as_slice(), std::slice::from_ref(last)].concat())));
+                    mutants.push((
+                        vec![usize::MAX],
+                        Item::Array([items.as_slice(), std::slice::from_ref(last)].concat()),
+                    ));
                 }
                 for (index, item) in items.iter().enumerate() {
                     for (path, mutant) in item.mutants() {

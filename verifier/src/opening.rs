@@ -124,17 +124,25 @@ impl Opening {
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         // Reserved whole, so that no growth leaves a copy behind: every number takes at most 9 bytes.
         let entries: usize = self.columns.iter().map(|column| held(&column.lots).count()).sum();
-        let mut encoder = Encoder::new(Vec::with_capacity(256 + self.venue.len() + 64 * self.columns.len() + 20 * entries));
+        let mut encoder = Encoder::new(Vec::with_capacity(
+            256 + self.venue.len() + 64 * self.columns.len() + 20 * entries,
+        ));
         let _: Written = self.encode(&mut encoder);
         Zeroizing::new(encoder.into_writer())
     }
 
     fn encode(&self, e: &mut Encoder<Vec<u8>>) -> Written {
         e.array(8)?.str(FileKind::Opening.magic())?.u64(FILE_VERSION)?;
-        e.bytes(&self.universe.0)?.u32(self.k)?.str(&self.venue)?.bytes(&self.account.0)?.u64(self.epoch.millis())?;
+        e.bytes(&self.universe.0)?
+            .u32(self.k)?
+            .str(&self.venue)?
+            .bytes(&self.account.0)?
+            .u64(self.epoch.millis())?;
         e.array(self.columns.len() as u64)?;
         for column in &self.columns {
-            e.array(2)?.bytes(&*Zeroizing::new(column.blind.to_bytes()))?.array(held(&column.lots).count() as u64)?;
+            e.array(2)?
+                .bytes(&*Zeroizing::new(column.blind.to_bytes()))?
+                .array(held(&column.lots).count() as u64)?;
             for (row, lots) in held(&column.lots) {
                 e.array(2)?.u64(row as u64)?.u64(lots)?;
             }
@@ -157,12 +165,20 @@ impl Opening {
         let account = Pseudonym(r.byte_array("account")?);
         let epoch = read_instant(&mut r, "epoch")?;
         let count = r.array("columns", MAX_COLUMNS)?;
-        let mut columns = Vec::new();
+        // Reserved whole: a vector that grows leaves copies of the blinds behind.
+        let mut columns = Vec::with_capacity(count);
         for column in 0..count {
             columns.push(read_column(&mut r, column, rows(k))?);
         }
         r.finish()?;
-        let opening = Opening { universe, k, venue, account, epoch, columns };
+        let opening = Opening {
+            universe,
+            k,
+            venue,
+            account,
+            epoch,
+            columns,
+        };
         if *opening.to_bytes() != bytes {
             return Err(CanonicalError::NotCanonical.into());
         }
@@ -175,7 +191,11 @@ impl Opening {
     /// [`OpeningError::Differs`] and [`OpeningError::DoesNotOpen`]; [`OpeningError::Commitment`] for lots out of range.
     pub fn check(&self, parameters: &Parameters, attestation: &Attestation) -> Result<(), OpeningError> {
         let differs = |field, opening: &dyn fmt::Display, attestation: &dyn fmt::Display| {
-            Err(OpeningError::Differs { field, opening: opening.to_string(), attestation: attestation.to_string() })
+            Err(OpeningError::Differs {
+                field,
+                opening: opening.to_string(),
+                attestation: attestation.to_string(),
+            })
         };
         if self.universe != attestation.universe {
             return differs("universe", &self.universe, &attestation.universe);
@@ -200,7 +220,10 @@ impl Opening {
             match made {
                 Ok(made) if made == *point => {}
                 Ok(_) | Err(CommitmentError::Identity) => {
-                    return Err(OpeningError::DoesNotOpen { venue: self.venue.clone(), column });
+                    return Err(OpeningError::DoesNotOpen {
+                        venue: self.venue.clone(),
+                        column,
+                    });
                 }
                 Err(error) => return Err(OpeningError::Commitment { column, error }),
             }
@@ -223,7 +246,10 @@ fn read_column(r: &mut Reader<'_>, column: usize, rows: usize) -> Result<OpenedC
     r.array_of("column", 2)?;
     let blind = Blind::from_bytes(&Zeroizing::new(r.byte_array("blind")?));
     let blind = blind.map_err(|error| OpeningError::Commitment { column, error })?;
-    let mut opened = OpenedColumn { lots: vec![0; rows], blind };
+    let mut opened = OpenedColumn {
+        lots: vec![0; rows],
+        blind,
+    };
     for _ in 0..r.array("rows", rows)? {
         r.array_of("row", 2)?;
         let row = r.uint("row")?;
@@ -247,7 +273,14 @@ impl fmt::Debug for OpenedColumn {
 
 impl fmt::Debug for Opening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Opening { universe, k, venue, account, epoch, columns } = self;
+        let Opening {
+            universe,
+            k,
+            venue,
+            account,
+            epoch,
+            columns,
+        } = self;
         f.debug_struct("Opening")
             .field("universe", universe)
             .field("k", k)
@@ -272,12 +305,35 @@ mod tests {
         (first[0], first[3], first[47]) = (1, (1 << LOT_BITS) - 1, 500);
         let columns: Vec<OpenedColumn> = [first, vec![0; rows(K)]]
             .into_iter()
-            .map(|lots| OpenedColumn { lots, blind: Blind::random().unwrap() })
+            .map(|lots| OpenedColumn {
+                lots,
+                blind: Blind::random().unwrap(),
+            })
             .collect();
-        let points = columns.iter().map(|column| commit(parameters(), &column.lots, &column.blind).unwrap()).collect();
+        let points = columns
+            .iter()
+            .map(|column| commit(parameters(), &column.lots, &column.blind).unwrap())
+            .collect();
         let signed = attestation("gamma", "account", |a| a.points = points);
-        let Attestation { universe, k, venue, account, epoch, .. } = signed.content().clone();
-        (signed, Opening { universe, k, venue, account, epoch, columns })
+        let Attestation {
+            universe,
+            k,
+            venue,
+            account,
+            epoch,
+            ..
+        } = signed.content().clone();
+        (
+            signed,
+            Opening {
+                universe,
+                k,
+                venue,
+                account,
+                epoch,
+                columns,
+            },
+        )
     }
 
     #[test]
@@ -293,7 +349,12 @@ mod tests {
     #[test]
     fn opening_of_other_lots_or_another_blind_does_not_open() {
         let (signed, opening) = pair();
-        let does_not = |column| Err(OpeningError::DoesNotOpen { venue: "gamma".to_owned(), column });
+        let does_not = |column| {
+            Err(OpeningError::DoesNotOpen {
+                venue: "gamma".to_owned(),
+                column,
+            })
+        };
         for row in [0, 1, 47] {
             let mut other = opening.clone();
             other.columns[0].lots[row] ^= 1;
@@ -307,7 +368,11 @@ mod tests {
         assert_eq!(other.check(parameters(), signed.content()), does_not(0));
         let mut other = opening.clone();
         other.columns[1].blind = Blind::zero();
-        assert_eq!(other.check(parameters(), signed.content()), does_not(1), "a commitment to nothing is the identity");
+        assert_eq!(
+            other.check(parameters(), signed.content()),
+            does_not(1),
+            "a commitment to nothing is the identity"
+        );
     }
 
     #[test]
@@ -342,15 +407,28 @@ mod tests {
             Opening::from_bytes(&file.encode()).unwrap_err()
         };
         let row = |entry: usize, part: usize| [7, 0, 1, entry, part];
-        assert_eq!(with(&row(2, 0), Item::Uint(48)), OpeningError::Row { column: 0, row: 48, rows: 48 });
-        assert_eq!(with(&row(1, 1), Item::Uint(1 << LOT_BITS)), OpeningError::Lots { column: 0, row: 3 });
+        assert_eq!(
+            with(&row(2, 0), Item::Uint(48)),
+            OpeningError::Row {
+                column: 0,
+                row: 48,
+                rows: 48
+            }
+        );
+        assert_eq!(
+            with(&row(1, 1), Item::Uint(1 << LOT_BITS)),
+            OpeningError::Lots { column: 0, row: 3 }
+        );
         // Nothing in a row, rows out of order, a row twice: other encodings of some opening.
         assert_eq!(with(&row(1, 1), Item::Uint(0)), CanonicalError::NotCanonical.into());
         assert_eq!(with(&row(0, 0), Item::Uint(5)), CanonicalError::NotCanonical.into());
         assert_eq!(with(&row(1, 0), Item::Uint(0)), CanonicalError::NotCanonical.into());
         assert_eq!(
             with(&[7, 1, 0], Item::Bytes(vec![0xff; 32])),
-            OpeningError::Commitment { column: 1, error: CommitmentError::BlindNotCanonical }
+            OpeningError::Commitment {
+                column: 1,
+                error: CommitmentError::BlindNotCanonical
+            }
         );
         for k in [5, 13, u64::MAX] {
             assert!(matches!(with(&[3], Item::Uint(k)), OpeningError::K(_)));
@@ -360,7 +438,10 @@ mod tests {
     #[test]
     fn bytes_more_or_less_are_refused() {
         let bytes = pair().1.to_bytes();
-        assert_eq!(Opening::from_bytes(&[bytes.as_slice(), &[0]].concat()).unwrap_err(), CanonicalError::Trailing { count: 1 }.into());
+        assert_eq!(
+            Opening::from_bytes(&[bytes.as_slice(), &[0]].concat()).unwrap_err(),
+            CanonicalError::Trailing { count: 1 }.into()
+        );
         for length in 0..bytes.len() {
             assert!(Opening::from_bytes(&bytes[..length]).is_err(), "{length} bytes");
         }

@@ -189,25 +189,40 @@ impl Policy {
             ("snapshots", no_snapshot),
         ];
         if let Some((field, _)) = lists.iter().find(|(_, empty)| *empty) {
-            return Err(PolicyFileError::Empty { field: (*field).to_owned() });
+            return Err(PolicyFileError::Empty {
+                field: (*field).to_owned(),
+            });
         }
         let usable = |field: &str, key: &PublicKey| {
-            key.check().map_err(|error| PolicyFileError::Key { field: field.to_owned(), error })
+            key.check().map_err(|error| PolicyFileError::Key {
+                field: field.to_owned(),
+                error,
+            })
         };
         usable("audience", &self.audience)?;
         let mut owners: BTreeMap<PublicKey, &str> = BTreeMap::new();
         for (venue, keys) in &self.venues {
             if keys.is_empty() {
-                return Err(PolicyFileError::Empty { field: format!("the list of keys of venue {venue:?}") });
+                return Err(PolicyFileError::Empty {
+                    field: format!("the list of keys of venue {venue:?}"),
+                });
             }
             for key in keys {
                 usable(&format!("venue {venue:?}"), key)?;
                 if let Some(first) = owners.insert(*key, venue) {
-                    return Err(PolicyFileError::SharedKey { first: first.to_owned(), second: venue.clone(), key: *key });
+                    return Err(PolicyFileError::SharedKey {
+                        first: first.to_owned(),
+                        second: venue.clone(),
+                        key: *key,
+                    });
                 }
             }
         }
-        if let Some(venue) = self.required_venues.iter().find(|venue| !self.venues.contains_key(*venue)) {
+        if let Some(venue) = self
+            .required_venues
+            .iter()
+            .find(|venue| !self.venues.contains_key(*venue))
+        {
             return Err(PolicyFileError::RequiredVenue { venue: venue.clone() });
         }
         let mut grouped = BTreeSet::new();
@@ -232,8 +247,12 @@ mod as_text {
         serializer.collect_str(value)
     }
 
-    pub(super) fn deserialize<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    pub(super) fn deserialize<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<T, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -290,12 +309,18 @@ mod tests {
     #[test]
     fn policy_file_round_trips() {
         let policy = Policy::from_json(file().to_string().as_bytes()).unwrap();
-        assert_eq!((policy.ratio.twentieths(), policy.excess, policy.level), (21, 1000, Level::Maintenance));
+        assert_eq!(
+            (policy.ratio.twentieths(), policy.excess, policy.level),
+            (21, 1000, Level::Maintenance)
+        );
         assert_eq!(policy.snapshots, AcceptedSnapshots::Given);
         assert_eq!(policy.max_snapshot_age, policy.max_attestation_age);
         assert_eq!(Policy::from_json(policy.to_json().unwrap().as_bytes()).unwrap(), policy);
         let listed = with("snapshots", json!(["33".repeat(32)])).unwrap();
-        assert_eq!(listed.snapshots, AcceptedSnapshots::Listed(BTreeSet::from([Digest([0x33; 32])])));
+        assert_eq!(
+            listed.snapshots,
+            AcceptedSnapshots::Listed(BTreeSet::from([Digest([0x33; 32])]))
+        );
         assert_eq!(Policy::from_json(listed.to_json().unwrap().as_bytes()).unwrap(), listed);
     }
 
@@ -305,13 +330,29 @@ mod tests {
         for field in file().as_object().unwrap().keys() {
             let mut file = file();
             file.as_object_mut().unwrap().remove(field);
-            assert!(matches!(Policy::from_json(file.to_string().as_bytes()), Err(PolicyFileError::Json(_))), "{field}");
+            assert!(
+                matches!(
+                    Policy::from_json(file.to_string().as_bytes()),
+                    Err(PolicyFileError::Json(_))
+                ),
+                "{field}"
+            );
         }
         let text = file().to_string();
         let twice = format!("{{\"all_accounts\": false, {}", &text[1..]);
-        assert!(Policy::from_json(twice.as_bytes()).unwrap_err().to_string().contains("duplicate field"));
+        assert!(
+            Policy::from_json(twice.as_bytes())
+                .unwrap_err()
+                .to_string()
+                .contains("duplicate field")
+        );
         let venue_twice = text.replacen("\"beta\":", "\"alpha\":", 1);
-        assert!(Policy::from_json(venue_twice.as_bytes()).unwrap_err().to_string().contains("occurs twice"));
+        assert!(
+            Policy::from_json(venue_twice.as_bytes())
+                .unwrap_err()
+                .to_string()
+                .contains("occurs twice")
+        );
         assert!(Policy::from_json(&text.as_bytes()[..text.len() - 1]).is_err());
         assert!(Policy::from_json(format!("{text} {{}}").as_bytes()).is_err());
     }
@@ -319,13 +360,29 @@ mod tests {
     #[test]
     fn values_out_of_bounds_are_refused() {
         for (field, value) in [
-            ("network", json!("live")), ("level", json!("variation")), ("ratio", json!("0.95")), ("ratio", json!("1.01")),
-            ("ratio", json!(1.05)), ("ratio", json!("NaN")), ("excess", json!("-1")), ("excess", json!(1000)), ("excess", json!("+1")),
-            ("excess", json!("18446744073709551616")), ("max_snapshot_age", json!("10")), ("max_attestation_age", json!(-1)),
-            ("nonce", json!("optional")), ("snapshots", json!("any")), ("books", json!([""])), ("audience", json!("00")),
-            ("models", json!(["22"])), ("all_accounts", json!("yes")),
+            ("network", json!("live")),
+            ("level", json!("variation")),
+            ("ratio", json!("0.95")),
+            ("ratio", json!("1.01")),
+            ("ratio", json!(1.05)),
+            ("ratio", json!("NaN")),
+            ("excess", json!("-1")),
+            ("excess", json!(1000)),
+            ("excess", json!("+1")),
+            ("excess", json!("18446744073709551616")),
+            ("max_snapshot_age", json!("10")),
+            ("max_attestation_age", json!(-1)),
+            ("nonce", json!("optional")),
+            ("snapshots", json!("any")),
+            ("books", json!([""])),
+            ("audience", json!("00")),
+            ("models", json!(["22"])),
+            ("all_accounts", json!("yes")),
         ] {
-            assert!(matches!(with(field, value.clone()), Err(PolicyFileError::Json(_))), "{field}: {value}");
+            assert!(
+                matches!(with(field, value.clone()), Err(PolicyFileError::Json(_))),
+                "{field}: {value}"
+            );
         }
     }
 
@@ -335,19 +392,35 @@ mod tests {
             assert!(matches!(with(field, json!([])), Err(PolicyFileError::Empty { field: empty }) if empty == field));
         }
         assert!(matches!(with("venues", json!({})), Err(PolicyFileError::Empty { .. })));
-        assert!(matches!(with("venues", json!({ "alpha": [] })), Err(PolicyFileError::Empty { .. })));
-        assert!(matches!(with("required_venues", json!(["gamma"])), Err(PolicyFileError::RequiredVenue { venue }) if venue == "gamma"));
+        assert!(matches!(
+            with("venues", json!({ "alpha": [] })),
+            Err(PolicyFileError::Empty { .. })
+        ));
+        assert!(
+            matches!(with("required_venues", json!(["gamma"])), Err(PolicyFileError::RequiredVenue { venue }) if venue == "gamma")
+        );
     }
 
     #[test]
     fn keys_that_cannot_sign_or_are_shared_are_refused() {
         let identity = format!("01{}", "00".repeat(31));
-        assert!(matches!(with("audience", json!(identity)), Err(PolicyFileError::Key { .. })));
-        assert!(matches!(with("venues", json!({ "alpha": [identity] })), Err(PolicyFileError::Key { .. })));
-        assert!(matches!(with("subject_groups", json!([[identity]])), Err(PolicyFileError::Key { .. })));
+        assert!(matches!(
+            with("audience", json!(identity)),
+            Err(PolicyFileError::Key { .. })
+        ));
+        assert!(matches!(
+            with("venues", json!({ "alpha": [identity] })),
+            Err(PolicyFileError::Key { .. })
+        ));
+        assert!(matches!(
+            with("subject_groups", json!([[identity]])),
+            Err(PolicyFileError::Key { .. })
+        ));
         let key = public("alpha").to_string();
         let shared = with("venues", json!({ "alpha": [key], "beta": [key] }));
-        assert!(matches!(shared, Err(PolicyFileError::SharedKey { first, second, .. }) if (first.as_str(), second.as_str()) == ("alpha", "beta")));
+        assert!(
+            matches!(shared, Err(PolicyFileError::SharedKey { first, second, .. }) if (first.as_str(), second.as_str()) == ("alpha", "beta"))
+        );
         let subject = public("a").to_string();
         let twice = with("subject_groups", json!([[subject], [subject]]));
         assert!(matches!(twice, Err(PolicyFileError::SubjectInTwoGroups { subject }) if subject == public("a")));
@@ -356,7 +429,10 @@ mod tests {
     #[test]
     fn file_larger_than_the_cap_is_refused() {
         let large = vec![b' '; MAX_POLICY_BYTES + 1];
-        assert!(matches!(Policy::from_json(&large), Err(PolicyFileError::TooLarge { .. })));
+        assert!(matches!(
+            Policy::from_json(&large),
+            Err(PolicyFileError::TooLarge { .. })
+        ));
     }
 
     #[test]

@@ -111,7 +111,16 @@ impl Statement {
     /// The bytes that the statement digest is of.
     pub fn digest_preimage(&self, facts: &PublicFacts) -> Vec<u8> {
         // Taken apart by name: a fact that is added and not hashed does not compile.
-        let PublicFacts { network, k, parameters, shape, universe, snapshots, models, history } = facts;
+        let PublicFacts {
+            network,
+            k,
+            parameters,
+            shape,
+            universe,
+            snapshots,
+            models,
+            history,
+        } = facts;
         let mut w = Writer::new();
         w.array(FACT_FIELDS + STATEMENT_FIELDS);
         w.uint(u64::from(PROTOCOL_VERSION));
@@ -133,7 +142,11 @@ impl Statement {
 
     /// The distinct subjects of the attestations, in the order of their bytes.
     pub fn subjects(&self) -> Vec<PublicKey> {
-        let mut subjects: Vec<PublicKey> = self.attestations.iter().map(|signed| signed.content().subject).collect();
+        let mut subjects: Vec<PublicKey> = self
+            .attestations
+            .iter()
+            .map(|signed| signed.content().subject)
+            .collect();
         subjects.sort_unstable();
         subjects.dedup();
         subjects
@@ -142,7 +155,15 @@ impl Statement {
     /// Writes the statement's own fields, [`STATEMENT_FIELDS`] elements of an array.
     fn write_fields(&self, w: &mut Writer) {
         // Taken apart by name: a field that is added and not written does not compile.
-        let Statement { terms, audience, book, nonce, window, replaces, attestations } = self;
+        let Statement {
+            terms,
+            audience,
+            book,
+            nonce,
+            window,
+            replaces,
+            attestations,
+        } = self;
         let Window { from, until } = window;
         terms.write(w);
         w.bytes(audience.as_bytes());
@@ -170,7 +191,10 @@ impl Statement {
         let audience = PublicKey(r.byte_array("audience")?);
         let book = Book::read(r)?;
         let nonce = r.byte_array("nonce")?;
-        let window = Window { from: read_instant(r, "from")?, until: read_instant(r, "until")? };
+        let window = Window {
+            from: read_instant(r, "from")?,
+            until: read_instant(r, "until")?,
+        };
         let replaces = r.option("replaced statement", |r| r.byte_array("replaced statement").map(Digest))?;
         let mut attestations = Vec::new();
         for index in 0..r.array("attestations", MAX_ATTESTATIONS)? {
@@ -178,7 +202,15 @@ impl Statement {
             let read = SignedAttestation::read_parts(r);
             attestations.push(read.map_err(|error| StatementError::Attestation { index, error })?);
         }
-        Ok(Statement { terms, audience, book, nonce, window, replaces, attestations })
+        Ok(Statement {
+            terms,
+            audience,
+            book,
+            nonce,
+            window,
+            replaces,
+            attestations,
+        })
     }
 }
 

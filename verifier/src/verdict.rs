@@ -56,8 +56,8 @@ pub struct ProvenStatement {
     pub level: String,
     /// By which ratio the requirement is met at least.
     pub ratio: String,
-    /// By how many whole units of the numéraire at least, beyond the ratio.
-    pub excess: u64,
+    /// By how many whole units of the numéraire at least, beyond the ratio; text, as amounts are in every file.
+    pub excess: String,
     /// The order that was added to the accounts.
     pub order: Option<String>,
     /// The deposit that was added to the accounts.
@@ -103,22 +103,25 @@ pub struct ProvenAccount {
 
 impl Verdict {
     pub(crate) fn new(context: &Context<'_>, statements: &[&Statement], digests: &[Digest], at: Instant) -> Verdict {
-        let proven = statements.iter().zip(digests).map(|(statement, digest)| ProvenStatement {
-            digest: *digest,
-            level: statement.terms.level.to_string(),
-            ratio: statement.terms.ratio.to_string(),
-            excess: statement.terms.excess,
-            order: statement.terms.order.as_ref().map(ToString::to_string),
-            deposit: statement.terms.deposit.as_ref().map(ToString::to_string),
-            audience: statement.audience,
-            book: statement.book.clone(),
-            nonce: hex::encode(statement.nonce),
-            from: statement.window.from,
-            until: statement.window.until,
-            replaces: statement.replaces,
-            venues_without_account: venues_without_account(context, statement),
-            accounts: statement.attestations.iter().map(ProvenAccount::of).collect(),
-        });
+        let proven = statements
+            .iter()
+            .zip(digests)
+            .map(|(statement, digest)| ProvenStatement {
+                digest: *digest,
+                level: statement.terms.level.to_string(),
+                ratio: statement.terms.ratio.to_string(),
+                excess: statement.terms.excess.to_string(),
+                order: statement.terms.order.as_ref().map(ToString::to_string),
+                deposit: statement.terms.deposit.as_ref().map(ToString::to_string),
+                audience: statement.audience,
+                book: statement.book.clone(),
+                nonce: hex::encode(statement.nonce),
+                from: statement.window.from,
+                until: statement.window.until,
+                replaces: statement.replaces,
+                venues_without_account: venues_without_account(context, statement),
+                accounts: statement.attestations.iter().map(ProvenAccount::of).collect(),
+            });
         Verdict {
             at,
             network: context.universe.network(),
@@ -135,14 +138,28 @@ impl Verdict {
 }
 
 fn venues_without_account(context: &Context<'_>, statement: &Statement) -> Vec<String> {
-    let attested = |name: &str| statement.attestations.iter().any(|signed| signed.content().venue == name);
+    let attested = |name: &str| {
+        statement
+            .attestations
+            .iter()
+            .any(|signed| signed.content().venue == name)
+    };
     let names = context.universe.venues().iter().map(|venue| venue.name.clone());
     names.filter(|name| !attested(name)).collect()
 }
 
 impl ProvenAccount {
     fn of(signed: &SignedAttestation) -> ProvenAccount {
-        let Attestation { venue, subject, account, accounts, time, expiry, held, .. } = signed.content();
+        let Attestation {
+            venue,
+            subject,
+            account,
+            accounts,
+            time,
+            expiry,
+            held,
+            ..
+        } = signed.content();
         ProvenAccount {
             venue: venue.clone(),
             account: *account,
@@ -160,20 +177,56 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "VALID at {}", self.at)?;
         for (index, statement) in self.statements.iter().enumerate() {
-            writeln!(f, "\nPROVEN, statement {} of {}: {}", index + 1, self.statements.len(), statement.digest)?;
+            writeln!(
+                f,
+                "\nPROVEN, statement {} of {}: {}",
+                index + 1,
+                self.statements.len(),
+                statement.digest
+            )?;
             self.write_statement(f, statement)?;
         }
         writeln!(f, "\nNOT PROVEN")?;
-        self.not_proven.iter().try_for_each(|sentence| writeln!(f, "  - {sentence}"))
+        self.not_proven
+            .iter()
+            .try_for_each(|sentence| writeln!(f, "  - {sentence}"))
     }
 }
 
 impl Verdict {
     fn write_statement(&self, f: &mut fmt::Formatter<'_>, statement: &ProvenStatement) -> fmt::Result {
-        let ProvenStatement { level, ratio, excess, order, deposit, audience, book, nonce, from, until, replaces, .. } = statement;
-        let Verdict { model, model_digest, numeraire, snapshot, snapshot_instant, network, universe, .. } = self;
-        writeln!(f, "  The accounts below, taken together, meet the {level} requirement of the model at the snapshot's prices,")?;
-        writeln!(f, "  {ratio} times over and with at least {excess} {numeraire} to spare beyond that.")?;
+        let ProvenStatement {
+            level,
+            ratio,
+            excess,
+            order,
+            deposit,
+            audience,
+            book,
+            nonce,
+            from,
+            until,
+            replaces,
+            ..
+        } = statement;
+        let Verdict {
+            model,
+            model_digest,
+            numeraire,
+            snapshot,
+            snapshot_instant,
+            network,
+            universe,
+            ..
+        } = self;
+        writeln!(
+            f,
+            "  The accounts below, taken together, meet the {level} requirement of the model at the snapshot's prices,"
+        )?;
+        writeln!(
+            f,
+            "  {ratio} times over and with at least {excess} {numeraire} to spare beyond that."
+        )?;
         for (what, text) in [("order", order), ("deposit", deposit)] {
             if let Some(text) = text {
                 writeln!(f, "  This holds after the hypothetical {what}: {text}")?;
@@ -184,13 +237,35 @@ impl Verdict {
         let network = if *network == Network::Main { "main" } else { "TEST" };
         writeln!(f, "  universe  {universe} ({network} network)")?;
         for account in &statement.accounts {
-            let ProvenAccount { venue, account, subject, accounts_of_subject, expiry, held, .. } = account;
-            let held = if *held { "withdrawals are held" } else { "withdrawals are not held" };
-            writeln!(f, "  account   {account} at {venue:?}, attested until {expiry}, {held};")?;
-            writeln!(f, "            of subject {subject}, who has {accounts_of_subject} there")?;
+            let ProvenAccount {
+                venue,
+                account,
+                subject,
+                accounts_of_subject,
+                expiry,
+                held,
+                ..
+            } = account;
+            let held = if *held {
+                "withdrawals are held"
+            } else {
+                "withdrawals are not held"
+            };
+            writeln!(
+                f,
+                "  account   {account} at {venue:?}, attested until {expiry}, {held};"
+            )?;
+            writeln!(
+                f,
+                "            of subject {subject}, who has {accounts_of_subject} there"
+            )?;
         }
         if !statement.venues_without_account.is_empty() {
-            writeln!(f, "  nothing   counted of the other venues: {}", statement.venues_without_account.join(", "))?;
+            writeln!(
+                f,
+                "  nothing   counted of the other venues: {}",
+                statement.venues_without_account.join(", ")
+            )?;
         }
         writeln!(f, "  made to   {audience}, book {:?}", book.as_str())?;
         writeln!(f, "  nonce     {nonce}")?;

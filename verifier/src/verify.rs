@@ -123,13 +123,24 @@ impl VerifyError {
     pub fn exit_code(&self) -> u8 {
         match self {
             VerifyError::Bundle(BundleError::Statement {
-                error: StatementError::Attestation { error: AttestationError::Point { .. }, .. },
+                error:
+                    StatementError::Attestation {
+                        error: AttestationError::Point { .. },
+                        ..
+                    },
                 ..
             }) => exit::PROOF,
-            VerifyError::Bundle(_) | VerifyError::Terms { .. } | VerifyError::Compile { .. } | VerifyError::Shape { .. } => exit::USAGE,
-            VerifyError::Facts(FactRefusal::Terms { .. }) | VerifyError::Policy(PolicyRefusal::NonceNotGiven) => exit::USAGE,
+            VerifyError::Bundle(_)
+            | VerifyError::Terms { .. }
+            | VerifyError::Compile { .. }
+            | VerifyError::Shape { .. } => exit::USAGE,
+            VerifyError::Facts(FactRefusal::Terms { .. }) | VerifyError::Policy(PolicyRefusal::NonceNotGiven) => {
+                exit::USAGE
+            }
             VerifyError::Facts(_) | VerifyError::Policy(_) => exit::POLICY,
-            VerifyError::AttestationSignature { .. } | VerifyError::Signers { .. } | VerifyError::SubjectSignature { .. } => exit::PROOF,
+            VerifyError::AttestationSignature { .. }
+            | VerifyError::Signers { .. }
+            | VerifyError::SubjectSignature { .. } => exit::PROOF,
             VerifyError::Proof(Refusal::Claim(ClaimError::Shape(_) | ClaimError::WrapAround(_))) => exit::USAGE,
             VerifyError::Proof(Refusal::Key { .. }) => exit::INTERNAL,
             VerifyError::Proof(_) => exit::PROOF,
@@ -153,7 +164,12 @@ pub struct Prepared {
 impl Prepared {
     /// The claim that the argument proves or verifies.
     pub fn claim(&self) -> Claim<'_> {
-        Claim { statement: self.digest.0, program: &self.program, attested: &self.attested, public: &self.public }
+        Claim {
+            statement: self.digest.0,
+            program: &self.program,
+            attested: &self.attested,
+            public: &self.public,
+        }
     }
 }
 
@@ -181,13 +197,22 @@ impl Context<'_> {
         let mut prepared = Vec::with_capacity(statements.len());
         for (index, statement) in statements.iter().enumerate() {
             let terms = &statement.terms;
-            let found = compiled.iter().find(|(other, ..)| *other == terms).map(|(_, program, shape)| (program.clone(), *shape));
+            let found = compiled
+                .iter()
+                .find(|(other, ..)| *other == terms)
+                .map(|(_, program, shape)| (program.clone(), *shape));
             let (program, shape) = match found {
                 Some(found) => found,
                 None => {
                     let program = self.model.compile(self.universe, self.snapshot, terms);
-                    let program = Arc::new(program.map_err(|error| VerifyError::Compile { statement: index, error })?);
-                    let placement = Placement::new(&program).map_err(|error| VerifyError::Shape { statement: index, error })?;
+                    let program = Arc::new(program.map_err(|error| VerifyError::Compile {
+                        statement: index,
+                        error,
+                    })?);
+                    let placement = Placement::new(&program).map_err(|error| VerifyError::Shape {
+                        statement: index,
+                        error,
+                    })?;
                     let shape = Digest(placement.shape().digest());
                     compiled.push((terms, program.clone(), shape));
                     (program, shape)
@@ -208,7 +233,10 @@ impl Context<'_> {
                 digest: statement.digest(&facts),
                 program,
                 attested: attested_points(self.universe, statement),
-                public: public.map_err(|error| VerifyError::Terms { statement: index, error })?,
+                public: public.map_err(|error| VerifyError::Terms {
+                    statement: index,
+                    error,
+                })?,
             });
         }
         Ok(prepared)
@@ -219,8 +247,16 @@ impl Context<'_> {
 fn attested_points(universe: &Universe, statement: &Statement) -> Vec<Vec<Point>> {
     let mut attested = vec![Vec::new(); universe.layout().columns()];
     for content in statement.attestations.iter().map(crate::SignedAttestation::content) {
-        let columns = universe.venue(&content.venue).map(|(_, venue)| venue.columns.clone()).unwrap_or_default();
-        for (points, point) in attested.get_mut(columns).unwrap_or_default().iter_mut().zip(&content.points) {
+        let columns = universe
+            .venue(&content.venue)
+            .map(|(_, venue)| venue.columns.clone())
+            .unwrap_or_default();
+        for (points, point) in attested
+            .get_mut(columns)
+            .unwrap_or_default()
+            .iter_mut()
+            .zip(&content.points)
+        {
             points.push(*point);
         }
     }
@@ -239,7 +275,9 @@ pub fn verify_bundle(
     bundle: &[u8],
     at: Instant,
 ) -> Result<Verdict, VerifyError> {
-    verify_with(context, bundle, at, |statements| policy.accept(&context.presented(), statements, nonce, at))
+    verify_with(context, bundle, at, |statements| {
+        policy.accept(&context.presented(), statements, nonce, at)
+    })
 }
 
 /// Verifies all of a bundle that needs no policy: facts, signatures and proof. For a prover, before anything leaves its hands.
@@ -286,14 +324,28 @@ fn verify_attestations(index: usize, statement: &Statement) -> Result<(), Verify
 }
 
 /// One signature of every distinct subject, in the order of their bytes, and none of anybody else.
-fn verify_subjects(index: usize, signed: &SignedStatement, digest: Digest, proof: ProofHash) -> Result<(), VerifyError> {
+fn verify_subjects(
+    index: usize,
+    signed: &SignedStatement,
+    digest: Digest,
+    proof: ProofHash,
+) -> Result<(), VerifyError> {
     let expected = signed.statement.subjects();
     let found: Vec<PublicKey> = signed.signatures.iter().map(|signature| signature.subject).collect();
     if found != expected {
-        return Err(VerifyError::Signers { statement: index, found, expected });
+        return Err(VerifyError::Signers {
+            statement: index,
+            found,
+            expected,
+        });
     }
     for signature in &signed.signatures {
-        signature.verify(digest, proof).map_err(|error| VerifyError::SubjectSignature { statement: index, error })?;
+        signature
+            .verify(digest, proof)
+            .map_err(|error| VerifyError::SubjectSignature {
+                statement: index,
+                error,
+            })?;
     }
     Ok(())
 }

@@ -31,8 +31,11 @@ struct Curve {
 pub(super) fn find(snapshot: &Snapshot, volatility_step: f64) -> Vec<String> {
     let mut found = Vec::new();
     for (underlying, market) in &snapshot.underlyings {
-        let curves: Vec<Curve> =
-            market.expiries.iter().map(|(at, expiry)| curve(underlying, snapshot.instant, *at, expiry, volatility_step)).collect();
+        let curves: Vec<Curve> = market
+            .expiries
+            .iter()
+            .map(|(at, expiry)| curve(underlying, snapshot.instant, *at, expiry, volatility_step))
+            .collect();
         for curve in &curves {
             within(curve, &mut found);
         }
@@ -51,10 +54,20 @@ fn curve(underlying: &str, instant: Instant, at: Instant, expiry: &Expiry, volat
     let points = expiry.strikes.iter().map(|(strike, options)| {
         let (strike, volatility) = (to_f64(*strike), to_f64(options.volatility));
         let call = undiscounted(forward, strike, log_moneyness(forward, strike), volatility * root_years).call;
-        Point { strike, moneyness: strike / forward, variance: volatility * volatility * years, call }
+        Point {
+            strike,
+            moneyness: strike / forward,
+            variance: volatility * volatility * years,
+            call,
+        }
     });
     let slack = forward * (MOST_VEGA * root_years * volatility_step + 1e-12);
-    Curve { name: format!("{underlying}, expiry {at}"), points: points.collect(), slack, years }
+    Curve {
+        name: format!("{underlying}, expiry {at}"),
+        points: points.collect(),
+        slack,
+        years,
+    }
 }
 
 fn within(curve: &Curve, found: &mut Vec<String>) {
@@ -62,14 +75,20 @@ fn within(curve: &Curve, found: &mut Vec<String>) {
         let [low, high] = pair else { continue };
         let fall = low.call - high.call;
         if fall < -curve.slack || fall > high.strike - low.strike + curve.slack {
-            found.push(format!("{}: vertical, strikes {} and {}", curve.name, low.strike, high.strike));
+            found.push(format!(
+                "{}: vertical, strikes {} and {}",
+                curve.name, low.strike, high.strike
+            ));
         }
     }
     for triple in curve.points.windows(3) {
         let [low, middle, high] = triple else { continue };
         let weight = (high.strike - middle.strike) / (high.strike - low.strike);
         if middle.call > weight * low.call + (1.0 - weight) * high.call + 2.0 * curve.slack {
-            found.push(format!("{}: butterfly, strikes {}, {} and {}", curve.name, low.strike, middle.strike, high.strike));
+            found.push(format!(
+                "{}: butterfly, strikes {}, {} and {}",
+                curve.name, low.strike, middle.strike, high.strike
+            ));
         }
     }
 }
@@ -77,10 +96,15 @@ fn within(curve: &Curve, found: &mut Vec<String>) {
 /// Total variance at each strike of the nearer expiry against the farther one's, interpolated at the same moneyness.
 fn between(near: &Curve, far: &Curve, volatility_step: f64, found: &mut Vec<String>) {
     for point in &near.points {
-        let Some(variance) = interpolate(&far.points, point.moneyness) else { continue };
+        let Some(variance) = interpolate(&far.points, point.moneyness) else {
+            continue;
+        };
         let slack = volatility_step * (libm::sqrt(point.variance * near.years) + libm::sqrt(variance * far.years));
         if variance < point.variance - slack {
-            found.push(format!("{}: calendar, strike {} against {}", near.name, point.strike, far.name));
+            found.push(format!(
+                "{}: calendar, strike {} against {}",
+                near.name, point.strike, far.name
+            ));
         }
     }
 }
@@ -107,7 +131,14 @@ mod tests {
                 .iter()
                 .map(|(strike, volatility)| {
                     let (call, put) = (Some(Quote::default()), Some(Quote::default()));
-                    (strike.parse().unwrap(), Strike { volatility: volatility.parse().unwrap(), call, put })
+                    (
+                        strike.parse().unwrap(),
+                        Strike {
+                            volatility: volatility.parse().unwrap(),
+                            call,
+                            put,
+                        },
+                    )
                 })
                 .collect(),
         };
@@ -116,7 +147,10 @@ mod tests {
             rate: "0".parse().unwrap(),
             perpetual: None,
             futures: BTreeMap::new(),
-            expiries: expiries.iter().map(|(at, strikes)| (at.parse().unwrap(), chain(strikes))).collect(),
+            expiries: expiries
+                .iter()
+                .map(|(at, strikes)| (at.parse().unwrap(), chain(strikes)))
+                .collect(),
             deliveries: BTreeMap::new(),
         };
         let snapshot = Snapshot {
@@ -131,20 +165,41 @@ mod tests {
 
     #[test]
     fn a_flat_surface_has_none() {
-        let strikes: &[_] = &[("50", "0.5"), ("90", "0.5"), ("100", "0.5"), ("110", "0.5"), ("200", "0.5")];
-        assert_eq!(surface(&[("2026-02-01T08:00:00Z", strikes), ("2026-03-01T08:00:00Z", strikes)]), Vec::<String>::new());
+        let strikes: &[_] = &[
+            ("50", "0.5"),
+            ("90", "0.5"),
+            ("100", "0.5"),
+            ("110", "0.5"),
+            ("200", "0.5"),
+        ];
+        assert_eq!(
+            surface(&[("2026-02-01T08:00:00Z", strikes), ("2026-03-01T08:00:00Z", strikes)]),
+            Vec::<String>::new()
+        );
     }
 
     #[test]
     fn each_kind_is_found() {
         let vertical = surface(&[("2026-02-01T08:00:00Z", &[("100", "0.2"), ("101", "0.6")])]);
-        assert_eq!(vertical, ["X, expiry 2026-02-01T08:00:00Z: vertical, strikes 100 and 101"]);
-        let butterfly = surface(&[("2026-02-01T08:00:00Z", &[("95", "0.5"), ("100", "0.54"), ("105", "0.5")])]);
-        assert_eq!(butterfly, ["X, expiry 2026-02-01T08:00:00Z: butterfly, strikes 95, 100 and 105"]);
+        assert_eq!(
+            vertical,
+            ["X, expiry 2026-02-01T08:00:00Z: vertical, strikes 100 and 101"]
+        );
+        let butterfly = surface(&[(
+            "2026-02-01T08:00:00Z",
+            &[("95", "0.5"), ("100", "0.54"), ("105", "0.5")],
+        )]);
+        assert_eq!(
+            butterfly,
+            ["X, expiry 2026-02-01T08:00:00Z: butterfly, strikes 95, 100 and 105"]
+        );
         let smile: &[_] = &[("90", "0.5"), ("100", "0.5"), ("110", "0.5")];
         let lower: &[_] = &[("90", "0.3"), ("100", "0.3"), ("110", "0.3")];
         let calendar = surface(&[("2026-02-01T08:00:00Z", smile), ("2026-02-11T08:00:00Z", lower)]);
         assert_eq!(calendar.len(), 2, "{calendar:?}");
-        assert!(calendar[0].contains("calendar, strike 100 against X, expiry 2026-02-11"), "{calendar:?}");
+        assert!(
+            calendar[0].contains("calendar, strike 100 against X, expiry 2026-02-11"),
+            "{calendar:?}"
+        );
     }
 }

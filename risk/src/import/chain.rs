@@ -51,21 +51,43 @@ pub(super) fn chains(rows: Vec<Row>) -> Result<BTreeMap<String, BTreeMap<Instant
             Right::Put => &mut sides.1,
         };
         if side.is_some() {
-            return Err(ImportError::Duplicate { place: row.place, instrument: row.name });
+            return Err(ImportError::Duplicate {
+                place: row.place,
+                instrument: row.name,
+            });
         }
         *side = Some(row);
     }
     let mut chains: BTreeMap<String, BTreeMap<Instant, Expiry>> = BTreeMap::new();
     for ((underlying, expiry), strikes) in grouped {
-        let forwards = strikes.values().flat_map(|(call, put)| [call, put]).flatten().map(|row| row.forward);
+        let forwards = strikes
+            .values()
+            .flat_map(|(call, put)| [call, put])
+            .flatten()
+            .map(|row| row.forward);
         let forward = forward(&underlying, expiry, forwards)?;
         let mut priced = BTreeMap::new();
         for (strike, (call, put)) in strikes {
-            let Some(volatility) = volatility(&underlying, expiry, strike, forward, (&call, &put))? else { continue };
+            let Some(volatility) = volatility(&underlying, expiry, strike, forward, (&call, &put))? else {
+                continue;
+            };
             let quote = |row: Option<Row>| row.map(|row| row.quote);
-            priced.insert(strike, Strike { volatility, call: quote(call), put: quote(put) });
+            priced.insert(
+                strike,
+                Strike {
+                    volatility,
+                    call: quote(call),
+                    put: quote(put),
+                },
+            );
         }
-        chains.entry(underlying).or_default().insert(expiry, Expiry { forward, strikes: priced });
+        chains.entry(underlying).or_default().insert(
+            expiry,
+            Expiry {
+                forward,
+                strikes: priced,
+            },
+        );
     }
     Ok(chains)
 }
@@ -76,14 +98,29 @@ fn forward(underlying: &str, expiry: Instant, forwards: impl Iterator<Item = Dec
     for forward in forwards {
         *counts.entry(forward).or_default() += 1;
     }
-    let missing = || ImportError::Missing { place: format!("{underlying}, expiry {expiry}"), what: "no forward".to_owned() };
-    let (lowest, highest) = counts.keys().next().zip(counts.keys().next_back()).ok_or_else(missing)?;
+    let missing = || ImportError::Missing {
+        place: format!("{underlying}, expiry {expiry}"),
+        what: "no forward".to_owned(),
+    };
+    let (lowest, highest) = counts
+        .keys()
+        .next()
+        .zip(counts.keys().next_back())
+        .ok_or_else(missing)?;
     if (highest - lowest) * BP_PER_UNIT > lowest * MAX_SPREAD_BP {
         let (underlying, lowest, highest) = (underlying.to_owned(), *lowest, *highest);
-        return Err(ImportError::ForwardSpread { underlying, expiry, lowest, highest, most: MAX_SPREAD_BP });
+        return Err(ImportError::ForwardSpread {
+            underlying,
+            expiry,
+            lowest,
+            highest,
+            most: MAX_SPREAD_BP,
+        });
     }
     // Ascending keys and a strict comparison: the lower one stays.
-    let commonest = counts.iter().fold((Decimal::ZERO, 0), |best, (forward, count)| if *count > best.1 { (*forward, *count) } else { best });
+    let commonest = counts.iter().fold((Decimal::ZERO, 0), |best, (forward, count)| {
+        if *count > best.1 { (*forward, *count) } else { best }
+    });
     Ok(commonest.0)
 }
 
@@ -101,7 +138,14 @@ fn volatility(
         (None, None) => return Ok(None),
     };
     if (call - put).abs() > MAX_GAP {
-        return Err(ImportError::VolatilityGap { underlying: underlying.to_owned(), expiry, strike, call, put, most: MAX_GAP });
+        return Err(ImportError::VolatilityGap {
+            underlying: underlying.to_owned(),
+            expiry,
+            strike,
+            call,
+            put,
+            most: MAX_GAP,
+        });
     }
     Ok(Some(if strike >= forward { call } else { put }))
 }
@@ -133,7 +177,10 @@ mod tests {
     #[test]
     fn the_forward_is_the_commonest_and_of_two_the_lower() {
         let forwards = |list: &[&str]| {
-            let rows = list.iter().zip(1..).map(|(forward, strike)| row(&format!("{strike}000"), Right::Call, forward, "0.5"));
+            let rows = list
+                .iter()
+                .zip(1..)
+                .map(|(forward, strike)| row(&format!("{strike}000"), Right::Call, forward, "0.5"));
             only(rows.collect()).forward.to_string()
         };
         assert_eq!(forwards(&["64000", "64001", "64001"]), "64001");
@@ -142,17 +189,32 @@ mod tests {
 
     #[test]
     fn a_spread_above_five_basis_points_is_refused() {
-        let pair = |high: &str| chains(vec![row("1000", Right::Call, "64000", "0.5"), row("2000", Right::Call, high, "0.5")]);
+        let pair = |high: &str| {
+            chains(vec![
+                row("1000", Right::Call, "64000", "0.5"),
+                row("2000", Right::Call, high, "0.5"),
+            ])
+        };
         assert!(pair("64032").is_ok());
         let refusal = pair("64032.01").unwrap_err().to_string();
-        assert!(refusal.contains("forwards from 64000 to 64032.01, more than 5 basis points"), "{refusal}");
+        assert!(
+            refusal.contains("forwards from 64000 to 64032.01, more than 5 basis points"),
+            "{refusal}"
+        );
     }
 
     #[test]
     fn the_volatility_is_that_of_the_out_of_the_money_side() {
         for (strike, expected) in [("60000", "0.502"), ("64000", "0.5"), ("70000", "0.5")] {
-            let rows = vec![row(strike, Right::Call, "64000", "0.5"), row(strike, Right::Put, "64000", "0.502")];
-            assert_eq!(only(rows).strikes.values().next().unwrap().volatility.to_string(), expected, "{strike}");
+            let rows = vec![
+                row(strike, Right::Call, "64000", "0.5"),
+                row(strike, Right::Put, "64000", "0.502"),
+            ];
+            assert_eq!(
+                only(rows).strikes.values().next().unwrap().volatility.to_string(),
+                expected,
+                "{strike}"
+            );
         }
         let single = only(vec![row("60000", Right::Call, "64000", "0.5")]);
         assert_eq!(single.strikes.values().next().unwrap().volatility.to_string(), "0.5");
@@ -160,14 +222,22 @@ mod tests {
 
     #[test]
     fn a_gap_above_half_a_point_is_refused() {
-        let pair = |put: &str| chains(vec![row("1000", Right::Call, "64000", "0.5"), row("1000", Right::Put, "64000", put)]);
+        let pair = |put: &str| {
+            chains(vec![
+                row("1000", Right::Call, "64000", "0.5"),
+                row("1000", Right::Put, "64000", put),
+            ])
+        };
         assert!(pair("0.505").is_ok());
         assert!(matches!(pair("0.50501"), Err(ImportError::VolatilityGap { .. })));
     }
 
     #[test]
     fn an_option_that_occurs_twice_is_refused() {
-        let twice = vec![row("1000", Right::Call, "64000", "0.5"), row("1000.0", Right::Call, "64000", "0.5")];
+        let twice = vec![
+            row("1000", Right::Call, "64000", "0.5"),
+            row("1000.0", Right::Call, "64000", "0.5"),
+        ];
         assert!(matches!(chains(twice), Err(ImportError::Duplicate { .. })));
     }
 }

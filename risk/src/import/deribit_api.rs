@@ -10,11 +10,12 @@
 //! curl -s "$api/ticker?instrument_name=BTC-PERPETUAL"                      > btc-perpetual.json
 //! ```
 //!
-//! Each file is a JSON-RPC answer, `{"jsonrpc": "2.0", "result": …}`, in the shape that Deribit documents; fields that are not needed are
-//! not looked at. Imported are inverse options and futures that are active: mark volatility (percent) and underlying price of options, mark
-//! prices of futures, mark price, index price and 8-hour funding of the perpetual, and bid, ask, volume and open interest. Everything else
-//! that the answers list (spot, linear instruments, combinations) is dropped and listed. The snapshot is of the latest instant in the
-//! answers; one that is older by more than a minute is refused.
+//! Each file is a JSON-RPC answer, `{"jsonrpc": "2.0", "result": …}`, in the shape that Deribit documents; fields that
+//! are not needed are not looked at. Imported are inverse options and futures that are active: mark volatility
+//! (percent) and underlying price of options, mark prices of futures, mark price, index price and 8-hour funding of the
+//! perpetual, and bid, ask, volume and open interest. Everything else that the answers list (spot, linear instruments,
+//! combinations) is dropped and listed. The snapshot is of the latest instant in the answers; one that is older by more
+//! than a minute is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -122,11 +123,13 @@ struct Decoded<'a> {
     underlying: String,
 }
 
-/// The snapshot of the answers for one or more currencies, without what expires in less than `min_tenor_ms` milliseconds.
+/// The snapshot of the answers for one or more currencies, without what expires in less than `min_tenor_ms`
+/// milliseconds.
 ///
 /// # Errors
-/// [`ImportError`]: an answer of another shape or that is an error, answers of different times, an instrument whose expiry contradicts
-/// its name, figures out of bounds, expired instruments, duplicates, forwards or volatilities too far apart to be one market.
+/// [`ImportError`]: an answer of another shape or that is an error, answers of different times, an instrument whose
+/// expiry contradicts its name, figures out of bounds, expired instruments, duplicates, forwards or volatilities too
+/// far apart to be one market.
 pub fn import(answers: &[Answers<'_>], min_tenor_ms: u64, source: &Source) -> Result<Imported, ImportError> {
     let decoded = answers.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
     let instant = latest(&decoded)?;
@@ -136,12 +139,27 @@ pub fn import(answers: &[Answers<'_>], min_tenor_ms: u64, source: &Source) -> Re
         let market = market(answers, (instant, min_tenor_ms), &mut report)?;
         if underlyings.insert(answers.underlying.clone(), market).is_some() {
             let instrument = answers.ticker.instrument_name.clone();
-            return Err(ImportError::Duplicate { place: "answers".to_owned(), instrument });
+            return Err(ImportError::Duplicate {
+                place: "answers".to_owned(),
+                instrument,
+            });
         }
     }
-    let mut assets: BTreeMap<String, Decimal> = underlyings.iter().map(|(name, market)| (name.clone(), market.index)).collect();
+    let mut assets: BTreeMap<String, Decimal> = underlyings
+        .iter()
+        .map(|(name, market)| (name.clone(), market.index))
+        .collect();
     assets.insert("USDC".to_owned(), Decimal::ONE);
-    finish(Snapshot { instant, provenance: provenance(source), assets, underlyings }, report, VOLATILITY_STEP)
+    finish(
+        Snapshot {
+            instant,
+            provenance: provenance(source),
+            assets,
+            underlyings,
+        },
+        report,
+        VOLATILITY_STEP,
+    )
 }
 
 fn answer<'a, T: Deserialize<'a>>(place: &'static str, text: &'a str) -> Result<T, ImportError> {
@@ -149,8 +167,14 @@ fn answer<'a, T: Deserialize<'a>>(place: &'static str, text: &'a str) -> Result<
     let envelope: Envelope<'a> = serde_json::from_str(text).map_err(json)?;
     match (envelope.result, envelope.error) {
         (Some(result), None) => serde_json::from_str(result.get()).map_err(json),
-        (_, Some(error)) => Err(ImportError::Answer { place, message: error.get().chars().take(200).collect() }),
-        (None, None) => Err(ImportError::Missing { place: place.to_owned(), what: "the answer has no result".to_owned() }),
+        (_, Some(error)) => Err(ImportError::Answer {
+            place,
+            message: error.get().chars().take(200).collect(),
+        }),
+        (None, None) => Err(ImportError::Missing {
+            place: place.to_owned(),
+            what: "the answer has no result".to_owned(),
+        }),
     }
 }
 
@@ -160,16 +184,36 @@ fn decode<'a>(answers: &Answers<'a>) -> Result<Decoded<'a>, ImportError> {
     for instrument in list {
         let name = instrument.instrument_name.clone();
         if listed.insert(name.clone(), instrument).is_some() {
-            return Err(ImportError::Duplicate { place: "instruments".to_owned(), instrument: name });
+            return Err(ImportError::Duplicate {
+                place: "instruments".to_owned(),
+                instrument: name,
+            });
         }
     }
     let ticker: Ticker<'a> = answer("perpetual", answers.perpetual)?;
     let underlying = match ticker.instrument_name.parse() {
-        Ok(Symbol { underlying, quoted_in: None, kind: Kind::Perpetual }) => underlying,
-        _ => return Err(field("perpetual", "instrument_name", &ticker.instrument_name, "an inverse perpetual, such as BTC-PERPETUAL")),
+        Ok(Symbol {
+            underlying,
+            quoted_in: None,
+            kind: Kind::Perpetual,
+        }) => underlying,
+        _ => {
+            return Err(field(
+                "perpetual",
+                "instrument_name",
+                &ticker.instrument_name,
+                "an inverse perpetual, such as BTC-PERPETUAL",
+            ));
+        }
     };
     let (options, futures) = (answer("options", answers.options)?, answer("futures", answers.futures)?);
-    Ok(Decoded { listed, options, futures, ticker, underlying })
+    Ok(Decoded {
+        listed,
+        options,
+        futures,
+        ticker,
+        underlying,
+    })
 }
 
 /// The latest instant of all answers, none of which may be much older.
@@ -181,19 +225,34 @@ fn latest(decoded: &[Decoded<'_>]) -> Result<Instant, ImportError> {
             summaries.chain([(&answers.ticker.instrument_name, answers.ticker.timestamp)])
         })
     };
-    let missing = || ImportError::Missing { place: "answers".to_owned(), what: "there are none".to_owned() };
+    let missing = || ImportError::Missing {
+        place: "answers".to_owned(),
+        what: "there are none".to_owned(),
+    };
     let latest = times().map(|(_, time)| time).max().ok_or_else(missing)?;
-    let instant = Instant::from_millis(latest).map_err(|error| field("answers", "timestamp", latest, error.to_string()))?;
+    let instant =
+        Instant::from_millis(latest).map_err(|error| field("answers", "timestamp", latest, error.to_string()))?;
     match times().find(|(_, time)| latest - time > MAX_AGE_MS) {
-        Some((name, time)) => Err(field(name, "timestamp", time, format!("at most {MAX_AGE_MS} ms before the latest answer's, {latest}"))),
+        Some((name, time)) => Err(field(
+            name,
+            "timestamp",
+            time,
+            format!("at most {MAX_AGE_MS} ms before the latest answer's, {latest}"),
+        )),
         None => Ok(instant),
     }
 }
 
-fn market(answers: &Decoded<'_>, times: (Instant, u64), report: &mut ImportReport) -> Result<UnderlyingMarket, ImportError> {
+fn market(
+    answers: &Decoded<'_>,
+    times: (Instant, u64),
+    report: &mut ImportReport,
+) -> Result<UnderlyingMarket, ImportError> {
     let mut rows = Vec::new();
     for summary in &answers.options {
-        let Some(symbol) = inverse(answers, summary, times, report)? else { continue };
+        let Some(symbol) = inverse(answers, summary, times, report)? else {
+            continue;
+        };
         let Kind::Option { expiry, strike, right } = symbol.kind else {
             report.dropped.push(omitted(summary, "not an option"));
             continue;
@@ -202,25 +261,48 @@ fn market(answers: &Decoded<'_>, times: (Instant, u64), report: &mut ImportRepor
         let volatility = optional(&place, "mark_iv", summary.mark_iv)?.filter(|volatility| !volatility.is_zero());
         let forward = optional(&place, "underlying_price", summary.underlying_price)?;
         let (Some(volatility), Some(forward)) = (volatility, forward) else {
-            report.unpriced.push(omitted(summary, "no mark volatility or no underlying price"));
+            report
+                .unpriced
+                .push(omitted(summary, "no mark volatility or no underlying price"));
             continue;
         };
         let (name, underlying) = (summary.instrument_name.clone(), symbol.underlying);
         let (volatility, quote) = ((volatility / PERCENT).normalize(), quote(&place, summary)?);
-        rows.push(Row { name, underlying, expiry, strike, right, forward, volatility, quote, place });
+        rows.push(Row {
+            name,
+            underlying,
+            expiry,
+            strike,
+            right,
+            forward,
+            volatility,
+            quote,
+            place,
+        });
     }
     let mut futures = BTreeMap::new();
     let mut seen = BTreeSet::new();
     for summary in &answers.futures {
         if !seen.insert(&summary.instrument_name) {
-            return Err(ImportError::Duplicate { place: "futures".to_owned(), instrument: summary.instrument_name.clone() });
+            return Err(ImportError::Duplicate {
+                place: "futures".to_owned(),
+                instrument: summary.instrument_name.clone(),
+            });
         }
-        let Some(symbol) = inverse(answers, summary, times, report)? else { continue };
+        let Some(symbol) = inverse(answers, summary, times, report)? else {
+            continue;
+        };
         match symbol.kind {
             Kind::Future { expiry } => {
                 let place = format!("futures, {}", summary.instrument_name);
                 match optional(&place, "mark_price", summary.mark_price)? {
-                    Some(price) => drop(futures.insert(expiry, FutureQuote { price, quote: quote(&place, summary)? })),
+                    Some(price) => drop(futures.insert(
+                        expiry,
+                        FutureQuote {
+                            price,
+                            quote: quote(&place, summary)?,
+                        },
+                    )),
                     None => report.unpriced.push(omitted(summary, "no mark price")),
                 }
             }
@@ -264,7 +346,8 @@ fn quote(place: &str, summary: &Summary<'_>) -> Result<Quote, ImportError> {
     })
 }
 
-/// What an active inverse instrument of the underlying is; `None`, and listed in the report, if it is something else or expires too soon.
+/// What an active inverse instrument of the underlying is; `None`, and listed in the report, if it is something else or
+/// expires too soon.
 fn inverse(
     answers: &Decoded<'_>,
     summary: &Summary<'_>,
@@ -279,14 +362,26 @@ fn inverse(
         Some(listed) => {
             let place = format!("instruments, {}", summary.instrument_name);
             let refused = |error: String| field(&place, "instrument_name", &summary.instrument_name, error);
-            let symbol: Symbol = summary.instrument_name.parse().map_err(|error| refused(format!("{error}")))?;
+            let symbol: Symbol = summary
+                .instrument_name
+                .parse()
+                .map_err(|error| refused(format!("{error}")))?;
             if symbol.underlying != answers.underlying || symbol.quoted_in.is_some() {
                 return Err(refused(format!("an inverse instrument on {}", answers.underlying)));
             }
-            let Some(expiry) = symbol.kind.expiry() else { return Ok(Some(symbol)) };
+            let Some(expiry) = symbol.kind.expiry() else {
+                return Ok(Some(symbol));
+            };
             if listed.expiration_timestamp != Some(expiry.millis()) {
-                let found = listed.expiration_timestamp.map_or_else(|| "absent".to_owned(), |found| found.to_string());
-                return Err(field(&place, "expiration_timestamp", found, format!("{}, as the name says", expiry.millis())));
+                let found = listed
+                    .expiration_timestamp
+                    .map_or_else(|| "absent".to_owned(), |found| found.to_string());
+                return Err(field(
+                    &place,
+                    "expiration_timestamp",
+                    found,
+                    format!("{}, as the name says", expiry.millis()),
+                ));
             }
             let kept = is_kept(report, &place, &summary.instrument_name, expiry, times)?;
             return Ok(kept.then_some(symbol));
@@ -297,7 +392,10 @@ fn inverse(
 }
 
 fn omitted(summary: &Summary<'_>, reason: &str) -> Omitted {
-    Omitted { instrument: summary.instrument_name.clone(), reason: reason.to_owned() }
+    Omitted {
+        instrument: summary.instrument_name.clone(),
+        reason: reason.to_owned(),
+    }
 }
 
 fn provenance(source: &Source) -> Provenance {

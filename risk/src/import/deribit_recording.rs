@@ -1,13 +1,14 @@
-//! A recording of Deribit's order books at one instant: bid and ask of options, futures and the perpetual, without volatilities,
-//! forwards and index, such as the one among the test fixtures of `quantmind/quantflow`.
+//! A recording of Deribit's order books at one instant: bid and ask of options, futures and the perpetual, without
+//! volatilities, forwards and index, such as the one among the test fixtures of `quantmind/quantflow`.
 //!
-//! The file is JSON, `{"as_of": …, "futures": […], "options": […], "instruments": […]}`; a compressed one is to be unpacked first (`gunzip`).
+//! The file is JSON, `{"as_of": …, "futures": […], "options": […], "instruments": […]}`; a compressed one is to be
+//! unpacked first (`gunzip`).
 //! - forward of an expiry: the mid of its future's bid and ask;
-//! - volatility of a strike: the one at which Black-76 gives the mid of its out-of-the-money option, or of the other one if only
-//!   that has both bid and ask;
+//! - volatility of a strike: the one at which Black-76 gives the mid of its out-of-the-money option, or of the other
+//!   one if only that has both bid and ask, and a bid above what exercise pays;
 //! - perpetual: at the mid of its bid and ask, with funding 0, and the index there, too;
-//! - an instrument without both bid and ask, or whose strike or expiry has no volatility or forward, is unpriced: it is listed in the report and
-//!   left out of the snapshot.
+//! - an instrument without both bid and ask, or whose strike or expiry has no volatility or forward, is unpriced: it is
+//!   listed in the report and left out of the snapshot.
 
 use std::collections::BTreeMap;
 
@@ -72,10 +73,13 @@ type Sides = (Option<Quoted>, Option<Quoted>);
 /// The snapshot of a recording, without what expires in less than `min_tenor_ms` milliseconds.
 ///
 /// # Errors
-/// [`ImportError`]: another shape, an instrument whose expiry contradicts its name, figures out of bounds, expired instruments,
-/// duplicates, or no price for an index.
+/// [`ImportError`]: another shape, an instrument whose expiry contradicts its name, figures out of bounds, expired
+/// instruments, duplicates, or no price for an index.
 pub fn import(json: &str, min_tenor_ms: u64, source: &Source) -> Result<Imported, ImportError> {
-    let recording: Recording<'_> = serde_json::from_str(json).map_err(|source| ImportError::Json { place: "recording", source })?;
+    let recording: Recording<'_> = serde_json::from_str(json).map_err(|source| ImportError::Json {
+        place: "recording",
+        source,
+    })?;
     let instant = as_of(&recording.as_of)?;
     let listed: BTreeMap<&str, u64> = recording
         .instruments
@@ -86,12 +90,21 @@ pub fn import(json: &str, min_tenor_ms: u64, source: &Source) -> Result<Imported
     let mut markets: BTreeMap<String, UnderlyingMarket> = BTreeMap::new();
     let mut options: BTreeMap<(String, Instant), BTreeMap<Decimal, Sides>> = BTreeMap::new();
     for book in recording.futures.iter().chain(&recording.options) {
-        let Some(quoted) = quoted(book, &listed, (instant, min_tenor_ms), &mut report)? else { continue };
-        let duplicate = || ImportError::Duplicate { place: "recording".to_owned(), instrument: book.instrument_name.clone() };
+        let Some(quoted) = quoted(book, &listed, (instant, min_tenor_ms), &mut report)? else {
+            continue;
+        };
+        let duplicate = || ImportError::Duplicate {
+            place: "recording".to_owned(),
+            instrument: book.instrument_name.clone(),
+        };
         if let Kind::Option { expiry, strike, right } = quoted.symbol.kind {
             let strikes = options.entry((quoted.symbol.underlying.clone(), expiry)).or_default();
             let sides = strikes.entry(strike).or_default();
-            let side = if right == Right::Call { &mut sides.0 } else { &mut sides.1 };
+            let side = if right == Right::Call {
+                &mut sides.0
+            } else {
+                &mut sides.1
+            };
             if side.replace(quoted).is_some() {
                 return Err(duplicate());
             }
@@ -103,7 +116,9 @@ pub fn import(json: &str, min_tenor_ms: u64, source: &Source) -> Result<Imported
         let market = markets.entry(underlying).or_insert_with(empty);
         let Some(forward) = market.futures.get(&at).map(|future| future.price) else {
             let sides = strikes.into_values().flat_map(|(call, put)| [call, put]).flatten();
-            report.unpriced.extend(sides.map(|option| omitted(option.name, "its expiry has no future with bid and ask")));
+            report
+                .unpriced
+                .extend(sides.map(|option| omitted(option.name, "its expiry has no future with bid and ask")));
             continue;
         };
         let years = at.millis_since(instant) as f64 / YEAR_MS;
@@ -115,24 +130,48 @@ pub fn import(json: &str, min_tenor_ms: u64, source: &Source) -> Result<Imported
     for (name, market) in &mut markets {
         let nearest = market.futures.values().next().map(|future| future.price);
         let price = market.perpetual.as_ref().map(|perpetual| perpetual.price).or(nearest);
-        let missing = || ImportError::Missing { place: format!("recording, {name}"), what: "neither perpetual nor future has bid and ask".to_owned() };
+        let missing = || ImportError::Missing {
+            place: format!("recording, {name}"),
+            what: "neither perpetual nor future has bid and ask".to_owned(),
+        };
         market.index = price.ok_or_else(missing)?;
     }
-    let mut assets: BTreeMap<String, Decimal> = markets.iter().map(|(name, market)| (name.clone(), market.index)).collect();
+    let mut assets: BTreeMap<String, Decimal> = markets
+        .iter()
+        .map(|(name, market)| (name.clone(), market.index))
+        .collect();
     assets.insert("USDC".to_owned(), Decimal::ONE);
-    finish(Snapshot { instant, provenance: provenance(source), assets, underlyings: markets }, report, VOLATILITY_STEP)
+    finish(
+        Snapshot {
+            instant,
+            provenance: provenance(source),
+            assets,
+            underlyings: markets,
+        },
+        report,
+        VOLATILITY_STEP,
+    )
 }
 
 fn empty() -> UnderlyingMarket {
     let (index, rate, perpetual) = (Decimal::ZERO, Decimal::ZERO, None);
     let (futures, expiries, deliveries) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    UnderlyingMarket { index, rate, perpetual, futures, expiries, deliveries }
+    UnderlyingMarket {
+        index,
+        rate,
+        perpetual,
+        futures,
+        expiries,
+        deliveries,
+    }
 }
 
 /// The instant of the recording, fractions of a millisecond cut off.
 fn as_of(text: &str) -> Result<Instant, ImportError> {
     let refused = || field("recording", "as_of", text, "an instant in RFC 3339");
-    let nanos = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| refused())?.unix_timestamp_nanos();
+    let nanos = OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| refused())?
+        .unix_timestamp_nanos();
     let millis = u64::try_from(nanos / 1_000_000).map_err(|_| refused())?;
     Instant::from_millis(millis).map_err(|_| refused())
 }
@@ -145,7 +184,9 @@ fn quoted(
 ) -> Result<Option<Quoted>, ImportError> {
     let name = book.instrument_name.clone();
     let place = format!("recording, {name}");
-    let symbol: Symbol = name.parse().map_err(|error| field(&place, "instrument_name", &name, format!("{error}")))?;
+    let symbol: Symbol = name
+        .parse()
+        .map_err(|error| field(&place, "instrument_name", &name, format!("{error}")))?;
     if symbol.quoted_in.is_some() {
         report.dropped.push(omitted(name, "not inverse"));
         return Ok(None);
@@ -153,7 +194,12 @@ fn quoted(
     if let Some(expiry) = symbol.kind.expiry() {
         match listed.get(name.as_str()) {
             Some(found) if *found != expiry.millis() => {
-                return Err(field(&place, "expiration_timestamp", found, format!("{}, as the name says", expiry.millis())));
+                return Err(field(
+                    &place,
+                    "expiration_timestamp",
+                    found,
+                    format!("{}, as the name says", expiry.millis()),
+                ));
             }
             _ => {}
         }
@@ -161,18 +207,29 @@ fn quoted(
             return Ok(None);
         }
     }
+    let amount = |name, value| match optional(&place, name, value)? {
+        Some(negative) if negative < Decimal::ZERO => Err(field(&place, name, negative, "at least 0")),
+        amount => Ok(amount),
+    };
     let quote = Quote {
-        open_interest: optional(&place, "open_interest", book.open_interest)?,
-        bid: optional(&place, "bid_price", book.bid_price)?,
-        ask: optional(&place, "ask_price", book.ask_price)?,
+        open_interest: amount("open_interest", book.open_interest)?,
+        bid: amount("bid_price", book.bid_price)?,
+        ask: amount("ask_price", book.ask_price)?,
         volume: None,
         mark: None,
     };
     let mid = match (quote.bid, quote.ask) {
-        (Some(bid), Some(ask)) if bid > Decimal::ZERO && bid <= ask => bid.checked_add(ask).map(|sum| (sum / TWO).normalize()),
+        (Some(bid), Some(ask)) if bid > Decimal::ZERO && bid <= ask => {
+            bid.checked_add(ask).map(|sum| (sum / TWO).normalize())
+        }
         _ => None,
     };
-    Ok(Some(Quoted { name, symbol, quote, mid }))
+    Ok(Some(Quoted {
+        name,
+        symbol,
+        quote,
+        mid,
+    }))
 }
 
 /// Adds a future or perpetual, or lists it as unpriced; false if it is there already.
@@ -181,29 +238,64 @@ fn add_future(markets: &mut BTreeMap<String, UnderlyingMarket>, quoted: Quoted, 
         report.unpriced.push(omitted(quoted.name, "no bid and ask"));
         return true;
     };
-    let (quote, market) = (quoted.quote, markets.entry(quoted.symbol.underlying).or_insert_with(empty));
+    let (quote, market) = (
+        quoted.quote,
+        markets.entry(quoted.symbol.underlying).or_insert_with(empty),
+    );
     match quoted.symbol.kind.expiry() {
         Some(expiry) => market.futures.insert(expiry, FutureQuote { price, quote }).is_none(),
-        None => market.perpetual.replace(PerpetualQuote { price, funding: Decimal::ZERO, quote }).is_none(),
+        None => market
+            .perpetual
+            .replace(PerpetualQuote {
+                price,
+                funding: Decimal::ZERO,
+                quote,
+            })
+            .is_none(),
     }
 }
 
 /// The strikes of one expiry with the volatilities that their mids imply.
-fn solve(strikes: BTreeMap<Decimal, Sides>, forward: Decimal, years: f64, report: &mut ImportReport) -> BTreeMap<Decimal, Strike> {
+fn solve(
+    strikes: BTreeMap<Decimal, Sides>,
+    forward: Decimal,
+    years: f64,
+    report: &mut ImportReport,
+) -> BTreeMap<Decimal, Strike> {
     let mut solved = BTreeMap::new();
     for (strike, (call, put)) in strikes {
-        // Mids are in coins per unit: times the forward, in USD.
+        // Quotes are in coins per unit: times the forward, in USD. Where the bid does not exceed what exercise pays,
+        // the quotes do not tell a volatility.
         let of = |side: &Option<Quoted>, right| {
-            let value = to_f64(side.as_ref()?.mid?) * to_f64(forward);
-            implied::volatility(to_f64(forward), to_f64(strike), years, right, value)
+            let (forward, strike) = (to_f64(forward), to_f64(strike));
+            let (bid, mid) = side
+                .as_ref()
+                .and_then(|option| Some((option.quote.bid?, option.mid?)))?;
+            let exercise = if right == Right::Call {
+                forward - strike
+            } else {
+                strike - forward
+            };
+            let tells = to_f64(bid) * forward > exercise;
+            if tells {
+                implied::volatility(forward, strike, years, right, to_f64(mid) * forward)
+            } else {
+                None
+            }
         };
         let (of_call, of_put) = (of(&call, Right::Call), of(&put, Right::Put));
-        let volatility = if strike >= forward { of_call.or(of_put) } else { of_put.or(of_call) };
+        let volatility = if strike >= forward {
+            of_call.or(of_put)
+        } else {
+            of_put.or(of_call)
+        };
         let mut keep = |side: Option<Quoted>| {
             let option = side?;
             match (option.mid, volatility) {
                 (None, _) => report.unpriced.push(omitted(option.name, "no bid and ask")),
-                (_, None) => report.unpriced.push(omitted(option.name, "no volatility gives the mid of bid and ask")),
+                (_, None) => report
+                    .unpriced
+                    .push(omitted(option.name, "bid and ask tell no volatility")),
                 _ => return Some(option.quote),
             }
             None
@@ -217,7 +309,10 @@ fn solve(strikes: BTreeMap<Decimal, Sides>, forward: Decimal, years: f64, report
 }
 
 fn omitted(instrument: String, reason: &str) -> Omitted {
-    Omitted { instrument, reason: reason.to_owned() }
+    Omitted {
+        instrument,
+        reason: reason.to_owned(),
+    }
 }
 
 fn provenance(source: &Source) -> Provenance {
@@ -228,10 +323,16 @@ fn provenance(source: &Source) -> Provenance {
         recorded: texts(&["bid, ask and open interest"]),
         derived: texts(&[
             "forward of an expiry and price of a future or perpetual: the mid of bid and ask",
-            "volatility of a strike: from the mid of its out-of-the-money option, or of the other one if only that has both bid and ask",
+            "volatility of a strike: from the mid of its out-of-the-money option, or of the other one if only its quotes tell",
             "marks: not stored; Black-76 at the forward and the volatility",
         ]),
-        assumed: texts(&["index: at the perpetual", "funding 0", "rate 0", "USDC: 1 USD", "expiry at 08:00 UTC"]),
+        assumed: texts(&[
+            "index: at the perpetual",
+            "funding 0",
+            "rate 0",
+            "USDC: 1 USD",
+            "expiry at 08:00 UTC",
+        ]),
         warnings: 0,
     }
 }

@@ -12,10 +12,12 @@ const LEAST: f64 = 1e-4;
 /// Halvings of the interval: from 10 to below the distance of two neighbouring floats.
 const STEPS: u32 = 64;
 
-/// The volatility, to six decimals, at which an option's undiscounted Black-76 value is `value` (in the units of the forward).
+/// The volatility, to six decimals, at which an option's undiscounted Black-76 value is `value` (in the units of the
+/// forward).
 ///
-/// By bisection, since the value rises with the volatility. `None` if no volatility from 0.0001 to 10 gives the value, or none
-/// can be told from it: the value is at or below what exercise pays, or at or above what the option can be worth.
+/// By bisection, since the value rises with the volatility. `None` if no volatility from 0.0001 to 10 gives the value,
+/// or none can be told from it: the value is at or below what exercise pays, or at or above what the option can be
+/// worth.
 pub(super) fn volatility(forward: f64, strike: f64, years: f64, right: Right, value: f64) -> Option<Decimal> {
     let (log, root_years) = (log_moneyness(forward, strike), libm::sqrt(years));
     let at = |volatility: f64| undiscounted(forward, strike, log, volatility * root_years).of(right);

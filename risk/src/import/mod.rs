@@ -10,16 +10,17 @@
 //! | [`deribit_recording`] | a recording of Deribit's order books, without volatilities and index |
 //!
 //! # One market per expiry
-//! All options of an expiry are priced on one forward and those of a strike at one volatility. Recordings differ by a little within an
-//! expiry, since rows are not written at once: the forward is the commonest of the recorded ones (the lower of two that are as common), and
-//! more than 5 basis points between the lowest and the highest is refused; the volatility is that of the out-of-the-money
-//! option (the call's at the money), and more than half a point between call and put is refused.
+//! All options of an expiry are priced on one forward and those of a strike at one volatility. Recordings differ by a
+//! little within an expiry, since rows are not written at once: the forward is the commonest of the recorded ones (the
+//! lower of two that are as common), and more than 5 basis points between the lowest and the highest is refused; the
+//! volatility is that of the out-of-the-money option (the call's at the money), and more than half a point between call
+//! and put is refused.
 //!
 //! # Static arbitrage
-//! A surface in which prices contradict each other is imported with a warning for each place: a call that gains value as the strike
-//! rises, or loses more than the strike rises (vertical); three strikes between which the price is not convex (butterfly); total
-//! variance `σ²T` that falls from one expiry to the next at the same moneyness `K/F` (calendar). What the recording's own
-//! rounding of volatilities explains is not counted.
+//! A surface in which prices contradict each other is imported with a warning for each place: a call that gains value
+//! as the strike rises, or loses more than the strike rises (vertical); three strikes between which the price is not
+//! convex (butterfly); total variance `σ²T` that falls from one expiry to the next at the same moneyness `K/F`
+//! (calendar). What the recording's own rounding of volatilities explains is not counted.
 
 mod arbitrage;
 mod chain;
@@ -127,7 +128,9 @@ pub enum ImportError {
         bound: String,
     },
     /// An instrument that has expired at the snapshot's instant.
-    #[error("{place}: {instrument} expired at {expiry}, the snapshot is of {time}: give the time at which it was recorded")]
+    #[error(
+        "{place}: {instrument} expired at {expiry}, the snapshot is of {time}: give the time at which it was recorded"
+    )]
     Expired {
         /// Where.
         place: String,
@@ -161,7 +164,10 @@ pub enum ImportError {
         most: Decimal,
     },
     /// Call and put of one strike at volatilities that differ too much to be one.
-    #[error("{underlying}, expiry {expiry}, strike {strike}: volatility of the call {call}, of the put {put}, more than {most} apart")]
+    #[error(
+        "{underlying}, expiry {expiry}, strike {strike}: volatility of the call {call}, of the put {put}, \
+             more than {most} apart"
+    )]
     VolatilityGap {
         /// Of what.
         underlying: String,
@@ -198,12 +204,24 @@ fn is_kept(
     (time, min_tenor_ms): (Instant, u64),
 ) -> Result<bool, ImportError> {
     if expiry <= time {
-        return Err(ImportError::Expired { place: place.to_owned(), instrument: instrument.to_owned(), expiry, time });
+        return Err(ImportError::Expired {
+            place: place.to_owned(),
+            instrument: instrument.to_owned(),
+            expiry,
+            time,
+        });
     }
     let tenor = expiry.millis_since(time);
     if tenor < min_tenor_ms {
-        let reason = format!("expires in {} min, the least is {} min", tenor / 60_000, min_tenor_ms / 60_000);
-        report.dropped.push(Omitted { instrument: instrument.to_owned(), reason });
+        let reason = format!(
+            "expires in {} min, the least is {} min",
+            tenor / 60_000,
+            min_tenor_ms / 60_000
+        );
+        report.dropped.push(Omitted {
+            instrument: instrument.to_owned(),
+            reason,
+        });
         return Ok(false);
     }
     Ok(true)
@@ -230,12 +248,18 @@ fn finish(mut snapshot: Snapshot, mut report: ImportReport, volatility_step: f64
 
 fn field(place: &str, field: &'static str, value: impl ToString, bound: impl Into<String>) -> ImportError {
     let value = value.to_string().chars().take(64).collect();
-    ImportError::Field { place: place.to_owned(), field, value, bound: bound.into() }
+    ImportError::Field {
+        place: place.to_owned(),
+        field,
+        value,
+        bound: bound.into(),
+    }
 }
 
 /// A JSON number, from its text.
 fn number(place: &str, name: &'static str, value: &serde_json::value::RawValue) -> Result<Decimal, ImportError> {
-    crate::amount::parse_number(value.get()).map_err(|error| field(place, name, value.get(), format!("a number: {error}")))
+    crate::amount::parse_number(value.get())
+        .map_err(|error| field(place, name, value.get(), format!("a number: {error}")))
 }
 
 /// A JSON number that may be absent.

@@ -1,8 +1,9 @@
-//! A whole option chain recorded in one CSV file, such as the CC0 dataset `bykarantelicom/crypto-datasets` publishes daily.
+//! A whole option chain recorded in one CSV file, such as the CC0 dataset `bykarantelicom/crypto-datasets` publishes
+//! daily.
 //!
-//! Columns: `date,currency,instrument,expiry,strike,type,open_interest,mark_iv,underlying_usd`, the volatility in percent and
-//! `underlying_usd` being the forward of the row's expiry. The file has no time of day, so the caller gives it. It has no
-//! index, futures, perpetual, rate or marks either:
+//! Columns: `date,currency,instrument,expiry,strike,type,open_interest,mark_iv,underlying_usd`, the volatility in
+//! percent and `underlying_usd` being the forward of the row's expiry. The file has no time of day, so the caller gives
+//! it. It has no index, futures, perpetual, rate or marks either:
 //! - index: the forward of the nearest expiry;
 //! - perpetual: at the index, with funding 0;
 //! - futures: one per expiry, at its forward;
@@ -30,12 +31,23 @@ use super::chain::{Row, chains};
 use super::{ImportError, ImportReport, Imported, Source, field, finish, is_kept, texts};
 use crate::amount;
 use crate::instant::Instant;
-use crate::market::{Expiry, FutureQuote, MAX_PRICE, MAX_VOLATILITY, PerpetualQuote, Provenance, Quote, Snapshot, UnderlyingMarket};
+use crate::market::{
+    Expiry, FutureQuote, MAX_PRICE, MAX_VOLATILITY, PerpetualQuote, Provenance, Quote, Snapshot, UnderlyingMarket,
+};
 use crate::symbol::{Symbol, date_text};
 use crate::universe::{Kind, Right};
 
-const COLUMNS: [&str; 9] =
-    ["date", "currency", "instrument", "expiry", "strike", "type", "open_interest", "mark_iv", "underlying_usd"];
+const COLUMNS: [&str; 9] = [
+    "date",
+    "currency",
+    "instrument",
+    "expiry",
+    "strike",
+    "type",
+    "open_interest",
+    "mark_iv",
+    "underlying_usd",
+];
 /// Name and version of this importer, in the provenance.
 const IMPORTER: &str = "recorded-chain 1";
 const PERCENT: Decimal = Decimal::from_parts(100, 0, 0, false, 0);
@@ -45,13 +57,24 @@ const VOLATILITY_STEP: f64 = 1e-4;
 /// The snapshot of a recorded chain at `time`, without what expires in less than `min_tenor_ms` milliseconds.
 ///
 /// # Errors
-/// [`ImportError`]: another header, a row that contradicts its instrument's name or its file's date, a figure out of bounds, an
-/// option that has expired at `time`, duplicates, forwards or volatilities that are too far apart to be one market.
+/// [`ImportError`]: another header, a row that contradicts its instrument's name or its file's date, a figure out of
+/// bounds, an option that has expired at `time`, duplicates, forwards or volatilities that are too far apart to be one
+/// market.
 pub fn import(csv: &str, time: Instant, min_tenor_ms: u64, source: &Source) -> Result<Imported, ImportError> {
     let mut reader = csv::ReaderBuilder::new().from_reader(csv.as_bytes());
     if reader.headers()?.iter().ne(COLUMNS) {
-        let found = reader.headers()?.iter().collect::<Vec<_>>().join(",").chars().take(200).collect();
-        return Err(ImportError::Header { found, expected: COLUMNS.join(",") });
+        let found = reader
+            .headers()?
+            .iter()
+            .collect::<Vec<_>>()
+            .join(",")
+            .chars()
+            .take(200)
+            .collect();
+        return Err(ImportError::Header {
+            found,
+            expected: COLUMNS.join(","),
+        });
     }
     let mut report = ImportReport::default();
     let mut rows = Vec::new();
@@ -66,20 +89,45 @@ pub fn import(csv: &str, time: Instant, min_tenor_ms: u64, source: &Source) -> R
     for (underlying, expiries) in chains(rows)? {
         underlyings.insert(underlying.clone(), market(&underlying, expiries)?);
     }
-    let mut assets: BTreeMap<String, Decimal> = underlyings.iter().map(|(name, market)| (name.clone(), market.index)).collect();
+    let mut assets: BTreeMap<String, Decimal> = underlyings
+        .iter()
+        .map(|(name, market)| (name.clone(), market.index))
+        .collect();
     assets.insert("USDC".to_owned(), Decimal::ONE);
-    finish(Snapshot { instant: time, provenance: provenance(source), assets, underlyings }, report, VOLATILITY_STEP)
+    finish(
+        Snapshot {
+            instant: time,
+            provenance: provenance(source),
+            assets,
+            underlyings,
+        },
+        report,
+        VOLATILITY_STEP,
+    )
 }
 
 fn market(underlying: &str, expiries: BTreeMap<Instant, Expiry>) -> Result<UnderlyingMarket, ImportError> {
-    let missing = || ImportError::Missing { place: underlying.to_owned(), what: "no expiry is left".to_owned() };
+    let missing = || ImportError::Missing {
+        place: underlying.to_owned(),
+        what: "no expiry is left".to_owned(),
+    };
     let index = expiries.values().next().ok_or_else(missing)?.forward;
-    let future = |expiry: &Expiry| FutureQuote { price: expiry.forward, quote: Quote::default() };
+    let future = |expiry: &Expiry| FutureQuote {
+        price: expiry.forward,
+        quote: Quote::default(),
+    };
     Ok(UnderlyingMarket {
         index,
         rate: Decimal::ZERO,
-        perpetual: Some(PerpetualQuote { price: index, funding: Decimal::ZERO, quote: Quote::default() }),
-        futures: expiries.iter().map(|(instant, expiry)| (*instant, future(expiry))).collect(),
+        perpetual: Some(PerpetualQuote {
+            price: index,
+            funding: Decimal::ZERO,
+            quote: Quote::default(),
+        }),
+        futures: expiries
+            .iter()
+            .map(|(instant, expiry)| (*instant, future(expiry)))
+            .collect(),
         expiries,
         deliveries: BTreeMap::new(),
     })
@@ -95,17 +143,38 @@ fn read_row(record: &StringRecord, time: Instant) -> Result<Row, ImportError> {
     // Only the day is recorded: a time on another day is a mistake of the caller.
     let day = time.to_string().chars().take(10).collect::<String>();
     if date != day {
-        return Err(field(&place, "date", date, format!("{day}, the day of the time {time}")));
+        return Err(field(
+            &place,
+            "date",
+            date,
+            format!("{day}, the day of the time {time}"),
+        ));
     }
-    let symbol: Symbol = name.parse().map_err(|error| field(&place, "instrument", name, format!("an option: {error}")))?;
-    let Kind::Option { expiry, strike, right: said } = symbol.kind else {
+    let symbol: Symbol = name
+        .parse()
+        .map_err(|error| field(&place, "instrument", name, format!("an option: {error}")))?;
+    let Kind::Option {
+        expiry,
+        strike,
+        right: said,
+    } = symbol.kind
+    else {
         return Err(field(&place, "instrument", name, "an option"));
     };
     if symbol.quoted_in.is_some() {
-        return Err(field(&place, "instrument", name, "an inverse option, such as BTC-28AUG26-70000-C"));
+        return Err(field(
+            &place,
+            "instrument",
+            name,
+            "an inverse option, such as BTC-28AUG26-70000-C",
+        ));
     }
     let agrees = |column: &'static str, found: &str, expected: &str| {
-        if found == expected { Ok(()) } else { Err(field(&place, column, found, format!("{expected}, as {name} says"))) }
+        if found == expected {
+            Ok(())
+        } else {
+            Err(field(&place, column, found, format!("{expected}, as {name} says")))
+        }
     };
     agrees("currency", currency, &symbol.underlying)?;
     agrees("expiry", column(3), &date_text(expiry))?;
@@ -115,7 +184,11 @@ fn read_row(record: &StringRecord, time: Instant) -> Result<Row, ImportError> {
         let refused = || field(&place, name, text, format!("{bound}, at most {most}"));
         let value = amount::parse(text).map_err(|_| refused())?;
         let positive = value > Decimal::ZERO || (zero && value.is_zero());
-        if positive && value <= most { Ok(value) } else { Err(refused()) }
+        if positive && value <= most {
+            Ok(value)
+        } else {
+            Err(refused())
+        }
     };
     if number(4, MAX_PRICE, "a price above 0", false)? != strike {
         return Err(field(&place, "strike", column(4), format!("{strike}, as {name} says")));
@@ -131,7 +204,10 @@ fn read_row(record: &StringRecord, time: Instant) -> Result<Row, ImportError> {
         right: said,
         forward,
         volatility: (percent / PERCENT).normalize(),
-        quote: Quote { open_interest: Some(open_interest), ..Quote::default() },
+        quote: Quote {
+            open_interest: Some(open_interest),
+            ..Quote::default()
+        },
         place,
     })
 }
@@ -141,7 +217,12 @@ fn provenance(source: &Source) -> Provenance {
         source: source.source.clone(),
         licence: source.licence.clone(),
         importer: IMPORTER.to_owned(),
-        recorded: texts(&["listed options", "open interest of options", "implied volatility of each option", "forward of each option"]),
+        recorded: texts(&[
+            "listed options",
+            "open interest of options",
+            "implied volatility of each option",
+            "forward of each option",
+        ]),
         derived: texts(&[
             "forward of an expiry: the commonest of its options', the lower of two as common",
             "volatility of a strike: that of its out-of-the-money option",

@@ -41,7 +41,14 @@ pub(crate) fn universe() -> Universe {
         option("BTC-LINEAR-60000-C", "BTC", NEAR, "60000", "call", "USDC"),
         option("ETH-28AUG26-2000-C", "ETH", NEAR, "2000", "call", "ETH"),
         option("ETH-28AUG26-2000-P", "ETH", NEAR, "2000", "put", "ETH"),
-        option("BTC-GONE-60000-C", "BTC", "2026-08-06T08:00:00Z", "60000", "call", "BTC"),
+        option(
+            "BTC-GONE-60000-C",
+            "BTC",
+            "2026-08-06T08:00:00Z",
+            "60000",
+            "call",
+            "BTC",
+        ),
         asset("BTC", "0.00000001"),
         asset("ETH", "0.0000001"),
         asset("USDC", "0.0001"),
@@ -72,7 +79,9 @@ pub(crate) fn universe() -> Universe {
 
 /// BTC at 64,000 and ETH at 1,800 USD.
 pub(crate) fn snapshot() -> Snapshot {
-    let strike = |strike: &str, volatility: &str| format!(r#""{strike}":{{"volatility":"{volatility}","call":{{}},"put":{{}}}}"#);
+    let strike = |strike: &str, volatility: &str| {
+        format!(r#""{strike}":{{"volatility":"{volatility}","call":{{}},"put":{{}}}}"#)
+    };
     let text = format!(
         r#"{{"instant":"{NOW}",
 "provenance":{{"source":"made up","licence":"none","importer":"by hand","recorded":[],"derived":[],"assumed":[],"warnings":0}},
@@ -93,7 +102,11 @@ pub(crate) fn snapshot() -> Snapshot {
 
 /// The instrument of this name, wherever it is listed.
 pub(crate) fn instrument<'u>(universe: &'u Universe, name: &str) -> &'u Instrument {
-    universe.instruments().find(|(_, instrument)| instrument.name == name).unwrap().1
+    universe
+        .instruments()
+        .find(|(_, instrument)| instrument.name == name)
+        .unwrap()
+        .1
 }
 
 /// The asset of this name at a venue.
@@ -109,7 +122,10 @@ pub(crate) struct Book<'u> {
 
 impl<'u> Book<'u> {
     pub(crate) fn empty(universe: &'u Universe) -> Book<'u> {
-        Book { universe, q: vec![0; universe.layout().slots()] }
+        Book {
+            universe,
+            q: vec![0; universe.layout().slots()],
+        }
     }
 
     fn put(&mut self, pair: zkmargin_program::Pair, lots: i64) {
@@ -120,13 +136,19 @@ impl<'u> Book<'u> {
     /// Contracts of an option, or of a future or perpetual opened at `entry`.
     pub(crate) fn hold(mut self, name: &str, contracts: &str, entry: Option<&str>) -> Book<'u> {
         let universe = self.universe;
-        let (venue, instrument) = universe.instruments().find(|(_, instrument)| instrument.name == name).unwrap();
+        let (venue, instrument) = universe
+            .instruments()
+            .find(|(_, instrument)| instrument.name == name)
+            .unwrap();
         let contracts = amount::parse(contracts).unwrap();
         self.put(instrument.pair(), amount::lots(contracts, instrument.lot).unwrap());
         if let Some(entry) = entry {
             let asset = venue.settlement_of(instrument).unwrap();
             let carry = crate::account::carry(instrument, contracts, amount::parse(entry).unwrap()).unwrap();
-            self.put(asset.carry.unwrap(), amount::lots_rounded_down(&carry, asset.lot).unwrap());
+            self.put(
+                asset.carry.unwrap(),
+                amount::lots_rounded_down(&carry, asset.lot).unwrap(),
+            );
         }
         self
     }
@@ -134,7 +156,10 @@ impl<'u> Book<'u> {
     /// Coins of an asset at a venue, owed if negative.
     pub(crate) fn coins(mut self, venue: &str, asset: &str, coins: &str) -> Book<'u> {
         let asset = asset_at(self.universe, venue, asset);
-        self.put(asset.pair(), amount::lots(amount::parse(coins).unwrap(), asset.lot).unwrap());
+        self.put(
+            asset.pair(),
+            amount::lots(amount::parse(coins).unwrap(), asset.lot).unwrap(),
+        );
         self
     }
 }

@@ -1,7 +1,7 @@
 //! Margin models: a parameter file becomes a rule, and a rule becomes a [`Program`].
 //!
-//! A model says what a book is worth and what it must be worth: `V`, and `R >= 0`. Compiling is deterministic and public: whoever has
-//! universe, snapshot, model and terms gets the same program.
+//! A model says what a book is worth and what it must be worth: `V`, and `R >= 0`. Compiling is deterministic and
+//! public: whoever has universe, snapshot, model and terms gets the same program.
 
 pub(crate) mod factor;
 #[cfg(test)]
@@ -107,7 +107,9 @@ impl Model {
             return Err(ModelError::Size { bytes: text.len() });
         }
         match serde_json::from_str::<Head>(text)?.model.as_str() {
-            "scenario-grid" => Ok(Model::ScenarioGrid(Box::new(ScenarioGrid::new(serde_json::from_str(text)?)?))),
+            "scenario-grid" => Ok(Model::ScenarioGrid(Box::new(ScenarioGrid::new(serde_json::from_str(
+                text,
+            )?)?))),
             other => Err(ModelError::Kind(other.chars().take(64).collect())),
         }
     }

@@ -15,7 +15,9 @@ pub use compile::{COIN_UNIT_EXPONENT, CompileError, REQUIREMENT, USD_UNIT_EXPONE
 pub use coverage::{Uncounted, Why, uncounted};
 pub use parameters::Parameters;
 
-use parameters::{AssetParameters, DeltaProvision, Group, Profit, Roll, Scenario, UnderlyingParameters, VolatilityMove};
+use parameters::{
+    AssetParameters, DeltaProvision, Group, Profit, Roll, Scenario, UnderlyingParameters, VolatilityMove,
+};
 
 /// Most rows of all underlyings together.
 pub const MAX_ROWS: usize = 4_096;
@@ -52,11 +54,11 @@ impl ScenarioGrid {
         Ok(crate::json::to_text(&self.parameters, 3)?)
     }
 
-    /// The canonical bytes (protocol §7), every field of the file in the order of [`Parameters`], maps in the order of their names:
-    /// `[1, "scenario-grid", name, description, [left_out…], [assumed…], numeraire, collateral_in_scenarios, [initial, maintenance],
-    /// [[asset, haircut, [cap]?, [underlying]?]…], [[grid, [[move, volatility, weight]…]]…], [underlying…], [[[underlying…], gain_factor, [gain_cap]?]…]]`,
-    /// volatility 0 up, 1 none, 2 down; an underlying `[name, grid, profit, [up, down, short_power, long_power, tenor_floor_days, up_floor],
-    /// [[net, gross]]?, short_option_minimum, [[annual_move, least]]?, option_fee, future_fee, funding_intervals]`, profit 0 coin, 1 USD.
+    /// The canonical bytes (protocol §7), every field of the file in the order of [`Parameters`], maps in the order of
+    /// their names:
+    /// `[1, "scenario-grid", name, description, [left_out…], [assumed…], numeraire, collateral_in_scenarios, [initial, maintenance], [[asset, haircut, [cap]?, [underlying]?]…], [[grid, [[move, volatility, weight]…]]…], [underlying…], [[[underlying…], gain_factor, [gain_cap]?]…]]`,
+    /// volatility 0 up, 1 none, 2 down; an underlying
+    /// `[name, grid, profit, [up, down, short_power, long_power, tenor_floor_days, up_floor], [[net, gross]]?, short_option_minimum, [[annual_move, least]]?, option_fee, future_fee, funding_intervals]`, profit 0 coin, 1 USD.
     pub fn canonical(&self) -> Vec<u8> {
         let parameters = &self.parameters;
         let mut w = Writer::new();

@@ -1,7 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
 use crate::attestation::Attestation;
-use crate::fixture::{EPOCH, attestation, attestation_by, book, good_statement, instant, now, public, statement, universe};
+use crate::fixture::{
+    EPOCH, attestation, attestation_by, book, good_statement, instant, now, public, statement, universe,
+};
 use std::collections::BTreeMap;
 
 fn presented() -> Presented {
@@ -23,7 +25,10 @@ fn policy() -> Policy {
         universes: BTreeSet::from([universe().digest()]),
         venues: BTreeMap::from([keys("alpha"), keys("beta")]),
         required_venues: BTreeSet::from(["alpha".to_owned()]),
-        subject_groups: vec![BTreeSet::from([public("a"), public("b"), public("c")]), BTreeSet::from([public("d")])],
+        subject_groups: vec![
+            BTreeSet::from([public("a"), public("b"), public("c")]),
+            BTreeSet::from([public("d")]),
+        ],
         all_accounts: true,
         models: BTreeSet::from([Digest([2; 32])]),
         snapshots: AcceptedSnapshots::Given,
@@ -55,7 +60,10 @@ fn good_statement_is_accepted() {
 fn universe_of_another_network_is_refused() {
     let mut other = policy();
     other.network = Network::Main;
-    let expected = PolicyRefusal::Network { found: Network::Test, expected: Network::Main };
+    let expected = PolicyRefusal::Network {
+        found: Network::Test,
+        expected: Network::Main,
+    };
     assert_eq!(accept_with(&other, &good_statement()), Err(expected));
 }
 
@@ -67,11 +75,22 @@ fn universe_model_or_snapshot_that_is_not_listed_is_refused() {
         accept_with(&policy, &good_statement())
     };
     let others = || BTreeSet::from([Digest([8; 32])]);
-    assert_eq!(refusal(|p| p.universes = BTreeSet::from([Digest([8; 32])])), Err(PolicyRefusal::Universe { found: presented().universe }));
-    assert_eq!(refusal(|p| p.models = BTreeSet::from([Digest([8; 32])])), Err(PolicyRefusal::Model { found: Digest([2; 32]) }));
+    assert_eq!(
+        refusal(|p| p.universes = BTreeSet::from([Digest([8; 32])])),
+        Err(PolicyRefusal::Universe {
+            found: presented().universe
+        })
+    );
+    assert_eq!(
+        refusal(|p| p.models = BTreeSet::from([Digest([8; 32])])),
+        Err(PolicyRefusal::Model { found: Digest([2; 32]) })
+    );
     let mut listed = policy();
     listed.snapshots = AcceptedSnapshots::Listed(others());
-    assert_eq!(accept_with(&listed, &good_statement()), Err(PolicyRefusal::Snapshot { found: Digest([1; 32]) }));
+    assert_eq!(
+        accept_with(&listed, &good_statement()),
+        Err(PolicyRefusal::Snapshot { found: Digest([1; 32]) })
+    );
     listed.snapshots = AcceptedSnapshots::Listed(BTreeSet::from([Digest([1; 32])]));
     assert_eq!(accept_with(&listed, &good_statement()), Ok(()));
 }
@@ -82,7 +101,10 @@ fn snapshot_is_refused_a_millisecond_past_its_age() {
     policy.max_attestation_age = "1d".parse().unwrap();
     let at = |at| policy.accept(&presented(), &[&good_statement()], NONCE, at);
     assert_eq!(at(now()), Ok(()));
-    assert!(matches!(at(now().checked_add(1).unwrap()), Err(PolicyRefusal::SnapshotAge { .. })));
+    assert!(matches!(
+        at(now().checked_add(1).unwrap()),
+        Err(PolicyRefusal::SnapshotAge { .. })
+    ));
 }
 
 #[test]
@@ -91,18 +113,31 @@ fn attestation_is_refused_a_millisecond_past_its_age() {
     policy.max_snapshot_age = "1d".parse().unwrap();
     let at = |at| policy.accept(&presented(), &[&good_statement()], NONCE, at);
     assert_eq!(at(now()), Ok(()));
-    assert!(matches!(at(now().checked_add(1).unwrap()), Err(PolicyRefusal::AttestationAge { .. })));
+    assert!(matches!(
+        at(now().checked_add(1).unwrap()),
+        Err(PolicyRefusal::AttestationAge { .. })
+    ));
 }
 
 #[test]
 fn statement_for_another_audience_or_book_is_refused() {
     let mut other = good_statement();
     other.audience = public("other");
-    let expected = PolicyRefusal::Audience { statement: 0, found: public("other"), expected: public("audience") };
+    let expected = PolicyRefusal::Audience {
+        statement: 0,
+        found: public("other"),
+        expected: public("audience"),
+    };
     assert_eq!(accept(&other), Err(expected));
     let mut other = good_statement();
     other.book = book("line-2");
-    assert_eq!(accept(&other), Err(PolicyRefusal::Book { statement: 0, found: book("line-2") }));
+    assert_eq!(
+        accept(&other),
+        Err(PolicyRefusal::Book {
+            statement: 0,
+            found: book("line-2")
+        })
+    );
 }
 
 #[test]
@@ -110,12 +145,20 @@ fn nonce_must_be_given_and_equal_unless_it_is_waived() {
     let mut policy = policy();
     let (statement, wrong) = (good_statement(), Some([4; 32]));
     let with = |policy: &Policy, nonce| policy.accept(&presented(), &[&statement], nonce, now());
-    let differs = Err(PolicyRefusal::Nonce { statement: 0, found: [3; 32], expected: [4; 32] });
+    let differs = Err(PolicyRefusal::Nonce {
+        statement: 0,
+        found: [3; 32],
+        expected: [4; 32],
+    });
     assert_eq!(with(&policy, None), Err(PolicyRefusal::NonceNotGiven));
     assert_eq!(with(&policy, wrong), differs);
     policy.nonce = NonceRule::Waived;
     assert_eq!(with(&policy, None), Ok(()));
-    assert_eq!(with(&policy, wrong), differs, "a nonce that is given is compared even if the policy would waive it");
+    assert_eq!(
+        with(&policy, wrong),
+        differs,
+        "a nonce that is given is compared even if the policy would waive it"
+    );
 }
 
 #[test]
@@ -128,25 +171,47 @@ fn level_ratio_and_excess_below_the_policys_are_refused() {
 
     let mut lower = statement.clone();
     lower.terms.level = Level::Maintenance;
-    let expected = PolicyRefusal::Level { statement: 0, found: Level::Maintenance, expected: Level::Initial };
+    let expected = PolicyRefusal::Level {
+        statement: 0,
+        found: Level::Maintenance,
+        expected: Level::Initial,
+    };
     assert_eq!(accept_with(&policy, &lower), Err(expected));
 
     let mut lower = statement.clone();
     lower.terms.ratio = Ratio20::ONE;
-    let expected = PolicyRefusal::Ratio { statement: 0, found: Ratio20::ONE, expected: policy.ratio };
+    let expected = PolicyRefusal::Ratio {
+        statement: 0,
+        found: Ratio20::ONE,
+        expected: policy.ratio,
+    };
     assert_eq!(accept_with(&policy, &lower), Err(expected));
 
     let mut lower = statement.clone();
     lower.terms.excess = 999;
-    assert_eq!(accept_with(&policy, &lower), Err(PolicyRefusal::Excess { statement: 0, found: 999, expected: 1000 }));
+    assert_eq!(
+        accept_with(&policy, &lower),
+        Err(PolicyRefusal::Excess {
+            statement: 0,
+            found: 999,
+            expected: 1000
+        })
+    );
 
     policy.level = Level::Maintenance;
-    assert_eq!(accept_with(&policy, &statement), Ok(()), "initial is more than maintenance");
+    assert_eq!(
+        accept_with(&policy, &statement),
+        Ok(()),
+        "initial is more than maintenance"
+    );
 }
 
 #[test]
 fn venue_or_key_that_is_not_accepted_is_refused() {
-    let gamma = statement(vec![attestation("alpha", "one", |_| {}), attestation("gamma", "two", |_| {})]);
+    let gamma = statement(vec![
+        attestation("alpha", "one", |_| {}),
+        attestation("gamma", "two", |_| {}),
+    ]);
     assert!(matches!(accept(&gamma), Err(PolicyRefusal::Venue { place }) if place.venue == "gamma"));
     // In the universe, but not in the policy.
     let second = statement(vec![attestation_by("alpha second", "alpha", "one", |_| {})]);
@@ -159,19 +224,33 @@ fn venue_or_key_that_is_not_accepted_is_refused() {
 #[test]
 fn statement_without_a_required_venue_is_refused() {
     let beta = statement(vec![attestation("beta", "one", |_| {})]);
-    assert_eq!(accept(&beta), Err(PolicyRefusal::RequiredVenue { statement: 0, venue: "alpha".to_owned() }));
+    assert_eq!(
+        accept(&beta),
+        Err(PolicyRefusal::RequiredVenue {
+            statement: 0,
+            venue: "alpha".to_owned()
+        })
+    );
 }
 
 #[test]
 fn two_subjects_are_refused_unless_one_group_has_both() {
     let of = |subject: &'static str| move |a: &mut Attestation| a.subject = public(subject);
-    let pair = |first, second| statement(vec![attestation("alpha", "one", of(first)), attestation("beta", "two", of(second))]);
+    let pair = |first, second| {
+        statement(vec![
+            attestation("alpha", "one", of(first)),
+            attestation("beta", "two", of(second)),
+        ])
+    };
     assert_eq!(accept(&pair("a", "b")), Ok(()));
     assert_eq!(accept(&pair("x", "x")), Ok(()), "one subject needs no group");
     for (first, second) in [("a", "d"), ("a", "x"), ("x", "y")] {
         let mut subjects = vec![public(first), public(second)];
         subjects.sort_unstable();
-        assert_eq!(accept(&pair(first, second)), Err(PolicyRefusal::Subjects { statement: 0, subjects }));
+        assert_eq!(
+            accept(&pair(first, second)),
+            Err(PolicyRefusal::Subjects { statement: 0, subjects })
+        );
     }
 }
 
@@ -194,7 +273,10 @@ fn missing_account_of_a_subject_is_refused_where_all_are_demanded() {
         attestation("alpha", "one", |a| (a.accounts, a.subject) = (2, public("a"))),
         attestation("alpha", "two", |a| (a.accounts, a.subject) = (2, public("b"))),
     ]);
-    assert!(matches!(accept(&group), Err(PolicyRefusal::AccountMissing { found: 1, said: 2, .. })));
+    assert!(matches!(
+        accept(&group),
+        Err(PolicyRefusal::AccountMissing { found: 1, said: 2, .. })
+    ));
 }
 
 #[test]
@@ -202,5 +284,12 @@ fn second_statement_of_a_bundle_is_checked_like_the_first() {
     let mut second = good_statement();
     second.nonce = [5; 32];
     let refused = policy().accept(&presented(), &[&good_statement(), &second], NONCE, now());
-    assert_eq!(refused, Err(PolicyRefusal::Nonce { statement: 1, found: [5; 32], expected: [3; 32] }));
+    assert_eq!(
+        refused,
+        Err(PolicyRefusal::Nonce {
+            statement: 1,
+            found: [5; 32],
+            expected: [3; 32]
+        })
+    );
 }

@@ -26,11 +26,17 @@ fn every_item_of_the_payload_is_under_the_signature() {
         // Either it is no attestation any more, or the signature is not over it.
         if let Ok(read) = SignedAttestation::from_parts(mutant.encode(), signed.key(), *signed.signature()) {
             assert_ne!(read.content(), signed.content(), "{path:?}");
-            assert_eq!(read.verify(), Err(SignatureError::Wrong { key: public("gamma") }), "{path:?}");
+            assert_eq!(
+                read.verify(),
+                Err(SignatureError::Wrong { key: public("gamma") }),
+                "{path:?}"
+            );
         }
     }
     // One path per field, and one for the array itself.
-    let Item::Array(items) = payload else { panic!("a payload is an array") };
+    let Item::Array(items) = payload else {
+        panic!("a payload is an array")
+    };
     assert_eq!(fields.len(), items.len() + 1);
 }
 
@@ -56,7 +62,10 @@ fn every_field_of_the_content_is_in_the_payload() {
     ];
     let mut payloads = BTreeSet::from([good().payload().to_vec()]);
     for (index, change) in changes.iter().enumerate() {
-        assert!(payloads.insert(attestation("gamma", "account", change).payload().to_vec()), "field {index}");
+        assert!(
+            payloads.insert(attestation("gamma", "account", change).payload().to_vec()),
+            "field {index}"
+        );
     }
 }
 
@@ -70,12 +79,20 @@ fn attestation_signed_with_another_key_is_refused() {
 #[test]
 fn point_that_is_no_commitment_is_refused_by_kind() {
     let refusal = |bytes: [u8; 32]| {
-        let Item::Array(mut items) = Item::decode(good().payload()) else { panic!("a payload is an array") };
-        let Some(Item::Array(points)) = items.last_mut() else { panic!("points come last") };
+        let Item::Array(mut items) = Item::decode(good().payload()) else {
+            panic!("a payload is an array")
+        };
+        let Some(Item::Array(points)) = items.last_mut() else {
+            panic!("points come last")
+        };
         points[1] = Item::Bytes(bytes.to_vec());
         Attestation::from_payload(&Item::Array(items).encode()).unwrap_err()
     };
-    let expected = |error| AttestationError::Point { venue: "gamma".to_owned(), column: 1, error };
+    let expected = |error| AttestationError::Point {
+        venue: "gamma".to_owned(),
+        column: 1,
+        error,
+    };
     assert_eq!(refusal([0; 32]), expected(PointError::Identity));
     let mut not_reduced = [0xff; 32];
     not_reduced[31] = 0x7f;
@@ -86,7 +103,10 @@ fn point_that_is_no_commitment_is_refused_by_kind() {
         bytes[0] = x;
         bytes
     });
-    let off_curve = off_curve.into_iter().find(|bytes| Point::from_bytes(bytes) == Err(PointError::OffCurve)).unwrap();
+    let off_curve = off_curve
+        .into_iter()
+        .find(|bytes| Point::from_bytes(bytes) == Err(PointError::OffCurve))
+        .unwrap();
     assert_eq!(refusal(off_curve), expected(PointError::OffCurve));
 }
 
@@ -103,24 +123,36 @@ fn bytes_more_or_less_or_in_another_encoding_are_refused() {
     }
     // The protocol version in two bytes where one will do.
     let longer = [&payload[..1], &[0x18, payload[1]], &payload[2..]].concat();
-    assert_eq!(Attestation::from_payload(&longer), Err(CanonicalError::NotCanonical.into()));
+    assert_eq!(
+        Attestation::from_payload(&longer),
+        Err(CanonicalError::NotCanonical.into())
+    );
 
     let file = signed.to_bytes();
     assert!(SignedAttestation::from_bytes(&[file.as_slice(), &[0]].concat()).is_err());
     for length in 0..file.len() {
-        assert!(SignedAttestation::from_bytes(&file[..length]).is_err(), "{length} bytes");
+        assert!(
+            SignedAttestation::from_bytes(&file[..length]).is_err(),
+            "{length} bytes"
+        );
     }
 }
 
 #[test]
 fn more_columns_or_longer_names_than_a_universe_has_are_refused() {
     let many = attestation("gamma", "account", |a| a.points = vec![point(1); MAX_COLUMNS + 1]);
-    assert!(matches!(Attestation::from_payload(many.payload()), Err(AttestationError::Malformed(CanonicalError::Length { .. }))));
+    assert!(matches!(
+        Attestation::from_payload(many.payload()),
+        Err(AttestationError::Malformed(CanonicalError::Length { .. }))
+    ));
     let most = attestation("gamma", "account", |a| a.points = vec![point(1); MAX_COLUMNS]);
     assert!(most.payload().len() <= MAX_PAYLOAD_BYTES);
     assert!(SignedAttestation::from_bytes(&most.to_bytes()).is_ok());
     let long = attestation("gamma", "account", |a| a.venue = "v".repeat(MAX_NAME_BYTES + 1));
-    assert!(matches!(Attestation::from_payload(long.payload()), Err(AttestationError::Malformed(CanonicalError::Length { .. }))));
+    assert!(matches!(
+        Attestation::from_payload(long.payload()),
+        Err(AttestationError::Malformed(CanonicalError::Length { .. }))
+    ));
 }
 
 #[test]
@@ -130,16 +162,30 @@ fn pseudonym_depends_on_secret_account_and_audience_alone() {
     assert_eq!(pseudonym, secret.clone().pseudonym("account", &public("audience")));
     assert_ne!(pseudonym, secret.pseudonym("account2", &public("audience")));
     assert_ne!(pseudonym, secret.pseudonym("account", &public("other")));
-    assert_ne!(pseudonym, PseudonymSecret::from_bytes([8; 32]).pseudonym("account", &public("audience")));
+    assert_ne!(
+        pseudonym,
+        PseudonymSecret::from_bytes([8; 32]).pseudonym("account", &public("audience"))
+    );
     assert_eq!(format!("{secret:?}"), "PseudonymSecret(..)");
 }
 
+/// Fixed content, key and commitment: pseudonym, hash of the payload, signature.
 #[test]
-fn golden_pseudonym_and_payload() {
-    let signed = good();
-    let digest = |bytes: &[u8]| hex::encode(&blake2b_simd::Params::new().hash_length(32).hash(bytes).as_bytes()[..32]);
-    assert_eq!(signed.content().account.to_string(), "");
-    assert_eq!(digest(signed.payload()), "");
-    assert_eq!(hex::encode(signed.signature()), "");
+fn golden_attestation() {
+    let signed = attestation("gamma", "account", |a| a.universe = Digest([3; 32]));
+    let hash = blake2b_simd::Params::new().hash_length(32).hash(signed.payload());
+    let golden = [
+        signed.content().account.to_string(),
+        hash.to_hex().to_string(),
+        hex::encode(signed.signature()),
+    ];
+    assert_eq!(
+        golden,
+        [
+            "58a38e2c61331dd3bce7ea1a6683709264bd5ff7cda3487a5c2195f67efea238",
+            "d926d19f017a8bea335b32a0d7a05dddc0ed023fd61e4c7bc5e3886f5325501a",
+            "f91ba13fe22d19a37858dc693dca889c480499674cf3bfcd7f256e455ba15c6255f0d29905365ac195d5bbf65927eb5c38df70e0b375c5ef9305c97c9ee05c0c"
+        ]
+    );
     assert_eq!(signed.key(), PublicKey::of(&key("gamma")));
 }

@@ -29,7 +29,12 @@ use zkmargin_verifier::{Context, Policy, Verdict, verify_bundle};
 /// Exit codes: 0 valid; 1 anything wrong inside proof or signature bytes; 2 usage, input and output, a file that does not decode;
 /// 3 refused by your policy; 70 internal error.
 #[derive(Debug, Parser)]
-#[command(name = "zkmargin-verify", version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(
+    name = "zkmargin-verify",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -85,7 +90,10 @@ struct Failure {
 
 impl Failure {
     fn usage(error: anyhow::Error) -> Failure {
-        Failure { code: exit::USAGE, error }
+        Failure {
+            code: exit::USAGE,
+            error,
+        }
     }
 }
 
@@ -102,7 +110,13 @@ fn run(cli: &Cli) -> u8 {
     match (&cli.command, &cli.verify) {
         (Some(Command::Nonce), _) => match nonce() {
             Ok(text) => print(&text).map_or(exit::USAGE, |()| exit::OK),
-            Err(error) => refuse(&Failure { code: exit::INTERNAL, error }, None),
+            Err(error) => refuse(
+                &Failure {
+                    code: exit::INTERNAL,
+                    error,
+                },
+                None,
+            ),
         },
         (None, Some(args)) => match verify(args) {
             Ok(verdict) => answer(args, &verdict),
@@ -121,20 +135,42 @@ fn nonce() -> anyhow::Result<String> {
 fn verify(args: &VerifyArgs) -> Result<Verdict, Failure> {
     let at = match args.at {
         Some(at) => at,
-        None => now().map_err(|error| Failure { code: exit::INTERNAL, error })?,
+        None => now().map_err(|error| Failure {
+            code: exit::INTERNAL,
+            error,
+        })?,
     };
     let policy = load(&args.policy, MAX_POLICY_BYTES, |bytes| Ok(Policy::from_json(bytes)?)).map_err(Failure::usage)?;
-    let universe = load(&args.universe, MAX_BYTES, |bytes| Ok(Universe::from_json(text(bytes)?)?)).map_err(Failure::usage)?;
-    let snapshot = load(&args.snapshot, MAX_BYTES, |bytes| Ok(Snapshot::from_json(text(bytes)?)?)).map_err(Failure::usage)?;
+    let universe = load(&args.universe, MAX_BYTES, |bytes| {
+        Ok(Universe::from_json(text(bytes)?)?)
+    })
+    .map_err(Failure::usage)?;
+    let snapshot = load(&args.snapshot, MAX_BYTES, |bytes| {
+        Ok(Snapshot::from_json(text(bytes)?)?)
+    })
+    .map_err(Failure::usage)?;
     let model = load_model(&args.model).map_err(Failure::usage)?;
     let bundle = read_file(&args.proof, FileKind::Bundle.max_bytes()).map_err(|error| Failure::usage(error.into()))?;
 
-    let cache = if args.no_cache { None } else { args.cache.clone().or_else(default_cache_dir) };
+    let cache = if args.no_cache {
+        None
+    } else {
+        args.cache.clone().or_else(default_cache_dir)
+    };
     let parameters = Parameters::load(universe.k(), cache.as_deref()).map_err(|error| Failure {
-        code: if matches!(error, ParametersError::UnsupportedK { .. }) { exit::USAGE } else { exit::INTERNAL },
+        code: if matches!(error, ParametersError::UnsupportedK { .. }) {
+            exit::USAGE
+        } else {
+            exit::INTERNAL
+        },
         error: error.into(),
     })?;
-    let context = Context { universe: &universe, snapshot: &snapshot, model: &model, parameters: &parameters };
+    let context = Context {
+        universe: &universe,
+        snapshot: &snapshot,
+        model: &model,
+        parameters: &parameters,
+    };
     verify_bundle(&context, &policy, args.nonce, &bundle, at).map_err(|error| {
         let code = error.exit_code();
         let error = anyhow::Error::from(error).context(format!("{}: refused at {at}", args.proof.display()));
@@ -153,7 +189,9 @@ fn text(bytes: &[u8]) -> anyhow::Result<&str> {
 }
 
 fn load_model(name: &Path) -> anyhow::Result<Model> {
-    let preset = name.to_str().filter(|name| PRESETS.iter().any(|(preset, _)| preset == name));
+    let preset = name
+        .to_str()
+        .filter(|name| PRESETS.iter().any(|(preset, _)| preset == name));
     match preset {
         Some(preset) => Ok(Model::preset(preset)?),
         None => load(name, MAX_BYTES, |bytes| Ok(Model::from_json(text(bytes)?)?)),
@@ -161,7 +199,9 @@ fn load_model(name: &Path) -> anyhow::Result<Model> {
 }
 
 fn now() -> anyhow::Result<Instant> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the system's clock is before 1970")?;
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .context("the system's clock is before 1970")?;
     Ok(Instant::from_millis(u64::try_from(since.as_millis())?)?)
 }
 
@@ -170,7 +210,11 @@ fn answer(args: &VerifyArgs, verdict: &Verdict) -> u8 {
         let value = serde_json::json!({ "valid": true, "exit": exit::OK, "verdict": verdict });
         print(&format!("{value:#}"))
     } else {
-        let clock = if args.at.is_some() { "the instant given with --at" } else { "the system's clock" };
+        let clock = if args.at.is_some() {
+            "the instant given with --at"
+        } else {
+            "the system's clock"
+        };
         print(&format!("{verdict}\nVerified at {}, {clock}.", verdict.at))
     };
     printed.map_or(exit::USAGE, |()| exit::OK)
@@ -179,7 +223,8 @@ fn answer(args: &VerifyArgs, verdict: &Verdict) -> u8 {
 /// Says why not, on standard error, with `--json` also as data on standard output.
 fn refuse(failure: &Failure, args: Option<&VerifyArgs>) -> u8 {
     if args.is_some_and(|args| args.json) {
-        let value = serde_json::json!({ "valid": false, "exit": failure.code, "error": format!("{:#}", failure.error) });
+        let value =
+            serde_json::json!({ "valid": false, "exit": failure.code, "error": format!("{:#}", failure.error) });
         // The exit code says it all even if nobody reads standard output.
         let _ = print(&format!("{value:#}"));
     }

@@ -3,7 +3,8 @@ use super::*;
 use crate::acceptance::PolicyRefusal;
 use crate::bundle::SubjectSignature;
 use crate::fixture::{
-    EPOCH, Item, attestation, good_statement, instant, key, now, parameters, point, public, snapshot, statement, universe,
+    EPOCH, Item, attestation, good_statement, instant, key, now, parameters, point, public, snapshot, statement,
+    universe,
 };
 use crate::policy::{AcceptedSnapshots, NonceRule};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,13 +21,22 @@ struct World {
 
 impl World {
     fn context(&self) -> Context<'_> {
-        Context { universe: &self.universe, snapshot: &self.snapshot, model: &self.model, parameters: parameters() }
+        Context {
+            universe: &self.universe,
+            snapshot: &self.snapshot,
+            model: &self.model,
+            parameters: parameters(),
+        }
     }
 }
 
 fn world() -> &'static World {
     static WORLD: OnceLock<World> = OnceLock::new();
-    WORLD.get_or_init(|| World { universe: universe(), snapshot: snapshot(), model: Model::preset("paradex-pm").unwrap() })
+    WORLD.get_or_init(|| World {
+        universe: universe(),
+        snapshot: snapshot(),
+        model: Model::preset("paradex-pm").unwrap(),
+    })
 }
 
 /// No proof: what gets as far as this is refused for it.
@@ -37,13 +47,19 @@ fn bundle(statements: Vec<Statement>) -> Bundle {
     let references: Vec<&Statement> = statements.iter().collect();
     let prepared = world().context().prepare(&references).unwrap();
     let proof = ProofHash::of(NO_PROOF);
-    let names: BTreeMap<PublicKey, &str> = ["subject", "a", "b"].into_iter().map(|name| (public(name), name)).collect();
+    let names: BTreeMap<PublicKey, &str> = ["subject", "a", "b"]
+        .into_iter()
+        .map(|name| (public(name), name))
+        .collect();
     let signed = statements.into_iter().zip(prepared).map(|(statement, prepared)| {
         let sign = |subject: PublicKey| SubjectSignature::sign(&key(names[&subject]), prepared.digest, proof);
         let signatures = statement.subjects().into_iter().map(sign).collect();
         SignedStatement { statement, signatures }
     });
-    Bundle { statements: signed.collect(), proof: NO_PROOF.to_vec() }
+    Bundle {
+        statements: signed.collect(),
+        proof: NO_PROOF.to_vec(),
+    }
 }
 
 fn good() -> Bundle {
@@ -82,7 +98,10 @@ fn refusal(bundle: &Bundle) -> VerifyError {
 
 /// Everything before the proof was accepted.
 fn is_of_the_proof(error: &VerifyError) -> bool {
-    matches!(error, VerifyError::Proof(Refusal::Malformed(Malformed::Truncated { .. })))
+    matches!(
+        error,
+        VerifyError::Proof(Refusal::Malformed(Malformed::Truncated { .. }))
+    )
 }
 
 #[test]
@@ -90,7 +109,10 @@ fn good_bundle_is_refused_for_its_missing_proof_alone() {
     let error = refusal(&good());
     assert!(is_of_the_proof(&error), "{error}");
     assert_eq!(error.exit_code(), exit::PROOF);
-    let two = bundle(vec![good_statement(), statement(vec![attestation("gamma", "three", |_| {})])]);
+    let two = bundle(vec![
+        good_statement(),
+        statement(vec![attestation("gamma", "three", |_| {})]),
+    ]);
     assert!(is_of_the_proof(&refusal(&two)));
     let group = bundle(vec![statement(vec![
         attestation("alpha", "one", |a| a.subject = public("a")),
@@ -102,14 +124,18 @@ fn good_bundle_is_refused_for_its_missing_proof_alone() {
 #[test]
 fn every_item_of_a_bundle_but_the_proof_is_refused_before_the_proof() {
     let mut ordered = good_statement();
-    ordered.terms.order = Some(Order::parse("buy 1 alpha:BTC-28AUG26-70000-C @ 0.02 fee 0.0003", &world().universe).unwrap());
+    ordered.terms.order =
+        Some(Order::parse("buy 1 alpha:BTC-28AUG26-70000-C @ 0.02 fee 0.0003", &world().universe).unwrap());
     ordered.replaces = Some(Digest([8; 32]));
     let file = Item::decode(&bundle(vec![ordered]).to_bytes());
     let mutants = file.mutants();
     assert!(mutants.len() > 50);
     for (path, mutant) in mutants {
         let error = refusal_in(&world().context(), &mutant.encode());
-        assert!(!matches!(error, VerifyError::Proof(_)), "{path:?} is bound by nothing: {error}");
+        assert!(
+            !matches!(error, VerifyError::Proof(_)),
+            "{path:?} is bound by nothing: {error}"
+        );
     }
 }
 
@@ -118,7 +144,13 @@ fn proof_with_a_changed_byte_is_refused_by_the_subjects_signature() {
     let mut changed = good();
     changed.proof[0] ^= 1;
     let error = refusal(&changed);
-    assert!(matches!(error, VerifyError::SubjectSignature { statement: 0, error: SignatureError::Wrong { .. } }));
+    assert!(matches!(
+        error,
+        VerifyError::SubjectSignature {
+            statement: 0,
+            error: SignatureError::Wrong { .. }
+        }
+    ));
     assert_eq!(error.exit_code(), exit::PROOF);
 }
 
@@ -131,7 +163,10 @@ fn attestation_with_a_wrong_signature_is_refused() {
     let wrong = crate::SignedAttestation::from_parts(first.payload().to_vec(), first.key(), signature).unwrap();
     forged.statements[0].statement.attestations[0] = wrong;
     let error = refusal(&forged);
-    assert!(matches!(&error, VerifyError::AttestationSignature { place, .. } if place.venue == "alpha"), "{error}");
+    assert!(
+        matches!(&error, VerifyError::AttestationSignature { place, .. } if place.venue == "alpha"),
+        "{error}"
+    );
     assert_eq!(error.exit_code(), exit::PROOF);
 }
 
@@ -146,13 +181,22 @@ fn subject_that_did_not_sign_and_signer_that_is_no_subject_are_refused() {
     };
     assert!(matches!(refused(Vec::clear), VerifyError::Signers { statement: 0, found, .. } if found.is_empty()));
     assert!(matches!(refused(|s| s.push(s[0].clone())), VerifyError::Signers { .. }));
-    assert!(matches!(refused(|s| s[0].subject = public("a")), VerifyError::Signers { .. }));
-    assert!(matches!(refused(|s| s[0].signature[5] ^= 1), VerifyError::SubjectSignature { .. }));
+    assert!(matches!(
+        refused(|s| s[0].subject = public("a")),
+        VerifyError::Signers { .. }
+    ));
+    assert!(matches!(
+        refused(|s| s[0].signature[5] ^= 1),
+        VerifyError::SubjectSignature { .. }
+    ));
     let two = bundle(vec![statement(vec![
         attestation("alpha", "one", |a| a.subject = public("a")),
         attestation("beta", "two", |a| a.subject = public("b")),
     ])]);
-    for change in [|s: &mut Vec<SubjectSignature>| drop(s.pop()), |s| s.reverse()] {
+    for change in [
+        |s: &mut Vec<SubjectSignature>| drop(s.pop()),
+        |s: &mut Vec<SubjectSignature>| s.reverse(),
+    ] {
         let mut bundle = two.clone();
         change(&mut bundle.statements[0].signatures);
         assert!(matches!(refusal(&bundle), VerifyError::Signers { .. }));
@@ -163,19 +207,42 @@ fn subject_that_did_not_sign_and_signer_that_is_no_subject_are_refused() {
 fn statement_signed_for_another_snapshot_model_or_universe_is_refused() {
     let bytes = good().to_bytes();
     let check = |universe: &Universe, snapshot: &Snapshot, model: &Model| {
-        check_bundle(&Context { universe, snapshot, model, parameters: parameters() }, &bytes, now()).unwrap_err()
+        check_bundle(
+            &Context {
+                universe,
+                snapshot,
+                model,
+                parameters: parameters(),
+            },
+            &bytes,
+            now(),
+        )
+        .unwrap_err()
     };
-    let World { universe, snapshot, model } = world();
+    let World {
+        universe,
+        snapshot,
+        model,
+    } = world();
     assert!(is_of_the_proof(&check(universe, snapshot, model)));
     let mut other = snapshot.clone();
     other.provenance.source.push('x');
-    assert!(matches!(check(universe, &other, model), VerifyError::SubjectSignature { .. }));
+    assert!(matches!(
+        check(universe, &other, model),
+        VerifyError::SubjectSignature { .. }
+    ));
     let other = Model::preset("deribit-pm").unwrap();
-    assert!(matches!(check(universe, snapshot, &other), VerifyError::SubjectSignature { .. }));
+    assert!(matches!(
+        check(universe, snapshot, &other),
+        VerifyError::SubjectSignature { .. }
+    ));
     let mut file = universe.to_file();
     file.venues[2].lines.pop();
     let other = Universe::from_file(&file).unwrap();
-    assert!(matches!(check(&other, snapshot, model), VerifyError::Facts(FactRefusal::Universe { .. })));
+    assert!(matches!(
+        check(&other, snapshot, model),
+        VerifyError::Facts(FactRefusal::Universe { .. })
+    ));
 }
 
 #[test]
@@ -204,7 +271,10 @@ fn facts_come_before_policy_and_policy_before_signatures() {
             (refusal(&bad), exit::PROOF)
         },
     ];
-    assert!(matches!(order[0].0, VerifyError::Facts(FactRefusal::EmptyWindow { .. })));
+    assert!(matches!(
+        order[0].0,
+        VerifyError::Facts(FactRefusal::EmptyWindow { .. })
+    ));
     assert!(matches!(order[1].0, VerifyError::Policy(PolicyRefusal::Nonce { .. })));
     assert!(matches!(order[2].0, VerifyError::AttestationSignature { .. }));
     assert!(matches!(order[3].0, VerifyError::Signers { .. }));
@@ -231,15 +301,23 @@ fn bytes_that_do_not_decode_are_an_error_of_the_file_and_a_bad_point_one_of_the_
     assert_eq!(refusal_in(&world().context(), &trailing).exit_code(), exit::USAGE);
     // The identity in place of a commitment.
     let bytes = good().to_bytes();
-    let at = bytes.windows(32).position(|window| window == point(1).to_bytes()).unwrap();
+    let at = bytes
+        .windows(32)
+        .position(|window| window == point(1).to_bytes())
+        .unwrap();
     let identity = [&bytes[..at], &[0; 32], &bytes[at + 32..]].concat();
     assert_eq!(refusal_in(&world().context(), &identity).exit_code(), exit::PROOF);
 }
 
 #[test]
 fn attested_points_stand_in_the_columns_of_their_own_venue() {
-    let accounts = ["one", "two"].map(|account| attestation("beta", account, |a| a.points = vec![point(account.len() as u64)]));
-    let statement = statement(vec![accounts[0].clone(), accounts[1].clone(), attestation("gamma", "three", |_| {})]);
+    let accounts =
+        ["one", "two"].map(|account| attestation("beta", account, |a| a.points = vec![point(account.len() as u64)]));
+    let statement = statement(vec![
+        accounts[0].clone(),
+        accounts[1].clone(),
+        attestation("gamma", "three", |_| {}),
+    ]);
     let prepared = world().context().prepare(&[&statement]).unwrap();
     let columns: Vec<usize> = prepared[0].attested.iter().map(Vec::len).collect();
     // Alpha has no account, beta two in its one column, gamma one in each of its two.
@@ -252,7 +330,10 @@ fn attested_points_stand_in_the_columns_of_their_own_venue() {
 fn statements_of_the_same_terms_share_a_program_and_others_do_not() {
     let mut maintenance = good_statement();
     maintenance.terms.level = Level::Maintenance;
-    let prepared = world().context().prepare(&[&good_statement(), &good_statement(), &maintenance]).unwrap();
+    let prepared = world()
+        .context()
+        .prepare(&[&good_statement(), &good_statement(), &maintenance])
+        .unwrap();
     assert!(Arc::ptr_eq(&prepared[0].program, &prepared[1].program));
     assert!(!Arc::ptr_eq(&prepared[0].program, &prepared[2].program));
     assert_eq!(prepared[0].digest, prepared[1].digest);

@@ -24,14 +24,27 @@ pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
     let chars = parameters.name.chars().count();
     if chars == 0 || chars > MAX_NAME_CHARS {
         let value = format!("{chars} characters long");
-        return Err(ModelError::Value { field: "name".into(), value, bound: "1 to 64 characters" });
+        return Err(ModelError::Value {
+            field: "name".into(),
+            value,
+            bound: "1 to 64 characters",
+        });
     }
     let numeraire = &parameters.numeraire;
     if numeraire != "USD" && !parameters.assets.contains_key(numeraire) {
-        return Err(ModelError::Unknown { field: "numeraire".into(), name: numeraire.clone(), among: "assets" });
+        return Err(ModelError::Unknown {
+            field: "numeraire".into(),
+            name: numeraire.clone(),
+            among: "assets",
+        });
     }
     at_most("levels.initial", parameters.levels.initial, MAX_FACTOR, "0 to 100")?;
-    at_most("levels.maintenance", parameters.levels.maintenance, MAX_FACTOR, "0 to 100")?;
+    at_most(
+        "levels.maintenance",
+        parameters.levels.maintenance,
+        MAX_FACTOR,
+        "0 to 100",
+    )?;
     for (name, asset) in &parameters.assets {
         let field = |part: &str| format!("assets.{name}.{part}");
         at_most(&field("haircut"), asset.haircut, Decimal::ONE, "0 to 1")?;
@@ -47,13 +60,22 @@ pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
     }
     let mut total = 0_usize;
     for (name, underlying) in &parameters.underlyings {
-        total = total.saturating_add(check_underlying(parameters, &format!("underlyings.{name}"), underlying)?);
+        total = total.saturating_add(check_underlying(
+            parameters,
+            &format!("underlyings.{name}"),
+            underlying,
+        )?);
     }
     if parameters.underlyings.is_empty() {
         return Err(count("underlyings", 0, "underlyings", "at least 1".into()));
     }
     if total > MAX_ROWS {
-        return Err(count("underlyings", total, "rows in all", format!("at most {MAX_ROWS}")));
+        return Err(count(
+            "underlyings",
+            total,
+            "rows in all",
+            format!("at most {MAX_ROWS}"),
+        ));
     }
     let mut grouped = BTreeSet::new();
     for (index, group) in parameters.groups.iter().enumerate() {
@@ -79,17 +101,40 @@ fn check_grid(field: &str, rows: &[Scenario]) -> Result<(), ModelError> {
 }
 
 /// The number of its rows.
-fn check_underlying(parameters: &Parameters, place: &str, underlying: &UnderlyingParameters) -> Result<usize, ModelError> {
+fn check_underlying(
+    parameters: &Parameters,
+    place: &str,
+    underlying: &UnderlyingParameters,
+) -> Result<usize, ModelError> {
     let field = |part: &str| format!("{place}.{part}");
     let Some(rows) = parameters.grids.get(&underlying.grid) else {
-        return Err(ModelError::Unknown { field: field("grid"), name: underlying.grid.clone(), among: "grids" });
+        return Err(ModelError::Unknown {
+            field: field("grid"),
+            name: underlying.grid.clone(),
+            among: "grids",
+        });
     };
     let volatility = &underlying.volatility;
     at_most(&field("volatility.up"), volatility.up, MAX_FACTOR, "0 to 100")?;
     at_most(&field("volatility.down"), volatility.down, MAX_FACTOR, "0 to 100")?;
-    at_most(&field("volatility.short_power"), volatility.short_power, MAX_POWER, "0 to 4")?;
-    at_most(&field("volatility.long_power"), volatility.long_power, MAX_POWER, "0 to 4")?;
-    at_most(&field("volatility.up_floor"), volatility.up_floor, MAX_FACTOR, "0 to 100")?;
+    at_most(
+        &field("volatility.short_power"),
+        volatility.short_power,
+        MAX_POWER,
+        "0 to 4",
+    )?;
+    at_most(
+        &field("volatility.long_power"),
+        volatility.long_power,
+        MAX_POWER,
+        "0 to 4",
+    )?;
+    at_most(
+        &field("volatility.up_floor"),
+        volatility.up_floor,
+        MAX_FACTOR,
+        "0 to 100",
+    )?;
     let floor = volatility.tenor_floor_days;
     if floor < Decimal::new(1, 3) || floor > MAX_TENOR_FLOOR {
         return Err(value(field("volatility.tenor_floor_days"), floor, "0.001 to 3650"));
@@ -102,10 +147,20 @@ fn check_underlying(parameters: &Parameters, place: &str, underlying: &Underlyin
         at_most(&field("roll.annual_move"), roll.annual_move, MAX_ANNUAL_MOVE, "0 to 10")?;
         at_most(&field("roll.least"), roll.least, MAX_FACTOR, "0 to 100")?;
     }
-    at_most(&field("short_option_minimum"), underlying.short_option_minimum, MAX_FACTOR, "0 to 100")?;
+    at_most(
+        &field("short_option_minimum"),
+        underlying.short_option_minimum,
+        MAX_FACTOR,
+        "0 to 100",
+    )?;
     at_most(&field("option_fee"), underlying.option_fee, MAX_FACTOR, "0 to 100")?;
     at_most(&field("future_fee"), underlying.future_fee, MAX_FACTOR, "0 to 100")?;
-    at_most(&field("funding_intervals"), underlying.funding_intervals, MAX_CAP, "0 to 1000000000000")?;
+    at_most(
+        &field("funding_intervals"),
+        underlying.funding_intervals,
+        MAX_CAP,
+        "0 to 1000000000000",
+    )?;
     Ok(rows.len())
 }
 
@@ -117,30 +172,61 @@ fn check_group<'a>(
 ) -> Result<(), ModelError> {
     let field = format!("{place}.underlyings");
     if group.underlyings.len() < 2 {
-        return Err(count(&field, group.underlyings.len(), "underlyings", "at least 2".into()));
+        return Err(count(
+            &field,
+            group.underlyings.len(),
+            "underlyings",
+            "at least 2".into(),
+        ));
     }
     let mut rows = None;
     for name in &group.underlyings {
         let underlying = known_underlying(parameters, &field, name)?;
         if !grouped.insert(name) {
-            return Err(ModelError::Duplicate { field, name: name.clone() });
+            return Err(ModelError::Duplicate {
+                field,
+                name: name.clone(),
+            });
         }
         let own = parameters.grids.get(&underlying.grid).map_or(0, Vec::len);
         let expected = *rows.get_or_insert(own);
         if own != expected {
             let field = format!("grids.{}", underlying.grid);
-            return Err(count(&field, own, "rows", format!("{expected}, as many as the others of its group")));
+            return Err(count(
+                &field,
+                own,
+                "rows",
+                format!("{expected}, as many as the others of its group"),
+            ));
         }
     }
-    at_most(&format!("{place}.gain_factor"), group.gain_factor, Decimal::ONE, "0 to 1")?;
+    at_most(
+        &format!("{place}.gain_factor"),
+        group.gain_factor,
+        Decimal::ONE,
+        "0 to 1",
+    )?;
     if let Some(cap) = group.gain_cap {
-        at_most(&format!("{place}.gain_cap"), cap, MAX_CAP, "0 to 1000000000000 units of the numéraire")?;
+        at_most(
+            &format!("{place}.gain_cap"),
+            cap,
+            MAX_CAP,
+            "0 to 1000000000000 units of the numéraire",
+        )?;
     }
     Ok(())
 }
 
-fn known_underlying<'a>(parameters: &'a Parameters, field: &str, name: &str) -> Result<&'a UnderlyingParameters, ModelError> {
-    let unknown = || ModelError::Unknown { field: field.to_owned(), name: name.to_owned(), among: "underlyings" };
+fn known_underlying<'a>(
+    parameters: &'a Parameters,
+    field: &str,
+    name: &str,
+) -> Result<&'a UnderlyingParameters, ModelError> {
+    let unknown = || ModelError::Unknown {
+        field: field.to_owned(),
+        name: name.to_owned(),
+        among: "underlyings",
+    };
     parameters.underlyings.get(name).ok_or_else(unknown)
 }
 
@@ -152,9 +238,18 @@ fn at_most(field: &str, number: Decimal, most: Decimal, bound: &'static str) -> 
 }
 
 fn value(field: String, value: Decimal, bound: &'static str) -> ModelError {
-    ModelError::Value { field, value: value.to_string(), bound }
+    ModelError::Value {
+        field,
+        value: value.to_string(),
+        bound,
+    }
 }
 
 fn count(field: &str, count: usize, what: &'static str, bound: String) -> ModelError {
-    ModelError::Count { field: field.to_owned(), count, what, bound }
+    ModelError::Count {
+        field: field.to_owned(),
+        count,
+        what,
+        bound,
+    }
 }

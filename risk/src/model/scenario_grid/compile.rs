@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
-use zkmargin_program::{BuildError, Builder, Header, Linear, Lower, NonNegative, NumberError, Program, Ratio, Real, Upper};
+use zkmargin_program::{
+    BuildError, Builder, Header, Linear, Lower, NonNegative, NumberError, Program, Ratio, Real, Upper,
+};
 
 use crate::collateral::{self, CollateralError, Holding};
 use crate::market::{Snapshot, SnapshotError};
@@ -103,8 +105,22 @@ struct Compiler<'a> {
     assets: Vec<(&'a Holding<'a>, Factor, Decimal, Option<Decimal>)>,
 }
 
+/// An underlying of a group, by name.
+type Member<'d, 'a> = (&'a str, &'d Desk<'a>);
+
+/// What of gains counts in a group of two or more.
+#[derive(Copy, Clone)]
+struct Gains {
+    factor: Decimal,
+    cap: Option<Decimal>,
+}
+
 fn unit_exponent(parameters: &Parameters) -> i32 {
-    if parameters.numeraire == "USD" { USD_UNIT_EXPONENT } else { COIN_UNIT_EXPONENT }
+    if parameters.numeraire == "USD" {
+        USD_UNIT_EXPONENT
+    } else {
+        COIN_UNIT_EXPONENT
+    }
 }
 
 impl<'a> Compiler<'a> {
@@ -133,14 +149,17 @@ impl<'a> Compiler<'a> {
             assets.push((holding, per_coin, asset.haircut, asset.cap));
             if let Some(underlying) = &asset.underlying {
                 let whole = parameters.collateral_in_scenarios;
-                moving.entry(underlying).or_default().push(Moving { holding, per_coin, whole });
+                moving.entry(underlying).or_default().push(Moving {
+                    holding,
+                    per_coin,
+                    whole,
+                });
             }
         }
         let mut desks = BTreeMap::new();
         for (name, underlying) in &parameters.underlyings {
             // An underlying without a market has no instrument that counts, and nothing that moves with it.
-            let (Some(market), Some(rows)) =
-                (snapshot.underlyings.get(name), parameters.grids.get(&underlying.grid))
+            let (Some(market), Some(rows)) = (snapshot.underlyings.get(name), parameters.grids.get(&underlying.grid))
             else {
                 continue;
             };
@@ -153,13 +172,22 @@ impl<'a> Compiler<'a> {
                 instruments: coverage.instruments.get(name.as_str()).cloned().unwrap_or_default(),
                 moving: moving.remove(name.as_str()).unwrap_or_default(),
             };
-            desks.insert(name.as_str(), Desk::new(facts, |asset| collateral::price(snapshot, asset))?);
+            desks.insert(
+                name.as_str(),
+                Desk::new(facts, |asset| collateral::price(snapshot, asset))?,
+            );
         }
         let level = match terms.level {
             Level::Initial => parameters.levels.initial,
             Level::Maintenance => parameters.levels.maintenance,
         };
-        Ok(Compiler { parameters, terms, level: ratio(level)?, desks, assets })
+        Ok(Compiler {
+            parameters,
+            terms,
+            level: ratio(level)?,
+            desks,
+            assets,
+        })
     }
 
     fn header(&self) -> Header {
@@ -202,9 +230,9 @@ impl<'a> Compiler<'a> {
         Ok(parts.into_iter().fold(requirement, |sum, part| sum + part))
     }
 
-    /// The groups, and of those of two or more what of gains counts: `gain_factor` and `gain_cap`. A group of which one underlying
-    /// alone has a market is a group of one.
-    fn groups(&self) -> Vec<(Vec<(&'a str, &Desk<'a>)>, Option<(Decimal, Option<Decimal>)>)> {
+    /// The groups. One of which one underlying alone has a market is a group of one: without another's losses, what a
+    /// gain offsets is the same.
+    fn groups(&self) -> Vec<(Vec<Member<'_, 'a>>, Option<Gains>)> {
         let mut single: BTreeMap<&'a str, &Desk<'a>> = self.desks.iter().map(|(name, desk)| (*name, desk)).collect();
         let mut groups = Vec::new();
         for group in &self.parameters.groups {
@@ -216,7 +244,13 @@ impl<'a> Compiler<'a> {
             match members.len() {
                 0 => {}
                 1 => groups.push((members, None)),
-                _ => groups.push((members, Some((group.gain_factor, group.gain_cap)))),
+                _ => groups.push((
+                    members,
+                    Some(Gains {
+                        factor: group.gain_factor,
+                        cap: group.gain_cap,
+                    }),
+                )),
             }
         }
         groups.extend(single.into_iter().map(|member| (vec![member], None)));
@@ -227,15 +261,17 @@ impl<'a> Compiler<'a> {
     fn body(
         &self,
         builder: &mut Builder,
-        members: &[(&'a str, &Desk<'a>)],
-        gains: Option<(Decimal, Option<Decimal>)>,
+        members: &[Member<'_, 'a>],
+        gains: Option<Gains>,
     ) -> Result<Upper, CompileError> {
         let mut items = Vec::new();
         let rows = members.iter().map(|(_, desk)| desk.rows()).max().unwrap_or(0);
         for row in 0..rows {
             let mut contributions = Vec::new();
             for (name, desk) in members {
-                let Some(profit) = desk.profit(row, self.level)? else { continue };
+                let Some(profit) = desk.profit(row, self.level)? else {
+                    continue;
+                };
                 contributions.push(match gains {
                     None => builder.lower(&profit)?,
                     Some(gains) => self.offset(builder, name, profit, gains)?,
@@ -253,24 +289,22 @@ impl<'a> Compiler<'a> {
     }
 
     /// `factor(level) · κ_g(profit)`, from `factor(level) · profit`.
-    fn offset(
-        &self,
-        builder: &mut Builder,
-        name: &str,
-        profit: Linear,
-        (gain_factor, gain_cap): (Decimal, Option<Decimal>),
-    ) -> Result<Lower, CompileError> {
+    fn offset(&self, builder: &mut Builder, name: &str, profit: Linear, gains: Gains) -> Result<Lower, CompileError> {
         let mut pieces = Vec::new();
-        if gain_factor < Decimal::ONE {
+        if gains.factor < Decimal::ONE {
             pieces.push(builder.lower(&profit)?);
         }
         let name = format!("gain of {name} that offsets");
-        if gain_factor.is_zero() {
+        if gains.factor.is_zero() {
             return Ok(builder.min_non_positive(&name, pieces)?);
         }
-        let part = if gain_factor == Decimal::ONE { profit } else { profit.scale(ratio(gain_factor)?) };
+        let part = if gains.factor == Decimal::ONE {
+            profit
+        } else {
+            profit.scale(ratio(gains.factor)?)
+        };
         pieces.push(builder.lower(&part)?);
-        if let Some(cap) = gain_cap {
+        if let Some(cap) = gains.cap {
             let units = self.units_of_numeraire().times(ratio(cap)?)?.times(self.level)?;
             pieces.push(builder.lower(&Linear::constant(units.real()?))?);
         }
@@ -286,13 +320,16 @@ impl<'a> Compiler<'a> {
     fn floors(
         &self,
         builder: &mut Builder,
-        members: &[(&'a str, &Desk<'a>)],
+        members: &[Member<'_, 'a>],
         items: &mut Vec<Upper>,
     ) -> Result<(), CompileError> {
         let mut minimum = None;
         let mut provisions = Vec::new();
         for (name, desk) in members {
-            provisions.extend(desk.delta_provision(self.level)?.map(|(net, gross)| (*name, net, gross)));
+            provisions.extend(
+                desk.delta_provision(self.level)?
+                    .map(|(net, gross)| (*name, net, gross)),
+            );
             if let Some(form) = desk.short_options(self.level)? {
                 *minimum.get_or_insert_with(Linear::zero) += form;
             }
@@ -326,8 +363,15 @@ impl<'a> Compiler<'a> {
         let units_of_one = 10_u128.pow(unit_exponent(self.parameters).unsigned_abs());
         let bound = u64::try_from((1_u128 << (VALUE_BITS - EXCESS_MARGIN_BITS)) / units_of_one).unwrap_or(u64::MAX);
         let excess = self.terms.excess;
-        let too_large = || CompileError::Excess { excess, numeraire: self.parameters.numeraire.clone(), bound };
-        let whole = i64::try_from(excess).ok().filter(|_| excess <= bound).ok_or_else(too_large)?;
+        let too_large = || CompileError::Excess {
+            excess,
+            numeraire: self.parameters.numeraire.clone(),
+            bound,
+        };
+        let whole = i64::try_from(excess)
+            .ok()
+            .filter(|_| excess <= bound)
+            .ok_or_else(too_large)?;
         let units = Real::from_integer(whole)
             .checked_mul(Ratio::from_decimal(1, -unit_exponent(self.parameters))?)?
             .checked_mul(Ratio::from(i64::from(d)))?;
@@ -338,8 +382,8 @@ impl<'a> Compiler<'a> {
     }
 }
 
-/// `|form| = form + 2 max(-form, 0)`: the first part is added to `linear`, the second is returned. One row and one variable with its
-/// slack, where `|form| >= form`, `|form| >= -form` takes two rows.
+/// `|form| = form + 2 max(-form, 0)`: the first part is added to `linear`, the second is returned. One row and one
+/// variable with its slack, where `|form| >= form`, `|form| >= -form` takes two rows.
 fn magnitude(builder: &mut Builder, name: &str, form: Linear, linear: &mut Linear) -> Result<Upper, CompileError> {
     let opposite = builder.lower(&form)?;
     *linear += form;

@@ -1,6 +1,6 @@
 //! Which instruments and assets of a universe count under a model and a snapshot, and which legs are proven empty.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use zkmargin_program::LegId;
 
@@ -72,12 +72,19 @@ impl<'a> Coverage<'a> {
             empty: Vec::new(),
             uncounted: Vec::new(),
         };
-        for (venue, instrument) in universe.instruments() {
-            match instrument_counts(parameters, snapshot, venue, instrument) {
-                Ok(()) => coverage.instruments.entry(&instrument.underlying).or_default().push(instrument),
-                Err(why) => {
-                    coverage.empty.extend([instrument.long, instrument.short]);
-                    coverage.note(venue, instrument.name.clone(), why);
+        for venue in universe.venues() {
+            let assets = Assets::of(parameters, snapshot, venue);
+            for instrument in venue.instruments() {
+                match instrument_counts(parameters, snapshot, &assets, instrument) {
+                    Ok(()) => coverage
+                        .instruments
+                        .entry(&instrument.underlying)
+                        .or_default()
+                        .push(instrument),
+                    Err(why) => {
+                        coverage.empty.extend([instrument.long, instrument.short]);
+                        coverage.note(venue, instrument.name.clone(), why);
+                    }
                 }
             }
         }
@@ -86,7 +93,9 @@ impl<'a> Coverage<'a> {
                 Ok(()) => coverage.holdings.entry(&asset.name).or_default().lines.push(asset),
                 Err(why) => {
                     let carry = asset.carry.iter().flat_map(|pair| [pair.first, pair.second]);
-                    coverage.empty.extend([asset.debt].into_iter().chain(carry).chain(asset.reserve));
+                    coverage
+                        .empty
+                        .extend([asset.debt].into_iter().chain(carry).chain(asset.reserve));
                     coverage.note(venue, asset.label(), why);
                 }
             }
@@ -96,7 +105,11 @@ impl<'a> Coverage<'a> {
     }
 
     fn note(&mut self, venue: &Venue, line: String, why: Why) {
-        self.uncounted.push(Uncounted { venue: venue.name.clone(), line, why });
+        self.uncounted.push(Uncounted {
+            venue: venue.name.clone(),
+            line,
+            why,
+        });
     }
 }
 
@@ -112,23 +125,53 @@ fn asset_counts(parameters: &Parameters, snapshot: &Snapshot, asset: &Asset) -> 
     if !parameters.assets.contains_key(&asset.name) {
         return Err(Why::Asset);
     }
-    collateral::price(snapshot, &asset.name).map(|_| ()).ok_or(Why::AssetPrice)
+    collateral::price(snapshot, &asset.name)
+        .map(|_| ())
+        .ok_or(Why::AssetPrice)
+}
+
+/// What the assets of one venue say about its instruments, looked up once and not per instrument.
+struct Assets<'a> {
+    /// Instruments with an isolated position.
+    isolated: BTreeSet<&'a str>,
+    /// Assets of cross margin that count.
+    counted: BTreeSet<&'a str>,
+}
+
+impl<'a> Assets<'a> {
+    fn of(parameters: &Parameters, snapshot: &Snapshot, venue: &'a Venue) -> Assets<'a> {
+        let counted = venue
+            .assets()
+            .filter(|asset| asset_counts(parameters, snapshot, asset).is_ok());
+        Assets {
+            isolated: venue.assets().filter_map(|asset| asset.isolated.as_deref()).collect(),
+            counted: counted.map(|asset| asset.name.as_str()).collect(),
+        }
+    }
 }
 
 fn instrument_counts(
     parameters: &Parameters,
     snapshot: &Snapshot,
-    venue: &Venue,
+    assets: &Assets<'_>,
     instrument: &Instrument,
 ) -> Result<(), Why> {
-    let underlying = parameters.underlyings.get(&instrument.underlying).ok_or(Why::Underlying)?;
-    if venue.assets().any(|asset| asset.isolated.as_deref() == Some(&instrument.name)) {
+    let underlying = parameters
+        .underlyings
+        .get(&instrument.underlying)
+        .ok_or(Why::Underlying)?;
+    if assets.isolated.contains(instrument.name.as_str()) {
         return Err(Why::Isolated);
     }
     priced(snapshot, instrument)?;
-    let settlement = venue.settlement_of(instrument).ok_or(Why::Settlement)?;
-    asset_counts(parameters, snapshot, settlement).map_err(|_| Why::Settlement)?;
-    let moves_with = parameters.assets.get(&settlement.name).and_then(|asset| asset.underlying.as_deref());
+    let settlement = &instrument.settlement;
+    if !assets.counted.contains(settlement.as_str()) {
+        return Err(Why::Settlement);
+    }
+    let moves_with = parameters
+        .assets
+        .get(settlement)
+        .and_then(|asset| asset.underlying.as_deref());
     match instrument.style {
         Style::Inverse if moves_with == Some(&instrument.underlying) => Ok(()),
         Style::Linear if moves_with.is_none() && underlying.profit == Profit::Usd => Ok(()),

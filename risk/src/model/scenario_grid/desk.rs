@@ -62,7 +62,15 @@ impl<'a> Desk<'a> {
         facts: Facts<'a>,
         settlement_price: impl Fn(&str) -> Option<Decimal>,
     ) -> Result<Desk<'a>, CompileError> {
-        let Facts { parameters, rows, market, now, units_per_usd, instruments, moving } = facts;
+        let Facts {
+            parameters,
+            rows,
+            market,
+            now,
+            units_per_usd,
+            instruments,
+            moving,
+        } = facts;
         let denomination = match parameters.profit {
             Profit::Coin => Denomination::Coin,
             Profit::Usd => Denomination::Usd,
@@ -80,10 +88,25 @@ impl<'a> Desk<'a> {
             };
             let per_lot = units_per_usd.times(ratio(instrument.lot)?)?.times(ratio(conversion)?)?;
             // What the table cannot price does not count, and is not among the instruments.
-            let Some(values) = table.get(instrument.long).cloned() else { continue };
-            positions.push(Position { instrument, per_lot, mark: per_lot.enclose(values.mark)?, values });
+            let Some(values) = table.get(instrument.long).cloned() else {
+                continue;
+            };
+            positions.push(Position {
+                instrument,
+                per_lot,
+                mark: per_lot.enclose(values.mark)?,
+                values,
+            });
         }
-        Ok(Desk { parameters, market, now, rows, units_per_usd, positions, moving })
+        Ok(Desk {
+            parameters,
+            market,
+            now,
+            rows,
+            units_per_usd,
+            positions,
+            moving,
+        })
     }
 
     /// Number of rows of its grid.
@@ -108,9 +131,15 @@ impl<'a> Desk<'a> {
         let weight = ratio(scenario.weight)?.checked_mul(factor)?;
         let mut form = Linear::zero();
         for position in &self.positions {
-            let Some(shocked) = position.values.shocked.get(row) else { continue };
+            let Some(shocked) = position.values.shocked.get(row) else {
+                continue;
+            };
             let gain = position.per_lot.enclose(*shocked)?.checked_sub(position.mark)?;
-            let gain = if weight == Ratio::ONE { gain } else { gain.checked_mul(weight)? };
+            let gain = if weight == Ratio::ONE {
+                gain
+            } else {
+                gain.checked_mul(weight)?
+            };
             if gain != Real::ZERO {
                 form.add_leg(position.instrument.long, gain);
                 form.add_leg(position.instrument.short, gain.checked_neg()?);
@@ -132,14 +161,19 @@ impl<'a> Desk<'a> {
 
     /// `I_u / p_M · part` in units, of each lot of an instrument.
     fn part_of_index(&self, instrument: &Instrument, part: Ratio) -> Result<Factor, CompileError> {
-        let notional = self.units_per_usd.times(ratio(instrument.lot)?)?.times(ratio(self.market.index)?)?;
+        let notional = self
+            .units_per_usd
+            .times(ratio(instrument.lot)?)?
+            .times(ratio(self.market.index)?)?;
         Ok(notional.times(part)?)
     }
 
-    /// The two parts of `factor · (I_u / p_M) (net |Δ_u| + gross Γ_u)`: the form whose magnitude the first is, and the second. `None` if both
-    /// factors are 0.
+    /// The two parts of `factor · (I_u / p_M) (net |Δ_u| + gross Γ_u)`: the form whose magnitude the first is, and the
+    /// second. `None` if both factors are 0.
     pub(super) fn delta_provision(&self, factor: Ratio) -> Result<Option<(Linear, Linear)>, CompileError> {
-        let Some(DeltaProvision { net, gross }) = self.parameters.delta_provision else { return Ok(None) };
+        let Some(DeltaProvision { net, gross }) = self.parameters.delta_provision else {
+            return Ok(None);
+        };
         if net.is_zero() && gross.is_zero() {
             return Ok(None);
         }
@@ -167,7 +201,9 @@ impl<'a> Desk<'a> {
         let mut form = Linear::zero();
         for Position { instrument, .. } in &self.positions {
             if let Kind::Option { .. } = instrument.kind {
-                let part = ratio(minimum)?.checked_mul(factor)?.checked_mul(ratio(instrument.contract)?)?;
+                let part = ratio(minimum)?
+                    .checked_mul(factor)?
+                    .checked_mul(ratio(instrument.contract)?)?;
                 form.add_leg(instrument.short, self.part_of_index(instrument, part)?.real()?);
             }
         }
@@ -176,7 +212,9 @@ impl<'a> Desk<'a> {
 
     /// The forms whose magnitudes add up to `factor · roll_u`, one per expiry and one for the perpetuals.
     pub(super) fn roll(&self, factor: Ratio) -> Result<Vec<Linear>, CompileError> {
-        let Some(Roll { annual_move, least }) = self.parameters.roll else { return Ok(Vec::new()) };
+        let Some(Roll { annual_move, least }) = self.parameters.roll else {
+            return Ok(Vec::new());
+        };
         let (annual_move, least) = (to_f64(annual_move), to_f64(least));
         let mut buckets: std::collections::BTreeMap<Option<Instant>, Linear> = std::collections::BTreeMap::new();
         for Position { instrument, values, .. } in &self.positions {
@@ -192,8 +230,17 @@ impl<'a> Desk<'a> {
 
     /// Adds `fees_u + funding_u`.
     pub(super) fn add_provisions(&self, form: &mut Linear) -> Result<(), CompileError> {
-        let UnderlyingParameters { option_fee, future_fee, funding_intervals, .. } = *self.parameters;
-        let funding = self.market.perpetual.as_ref().map_or(Decimal::ZERO, |perpetual| perpetual.funding);
+        let UnderlyingParameters {
+            option_fee,
+            future_fee,
+            funding_intervals,
+            ..
+        } = *self.parameters;
+        let funding = self
+            .market
+            .perpetual
+            .as_ref()
+            .map_or(Decimal::ZERO, |perpetual| perpetual.funding);
         let funding = ratio(funding)?.checked_mul(ratio(funding_intervals)?)?;
         for Position { instrument, values, .. } in &self.positions {
             let mut add = |leg, coins: f64, part: Ratio| -> Result<(), CompileError> {

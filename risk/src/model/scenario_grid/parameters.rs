@@ -1,20 +1,21 @@
 //! The parameter file of a scenario grid, and the rule that it parametrizes.
 //!
-//! This page is the model. Two people who implement it from these words get the same figures: nothing below rounds, every
-//! number of a file is an exact decimal, and the only binary floats are the four tables of [`crate::valuation`] named in
-//! "Tables", each entry of which is read as the exact dyadic rational it is.
+//! This page is the model. Two people who implement it from these words get the same figures: nothing below rounds,
+//! every number of a file is an exact decimal, and the only binary floats are the four tables of [`crate::valuation`]
+//! named in "Tables", each entry of which is read as the exact dyadic rational it is.
 //!
 //! # Facts
 //! - `t0` is the snapshot's instant, `I_u > 0` the index of underlying `u` in USD.
-//! - `p_a` is the USD price of asset `a`: the snapshot's own price of the asset if it has one, else the index of the underlying
-//!   whose name is `a`, else none.
-//! - `p_M` is the USD price of the [numéraire](Parameters::numeraire): 1 where that is `USD`, else the price of that asset by the
-//!   same rule (no price is an error).
-//! - An instrument `i` has `L_i` lots long and `S_i` lots short, `l_i` contracts in a lot and `k_i` as its contract size.
-//!   `q_i = l_i (L_i - S_i)` contracts are held net, `g_i = l_i (L_i + S_i)` gross. Several listings of one instrument are
-//!   several instruments.
-//! - An asset `a` has, in coins (lots × coins per lot) and summed over every venue at which it is listed for cross margin: balance
-//!   `B_a`, debt `D_a`, reserve `G_a`, and carry `K_a` = carry credit - carry debit. What an asset lacks is 0.
+//! - `p_a` is the USD price of asset `a`: the snapshot's own price of the asset if it has one, else the index of the
+//!   underlying whose name is `a`, else none.
+//! - `p_M` is the USD price of the [numéraire](Parameters::numeraire): 1 where that is `USD`, else the price of that
+//!   asset by the same rule (no price is an error).
+//! - An instrument `i` has `L_i` lots long and `S_i` lots short, `l_i` contracts in a lot and `k_i` as its contract
+//!   size. `q_i = l_i (L_i - S_i)` contracts are held net, `g_i = l_i (L_i + S_i)` gross. Several listings of one
+//!   instrument are several instruments.
+//! - An asset `a` has, in coins (lots × coins per lot) and summed over every venue at which it is listed for cross
+//!   margin: balance `B_a`, debt `D_a`, reserve `G_a`, and carry `K_a` = carry credit - carry debit. What an asset
+//!   lacks is 0.
 //!
 //! # What counts
 //! An asset **counts** if it is in [`Parameters::assets`], has a price `p_a`, and is listed for cross margin.
@@ -23,34 +24,40 @@
 //! An instrument **counts** if
 //! - its underlying is in [`Parameters::underlyings`] and in the snapshot;
 //! - it is margined across: no asset of its venue is isolated in it;
-//! - the snapshot prices it: an option's expiry, strike and side (call or put), a future's expiry, a perpetual are there;
+//! - the snapshot prices it: an option's expiry, strike and side (call or put), a future's expiry, a perpetual are
+//!   there;
 //! - its settlement asset counts;
-//! - it is inverse and [`AssetParameters::underlying`] of its settlement asset is its own underlying, **or** it is linear, its settlement asset
-//!   has no [`AssetParameters::underlying`], and [`UnderlyingParameters::profit`] of its underlying is [`Profit::Usd`].
+//! - it is inverse and [`AssetParameters::underlying`] of its settlement asset is its own underlying, **or** it is
+//!   linear, its settlement asset has no [`AssetParameters::underlying`], and [`UnderlyingParameters::profit`] of its
+//!   underlying is [`Profit::Usd`].
 //!
-//! Both legs of an instrument that does not count are *proven empty*: an account that holds it has no proof. (An inverse instrument settles in
-//! the coin that its underlying is named after, whose price is the index: universes and snapshots are refused otherwise.)
+//! Both legs of an instrument that does not count are *proven empty*: an account that holds it has no proof. (An
+//! inverse instrument settles in the coin that its underlying is named after, whose price is the index: universes and
+//! snapshots are refused otherwise.)
 //!
 //! # Tables
 //! For each instrument that counts, per contract and for the long side, from [`crate::valuation`]:
-//! - `m_i`, its mark, and `v_i(r)`, its value in row `r` of its underlying's grid, both in the denomination of its underlying's `profit`
-//!   (coins of the underlying, or USD at the row's index, a coin of a linear settlement asset taken as one USD);
+//! - `m_i`, its mark, and `v_i(r)`, its value in row `r` of its underlying's grid, both in the denomination of its
+//!   underlying's `profit` (coins of the underlying, or USD at the row's index, a coin of a linear settlement asset
+//!   taken as one USD);
 //! - `δ_i`, its delta in coins of the underlying;
 //! - `ω_i`, its roll delta: `δ_i` times the roll rate of its expiry (both factors and the product are `f64`).
 //!
-//! `c_i` turns a value of the table into the numéraire, exactly: `I_u / p_M` where `profit` is coin; `1 / p_M` where it is USD and the
-//! instrument inverse; `p_a / p_M` where it is USD and the instrument linear, settled in `a`. So in coin mode the profit of a row is counted in
-//! coins and converted at **today's** index, in USD mode at the **row's** index.
+//! `c_i` turns a value of the table into the numéraire, exactly: `I_u / p_M` where `profit` is coin; `1 / p_M` where it
+//! is USD and the instrument inverse; `p_a / p_M` where it is USD and the instrument linear, settled in `a`. So in coin
+//! mode the profit of a row is counted in coins and converted at **today's** index, in USD mode at the **row's** index.
 //!
 //! # Value
 //! ```text
 //! V = Σ_i c_i m_i q_i  +  Σ_a (p_a / p_M) ( H_a - D_a + K_a - G_a )          i, a over what counts
 //! H_a = (1 - haircut_a) · min(B_a, cap_a)                                    without a cap: (1 - haircut_a) · B_a
 //! ```
-//! The first sum holds options at their mark. A future adds its leg's value to its carry, together its unrealized profit.
+//! The first sum holds options at their mark. A future adds its leg's value to its carry, together its unrealized
+//! profit.
 //!
 //! # Profit of a row
-//! For underlying `u` and row `r` of its grid, with move `x_r` (the index and every forward times `1 + x_r`) and weight `w_r`:
+//! For underlying `u` and row `r` of its grid, with move `x_r` (the index and every forward times `1 + x_r`) and weight
+//! `w_r`:
 //! ```text
 //! Π_{u,r} = w_r · (  Σ_{i on u} c_i ( v_i(r) - m_i ) q_i
 //!                  + Σ_{a with underlying u} (p_a / p_M) · x_r · A_a  )      the second sum only where profit is USD
@@ -60,8 +67,9 @@
 //! In coin mode no collateral moves: a coin is the measure.
 //!
 //! # Groups
-//! Every underlying belongs to one group: those of [`Parameters::groups`], and for each underlying in none of them a group of its own.
-//! Grids of one group have equally many rows, and row `r` of one happens together with row `r` of the others.
+//! Every underlying belongs to one group: those of [`Parameters::groups`], and for each underlying in none of them a
+//! group of its own. Grids of one group have equally many rows, and row `r` of one happens together with row `r` of the
+//! others.
 //! ```text
 //! κ_g(y)  = min( y, gain_factor · y, gain_cap )        in a group of two or more; without a cap, min(y, gain_factor · y)
 //! κ_g(y)  = y                                          in a group of one
@@ -78,26 +86,29 @@
 //! ```
 //!
 //! # Add-ons
-//! With `e` over the expiries of the instruments on `u` that count, options and futures together, and one more bucket for the perpetuals:
+//! With `e` over the expiries of the instruments on `u` that count, options and futures together, and one more bucket
+//! for the perpetuals:
 //! ```text
 //! roll_u    = (I_u / p_M) Σ_e | Σ_{i on u in bucket e} ω_i q_i |
 //! fees_u    = (I_u / p_M) ( option_fee_u Σ_{options i} k_i g_i  +  future_fee_u Σ_{futures, perpetuals i} |δ_i| g_i )
 //! funding_u = (I_u / p_M) · funding_intervals_u · Σ_{perpetuals i} |δ_i| l_i ( max(φ, 0) L_i + max(-φ, 0) S_i )
 //! ```
-//! `φ` is the snapshot's funding rate of the perpetual, per interval of 8 hours, paid by longs where positive. In `roll_u` the rate of an expiry at `T` years is
-//! `max(exp(annual_move · T) - 1, least)`, that of perpetuals `least`; an underlying without `roll` has `roll_u = 0`.
+//! `φ` is the snapshot's funding rate of the perpetual, per interval of 8 hours, paid by longs where positive. In
+//! `roll_u` the rate of an expiry at `T` years is `max(exp(annual_move · T) - 1, least)`, that of perpetuals `least`;
+//! an underlying without `roll` has `roll_u = 0`.
 //!
 //! # Requirement and statement
 //! ```text
 //! R = factor(level) · ( Σ_g body_g + Σ_u roll_u ) + Σ_u ( fees_u + funding_u )
 //! met  ⇔  V - ρ R - e >= 0                             ρ the ratio, e the least excess in units of the numéraire
 //! ```
-//! `factor(level)` is [`Levels::initial`] or [`Levels::maintenance`]. `R` is convex and `V` concave in the legs: every bound that the
-//! program rounds, it rounds against the holder.
+//! `factor(level)` is [`Levels::initial`] or [`Levels::maintenance`]. `R` is convex and `V` concave in the legs: every
+//! bound that the program rounds, it rounds against the holder.
 //!
 //! # Volatility of a row
-//! With `days` from `t0` to the expiry (fraction of 86,400,000 ms), `τ = max(days, tenor_floor_days)` and the exponent `p = short_power` if `days <= 30`,
-//! else `long_power`, all as `f64` ([`crate::scenario`] has the order of operations):
+//! With `days` from `t0` to the expiry (fraction of 86,400,000 ms), `τ = max(days, tenor_floor_days)` and the exponent
+//! `p = short_power` if `days <= 30`, else `long_power`, all as `f64` ([`crate::scenario`] has the order of
+//! operations):
 //! ```text
 //! scale = (30 / τ)^p
 //! up    σ' = max( σ (1 + up · scale), up_floor )
@@ -135,7 +146,8 @@ pub struct Parameters {
     pub assumed: Vec<String>,
     /// What value and requirement are counted in: `USD` (unit 1e-10) or the name of an asset of this file (unit 1e-14).
     pub numeraire: String,
-    /// Whether balances, debts and reserves of an asset with an underlying move with its index in the rows (carry always does).
+    /// Whether balances, debts and reserves of an asset with an underlying move with its index in the rows (carry
+    /// always does).
     pub collateral_in_scenarios: bool,
     /// The factors of the two levels.
     pub levels: Levels,

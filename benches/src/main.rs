@@ -1,0 +1,84 @@
+//! Prints what a proof costs on the shipped chain: `cargo run --release -p zkmargin-benches`.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use cpu_time::ProcessTime;
+use zkmargin_benches::{Case, Chain};
+use zkmargin_circuits::{Parameters, Placement};
+
+/// Measured runs of each figure; one more goes before them and does not count.
+const RUNS: usize = 11;
+
+/// Processor and wall time of one run.
+#[derive(Clone, Copy)]
+struct Cost {
+    cpu: Duration,
+    wall: Duration,
+}
+
+fn main() -> Result<()> {
+    let chain = Chain::shipped()?;
+    let parameters = Parameters::load(chain.universe.k(), None)?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    println!("{threads} processors; medians of {RUNS} runs in milliseconds, CPU (all threads) / wall");
+    println!("RAYON_NUM_THREADS=1 shows the CPU cost without what two threads lose to each other\n");
+
+    println!("| model | legs | equations | shape q+z | compile | prove | verify | proof bytes |");
+    println!("|---|---|---|---|---|---|---|---|");
+    for preset in ["paradex-pm", "deribit-pm"] {
+        let compile = median(|| chain.compile(preset).map(drop))?;
+        let case = Case::new(&parameters, chain.compile(preset)?, chain.book(120))?;
+        let proof = case.prove(&parameters)?;
+        let prove = median(|| case.prove(&parameters).map(drop))?;
+        let verify = median(|| case.verify(&parameters, &proof))?;
+        let placement = Placement::new(case.program())?;
+        println!(
+            "| {preset} | {} | {} | {}+{} | {compile} | {prove} | {verify} | {} |",
+            case.program().layout().legs().len(),
+            case.program().equations().len(),
+            placement.shape().q_columns(),
+            placement.shape().z_columns(),
+            proof.len(),
+        );
+    }
+
+    println!("\n| instruments held (paradex-pm) | prove |");
+    println!("|---|---|");
+    let program = chain.compile("paradex-pm")?;
+    for held in [0, 1, 10, 100, 500, 1_000, usize::MAX] {
+        let case = Case::new(&parameters, program.clone(), chain.book(held))?;
+        let prove = median(|| case.prove(&parameters).map(drop))?;
+        let held = held.min(chain.universe.instruments().count());
+        println!("| {held} | {prove} |");
+    }
+    if let Some(peak) = peak_memory() {
+        println!("\npeak memory of this process: {peak}");
+    }
+    Ok(())
+}
+
+impl std::fmt::Display for Cost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.1} / {:.1}", self.cpu.as_secs_f64() * 1e3, self.wall.as_secs_f64() * 1e3)
+    }
+}
+
+fn median(mut run: impl FnMut() -> Result<()>) -> Result<Cost> {
+    run()?;
+    let mut costs = Vec::with_capacity(RUNS);
+    for _ in 0..RUNS {
+        let (cpu, wall) = (ProcessTime::now(), Instant::now());
+        run()?;
+        costs.push(Cost { cpu: cpu.elapsed(), wall: wall.elapsed() });
+    }
+    costs.sort_by_key(|cost| cost.cpu);
+    Ok(costs[RUNS / 2])
+}
+
+/// The high-water mark of this process's memory, where the system tells.
+fn peak_memory() -> Option<String> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().to_owned())
+}

@@ -1,0 +1,8 @@
+use zkmargin_program::*;
+
+fn model() {
+    struct Mine;
+    impl Side for Mine {}
+}
+
+fn main() {}

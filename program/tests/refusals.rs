@@ -1,0 +1,437 @@
+//! What is refused, by name: models by the builder, books by the witness, forged witnesses by the evaluation.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::*;
+use zkmargin_program::{
+    BuildError, Builder, FormError, Header, LOTS_LIMIT, Layout, LayoutError, Linear, MAX_EQUATIONS, MAX_NAME_BYTES,
+    MAX_TERMS, NegativeFactor, NonNegative, Program, Ratio, Real, Upper, Violation, Witness, WitnessError, WrapAround,
+};
+
+fn simple() -> Program {
+    at_most(builder(8, 3, vec![]), 100, |b| {
+        let (x, y) = (b.upper(&linear(&[1, 2], 0))?, b.upper(&linear(&[3, 1], 0))?);
+        b.max("worst", [x, y])
+    })
+    .unwrap()
+}
+
+#[test]
+fn layouts_that_make_no_sense_are_refused() {
+    let ok = || vec![leg(0), leg(1), leg(48)];
+    let refused = |k, venues: Vec<u16>, legs, pairs| Layout::new(k, venues, legs, pairs).unwrap_err();
+    assert_eq!(refused(5, vec![0], ok(), vec![]), LayoutError::K { k: 5 });
+    assert_eq!(refused(13, vec![0], ok(), vec![]), LayoutError::K { k: 13 });
+    assert_eq!(refused(6, vec![], ok(), vec![]), LayoutError::Columns { columns: 0 });
+    assert_eq!(
+        refused(6, vec![0; 257], ok(), vec![]),
+        LayoutError::Columns { columns: 257 }
+    );
+    assert_eq!(
+        refused(6, vec![1, 0], ok(), vec![]),
+        LayoutError::VenueOrder { column: 1 }
+    );
+    assert_eq!(refused(6, vec![0], vec![], vec![]), LayoutError::NoLeg);
+    assert_eq!(
+        refused(6, vec![0], ok(), vec![]),
+        LayoutError::LegOutOfRange {
+            leg: leg(48),
+            slots: 48
+        }
+    );
+    assert_eq!(
+        refused(6, vec![0], vec![leg(1), leg(1)], vec![]),
+        LayoutError::LegOrder { leg: leg(1) }
+    );
+    assert_eq!(
+        refused(6, vec![0, 0], ok(), vec![pair(0, 2)]),
+        LayoutError::PairLeg { leg: leg(2) }
+    );
+    assert_eq!(
+        refused(6, vec![0, 0], ok(), vec![pair(0, 1), pair(48, 1)]),
+        LayoutError::PairOverlap { leg: leg(1) }
+    );
+    assert_eq!(
+        refused(6, vec![0, 0], ok(), vec![pair(1, 1)]),
+        LayoutError::PairOverlap { leg: leg(1) }
+    );
+    assert_eq!(
+        refused(6, vec![0, 1], ok(), vec![pair(0, 48)]),
+        LayoutError::PairAcrossVenues { pair: pair(0, 48) }
+    );
+    let layout = Layout::new(6, vec![0, 0], ok(), vec![pair(0, 48)]).unwrap();
+    assert_eq!((layout.rows(), layout.columns(), layout.slots()), (48, 2, 96));
+    assert_eq!((layout.column_of(leg(49)), layout.row_of(leg(49))), (1, 1));
+}
+
+#[test]
+fn headers_out_of_range_are_refused() {
+    let refused = |header| Builder::new(layout(1, vec![]), header).unwrap_err();
+    let base = header(80);
+    assert_eq!(
+        refused(Header {
+            numeraire: String::new(),
+            ..base.clone()
+        }),
+        BuildError::Numeraire { bytes: 0 }
+    );
+    assert_eq!(
+        refused(Header {
+            unit_exponent: -31,
+            ..base.clone()
+        }),
+        BuildError::UnitExponent { exponent: -31 }
+    );
+    for bits in [0, 3, 113, u32::MAX] {
+        assert_eq!(
+            refused(Header {
+                value_bits: bits,
+                ..base.clone()
+            }),
+            BuildError::ValueBits { bits }
+        );
+    }
+}
+
+#[test]
+fn a_program_without_a_requirement_is_refused() {
+    assert_eq!(builder(8, 1, vec![]).finish(), Err(BuildError::NoRequirement));
+    let mut b = builder(8, 1, vec![]);
+    let x = b.upper(&linear(&[1], 0)).unwrap();
+    let _ = b.positive_part("unused", x).unwrap();
+    assert_eq!(b.finish(), Err(BuildError::NoRequirement));
+}
+
+#[test]
+fn a_requirement_that_no_book_can_change_is_refused() {
+    for constant in [-1, 1] {
+        let mut b = builder(8, 1, vec![]);
+        let x = b.lower(&linear(&[0], constant)).unwrap();
+        let error = BuildError::ConstantRequirement { name: "x".into() };
+        assert_eq!(b.require_non_negative("x", x), Err(error));
+    }
+}
+
+#[test]
+fn forms_of_two_builders_do_not_mix() {
+    let (mut one, mut other) = (builder(8, 1, vec![]), builder(8, 1, vec![]));
+    let (x, y) = (
+        one.upper(&linear(&[1], 0)).unwrap(),
+        other.upper(&linear(&[1], 0)).unwrap(),
+    );
+    let error = BuildError::Form {
+        name: "max".into(),
+        fault: FormError::OtherBuilder,
+    };
+    assert_eq!(one.max("max", [x.clone(), y.clone()]).unwrap_err(), error);
+    let mut one = builder(8, 1, vec![]);
+    let z = one.upper(&linear(&[1], 0)).unwrap();
+    assert_eq!(one.max("max", [z + y.clone()]).unwrap_err(), error);
+    let error = BuildError::Form {
+        name: "x".into(),
+        fault: FormError::OtherBuilder,
+    };
+    assert_eq!(builder(8, 1, vec![]).require_non_negative("x", -y).unwrap_err(), error);
+}
+
+#[test]
+fn foreign_legs_and_coefficients_that_do_not_fit_are_refused() {
+    let mut b = builder(8, 2, vec![]);
+    assert_eq!(
+        b.upper(&Linear::leg(leg(2), whole(1))).unwrap_err(),
+        BuildError::NoLeg { leg: leg(2) }
+    );
+    assert_eq!(
+        b.lower(&Linear::leg(leg(4_000_000_000), whole(1))).unwrap_err(),
+        BuildError::NoLeg {
+            leg: leg(4_000_000_000)
+        }
+    );
+    let large = Real::from_ratio(Ratio::new(1 << 63, 1).unwrap()).unwrap();
+    assert_eq!(
+        b.upper(&Linear::leg(leg(1), large)).unwrap_err(),
+        BuildError::Coefficient { leg: leg(1) }
+    );
+    let half = Real::from_ratio(Ratio::new(1, 2).unwrap()).unwrap();
+    assert_eq!(
+        b.exact(&Linear::leg(leg(1), half)).unwrap_err(),
+        BuildError::NotWhole { leg: Some(leg(1)) }
+    );
+    assert_eq!(
+        b.exact(&Linear::constant(half)).unwrap_err(),
+        BuildError::NotWhole { leg: None }
+    );
+}
+
+#[test]
+fn an_overflow_in_an_operator_is_reported_by_the_next_verb() {
+    let most = Real::from_integer(i64::MAX);
+    let faulty = |name: &str| BuildError::Form {
+        name: name.into(),
+        fault: FormError::Overflow,
+    };
+    let mut b = builder(8, 1, vec![]);
+    let x = b.upper(&Linear::leg(leg(0), most)).unwrap();
+    assert_eq!(b.positive_part("part", x.clone() + x).unwrap_err(), faulty("part"));
+    let mut b = builder(8, 1, vec![]);
+    let x = b.lower(&Linear::leg(leg(0), Real::from_integer(i64::MIN))).unwrap();
+    assert_eq!(b.require_non_negative("x", -(-x)).unwrap_err(), faulty("x"));
+    let mut b = builder(8, 1, vec![]);
+    let x = b.exact(&Linear::leg(leg(0), most)).unwrap();
+    assert_eq!(b.positive_part("part", x.scale(2).into()).unwrap_err(), faulty("part"));
+    let mut b = builder(8, 1, vec![]);
+    let mut form = Linear::zero();
+    let huge = Real::from_ratio(Ratio::new(1 << 110, 1).unwrap()).unwrap();
+    form.add_constant(huge);
+    assert!(b.upper(&form).is_ok());
+    form.add_constant(huge);
+    let error = b.upper(&form).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            BuildError::Form {
+                fault: FormError::Number(_),
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn negative_and_too_fine_factors_are_refused() {
+    let negative = Ratio::new(-1, 3).unwrap();
+    assert_eq!(NonNegative::new(negative), Err(NegativeFactor(negative)));
+    let mut b = builder(80, 1, vec![]);
+    let x = b.upper(&linear(&[1], 0)).unwrap();
+    assert_eq!(
+        b.scale(x.clone(), factor(1, 2)).unwrap_err(),
+        BuildError::FactorNotWhole
+    );
+    let mut b = builder(80, 1, vec![]);
+    let x = b.upper(&linear(&[1], 0)).unwrap();
+    assert!(matches!(
+        b.rescale("fine", x, factor(1, 1 << 60)),
+        Err(BuildError::Form { .. })
+    ));
+    let mut b = builder(80, 1, vec![]);
+    let x = b.upper(&linear(&[1], 0)).unwrap();
+    assert!(matches!(
+        b.rescale("fine", x, factor(1, u128::MAX)),
+        Err(BuildError::Form { .. })
+    ));
+}
+
+#[test]
+fn empty_verbs_and_ranks_out_of_range_are_refused() {
+    let nothing = || Vec::<Upper>::new();
+    let error = |name: &str| BuildError::Nothing { name: name.into() };
+    let mut b = builder(8, 1, vec![]);
+    assert_eq!(b.max("max", nothing()).unwrap_err(), error("max"));
+    assert_eq!(b.norm("norm", nothing()).unwrap_err(), error("norm"));
+    for rank in [0, 3] {
+        let x = b.upper(&linear(&[1], 0)).unwrap();
+        let error = BuildError::Rank {
+            name: "q".into(),
+            rank,
+            items: 2,
+        };
+        assert_eq!(b.quantile("q", [x.clone(), x.clone()], rank).unwrap_err(), error);
+        assert_eq!(b.expected_shortfall("q", [x.clone(), x], rank).unwrap_err(), error);
+    }
+    assert!(b.max_non_negative("none", nothing()).is_ok());
+}
+
+#[test]
+fn hostile_sizes_are_refused_before_they_take_memory() {
+    let mut b = builder(8, 1, vec![]);
+    let x = b.upper(&linear(&[1], 0)).unwrap();
+    // An endless iterator.
+    assert_eq!(
+        b.max("max", std::iter::repeat(x)).unwrap_err(),
+        BuildError::TooManyEquations
+    );
+    let mut b = builder(8, 1, vec![]);
+    let x = b.upper(&linear(&[1], 0)).unwrap();
+    let result = (0..=MAX_EQUATIONS).try_for_each(|_| b.positive_part("part", x.clone()).map(|_| ()));
+    assert_eq!(result, Err(BuildError::TooManyVariables));
+    let mut b = builder(8, 1, vec![]);
+    let x = b.lower(&linear(&[1], 0)).unwrap();
+    let result = (0..=MAX_EQUATIONS).try_for_each(|_| b.require_non_negative("x", x.clone()));
+    assert_eq!(result, Err(BuildError::TooManyEquations));
+    let legs: Vec<_> = (0..4080).map(leg).collect();
+    let wide = Layout::new(12, vec![0], legs.clone(), vec![]).unwrap();
+    let mut b = Builder::new(wide, header(80)).unwrap();
+    let mut form = Linear::zero();
+    legs.iter().for_each(|l| form.add_leg(*l, whole(1)));
+    let x = b.upper(&form).unwrap();
+    assert_eq!(MAX_TERMS / 4080, 2056);
+    assert_eq!(
+        b.max("max", std::iter::repeat_n(x, 2057)).unwrap_err(),
+        BuildError::TooManyTerms
+    );
+    let mut b = builder(8, 1, vec![]);
+    let x = b.upper(&linear(&[1], 0)).unwrap();
+    let name = "x".repeat(MAX_NAME_BYTES + 1);
+    assert_eq!(
+        b.positive_part(&name, x).unwrap_err(),
+        BuildError::Name {
+            bytes: MAX_NAME_BYTES + 1
+        }
+    );
+}
+
+#[test]
+fn quantiles_of_too_many_losses_are_refused_by_their_variables() {
+    let mut b = builder(8, 1, vec![]);
+    let x = b.upper(&linear(&[1], 0)).unwrap();
+    let losses = std::iter::repeat_n(x, MAX_EQUATIONS);
+    assert!(matches!(
+        b.quantile("q", losses, 2),
+        Err(BuildError::TooManyEquations | BuildError::TooManyVariables)
+    ));
+}
+
+#[test]
+fn books_that_are_no_books_are_refused() {
+    let program = simple();
+    assert_eq!(
+        program.witness(&[0; 3]).unwrap_err(),
+        WitnessError::Slots {
+            expected: SLOTS,
+            given: 3
+        }
+    );
+    assert_eq!(program.witness(&book(&[LOTS_LIMIT])).unwrap_err(), WitnessError::Lots);
+    assert_eq!(program.witness(&book(&[0, 0, 0, 1])).unwrap_err(), WitnessError::NoLeg);
+}
+
+#[test]
+fn a_book_that_is_too_large_is_refused_by_name() {
+    let program = simple();
+    assert_eq!(
+        program.witness(&book(&[50, 0])).unwrap_err(),
+        WitnessError::TooLarge {
+            name: "worst".into(),
+            bits: 8
+        }
+    );
+    assert_eq!(
+        program.witness(&book(&[LOTS_LIMIT - 1; 3])).unwrap_err(),
+        WitnessError::TooLarge {
+            name: "worst".into(),
+            bits: 8
+        }
+    );
+    // The largest coefficients on the largest amounts overflow 128 bits on the way: an error, not a panic.
+    let mut b = builder(112, 48, vec![]);
+    let mut form = Linear::zero();
+    (0..48).for_each(|slot| form.add_leg(leg(slot), whole(i64::MAX)));
+    let x = b.lower(&form).unwrap();
+    b.require_non_negative("wealth", x).unwrap();
+    let program = b.finish().unwrap();
+    for q in [[LOTS_LIMIT - 1; SLOTS], [1 << 48; SLOTS]] {
+        assert!(matches!(program.witness(&q), Err(WitnessError::TooLarge { name, .. }) if name == "wealth"));
+    }
+}
+
+#[test]
+fn a_shortfall_names_the_requirement_that_is_missed_most() {
+    let mut b = builder(8, 1, vec![]);
+    for (name, least) in [("one", 3), ("two", 7), ("three", 7)] {
+        let x = b.lower(&linear(&[1], -least)).unwrap();
+        b.require_non_negative(name, x).unwrap();
+    }
+    let program = b.finish().unwrap();
+    assert_eq!(program.shortfall(&book(&[2])), Ok(Some(("two".into(), 5))));
+    assert_eq!(
+        program.witness(&book(&[2])).unwrap_err(),
+        WitnessError::NotMet { name: "one".into() }
+    );
+    assert_eq!(
+        program.witness(&book(&[5])).unwrap_err(),
+        WitnessError::NotMet { name: "two".into() }
+    );
+    assert_eq!(program.shortfall(&book(&[7])), Ok(None));
+}
+
+#[test]
+fn a_witness_shows_nothing_when_it_is_printed() {
+    let witness = Witness::from_values(vec![123_456_789]);
+    assert_eq!(format!("{witness:?}"), "Witness(..)");
+}
+
+#[test]
+fn every_variable_of_an_honest_witness_matters() {
+    let program = simple();
+    let q = book(&[3, 4]);
+    let honest = program.witness(&q).unwrap();
+    for j in 0..honest.values().len() {
+        let mut forged = honest.values().to_vec();
+        forged[j] ^= 1;
+        assert!(
+            matches!(program.check(&q, &forged), Err(Violation::Equation { .. })),
+            "variable {j}"
+        );
+        forged[j] = 1 << program.variables()[j].bits;
+        assert!(
+            matches!(program.check(&q, &forged), Err(Violation::Range { .. })),
+            "variable {j}"
+        );
+    }
+    let short = &honest.values()[1..];
+    assert!(matches!(
+        program.check(&q, short),
+        Err(Violation::Length { what: "variables", .. })
+    ));
+    assert!(matches!(
+        program.check(&q[1..], honest.values()),
+        Err(Violation::Length { what: "slots", .. })
+    ));
+    assert_eq!(
+        program.check(&book(&[LOTS_LIMIT]), honest.values()),
+        Err(Violation::Lots)
+    );
+}
+
+#[test]
+fn no_wrap_is_checked_at_the_true_widths() {
+    let program = simple();
+    let declared: Vec<u32> = program.variables().iter().map(|v| v.bits).collect();
+    assert_eq!(program.check_no_wrap(&declared), Ok(()));
+    assert_eq!(program.check_no_wrap(&vec![128; declared.len()]), Ok(()));
+    let count = WrapAround::Count {
+        given: 1,
+        variables: declared.len(),
+    };
+    assert_eq!(program.check_no_wrap(&[8]), Err(count));
+    let mut narrow = declared.clone();
+    narrow[1] -= 1;
+    assert!(matches!(
+        program.check_no_wrap(&narrow),
+        Err(WrapAround::Width {
+            declared: 8,
+            given: 7,
+            ..
+        })
+    ));
+    let mut wide = declared;
+    wide[1] = 129;
+    assert!(matches!(
+        program.check_no_wrap(&wide),
+        Err(WrapAround::Width { given: 129, .. })
+    ));
+    // A root squares its variables: runs of 128 bits are too wide.
+    let root = at_most(builder(80, 1, vec![]), 1, |b| {
+        let x = b.upper(&linear(&[1], 0))?;
+        b.norm("norm", [x])
+    })
+    .unwrap();
+    let n = root.variables().len();
+    assert_eq!(
+        root.check_no_wrap(&vec![126; n]),
+        Err(WrapAround::Equation { equation: 1 })
+    );
+    assert_eq!(root.check_no_wrap(&vec![125; n]), Ok(()));
+}

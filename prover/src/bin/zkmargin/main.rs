@@ -1,0 +1,114 @@
+//! `zkmargin`: the tool of venues, traders and researchers. The partner's tool is `zkmargin-verify`.
+//!
+//! Exit codes: 0 done; 1 anything wrong inside proof or signature bytes; 2 usage, input and output, a file that does not decode;
+//! 3 refused by policy or facts; 4 margin not met; 70 internal.
+
+mod answer;
+mod attest;
+mod clock;
+mod demo;
+mod failure;
+mod inspect;
+mod keygen;
+mod load;
+mod manual;
+mod margin;
+mod prove;
+mod snapshot;
+mod universe;
+mod update;
+
+use std::panic::{catch_unwind, set_hook};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use zkmargin_verifier::verify::exit;
+
+use crate::answer::Answer;
+
+/// Proves the margin of a hidden portfolio, for venues and traders.
+///
+/// A venue attests what an account holds without showing it; the trader proves that attested accounts together meet a public margin model on a
+/// public market snapshot; a partner checks the proof with `zkmargin-verify`. Begin with `zkmargin demo`.
+///
+/// Exit codes: 0 done; 1 a wrong proof or signature; 2 usage, input and output, a file that does not decode; 3 refused by policy or facts; 4 margin not
+/// met; 70 internal error.
+#[derive(Debug, Parser)]
+#[command(name = "zkmargin", version, subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Prints the answer as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Market snapshots: prices, volatilities and forwards of one instant.
+    #[command(subcommand)]
+    Snapshot(snapshot::Verb),
+    /// Universes: which venues and instruments there are, and where each stands in a commitment.
+    #[command(subcommand)]
+    Universe(universe::Verb),
+    /// Makes a key: of a venue, a subject (who trades) or an audience (who is told).
+    Keygen(keygen::Keygen),
+    /// What a venue does: attest an account, keep its running commitment.
+    #[command(subcommand)]
+    Venue(VenueVerb),
+    /// The private margin report of one or more accounts.
+    Margin(margin::Margin),
+    /// Proves that attested accounts together meet a margin model.
+    Prove(prove::Prove),
+    /// Says what is in any of our files, without its secrets.
+    Inspect(inspect::Inspect),
+    /// The whole story, told on a real option chain in a folder that it leaves behind.
+    Demo(demo::Demo),
+    /// Prints a completion script for a shell.
+    #[command(hide = true)]
+    Completions(manual::Completions),
+    /// Prints a manual page.
+    #[command(hide = true)]
+    Man(manual::Man),
+}
+
+#[derive(Debug, Subcommand)]
+enum VenueVerb {
+    /// Attests an account: a signed attestation for the partner and the trader, a secret opening for the trader.
+    Attest(attest::Attest),
+    /// Keeps the running commitment to an account: begins one, or applies fills to it.
+    Update(update::Update),
+}
+
+/// Runs one command line. The demonstration comes through here, too.
+fn run(cli: &Cli) -> anyhow::Result<Answer> {
+    match &cli.command {
+        Command::Snapshot(verb) => snapshot::run(verb),
+        Command::Universe(verb) => universe::run(verb),
+        Command::Keygen(verb) => keygen::run(verb),
+        Command::Venue(VenueVerb::Attest(verb)) => attest::run(verb),
+        Command::Venue(VenueVerb::Update(verb)) => update::run(verb),
+        Command::Margin(verb) => margin::run(verb),
+        Command::Prove(verb) => prove::run(verb),
+        Command::Inspect(verb) => inspect::run(verb),
+        Command::Demo(verb) => demo::run(verb, cli.json),
+        Command::Completions(verb) => manual::completions(verb),
+        Command::Man(verb) => manual::man(verb),
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("ZKMARGIN_LOG").unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    // The place says enough; a message could hold what is in a secret file.
+    set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        eprintln!("zkmargin: internal error at {place}: please report it");
+    }));
+    let code = catch_unwind(|| match run(&cli) {
+        Ok(answer) => answer.print(cli.json),
+        Err(error) => failure::report(&error, cli.json),
+    });
+    ExitCode::from(code.unwrap_or(exit::INTERNAL))
+}

@@ -1,0 +1,200 @@
+//! `zkmargin prove`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use indicatif::ProgressBar;
+use serde_json::json;
+use zkmargin_prover::keys::Role;
+use zkmargin_prover::output::Secrecy;
+use zkmargin_prover::prove::{Account, Draft, Request, prove};
+use zkmargin_risk::canonical::{Digest, parse_hex};
+use zkmargin_risk::instant::Instant;
+use zkmargin_risk::terms::{Deposit, Level, Order, Ratio20, Terms};
+use zkmargin_risk::universe::Universe;
+use zkmargin_verifier::age::Age;
+use zkmargin_verifier::book::Book;
+use zkmargin_verifier::{Context, PublicKey, Window};
+
+use crate::answer::Answer;
+use crate::clock::{At, Now};
+use crate::load::{self, Facts, Out};
+
+/// `prove`: writes a bundle of statement and proof, or, if the margin is not met, nothing (exit code 4).
+///
+/// The opening of every attestation is recomputed first, and the finished bundle is verified before it is written.
+#[derive(Debug, Args)]
+pub(crate) struct Prove {
+    #[command(flatten)]
+    facts: Facts,
+    #[command(flatten)]
+    accounts: Accounts,
+    #[command(flatten)]
+    terms: TermArgs,
+    /// Public key of the partner to whom the statement is made (64 hexadecimal digits).
+    #[arg(long, value_name = "HEX", value_parser = load::public_key)]
+    audience: PublicKey,
+    /// The partner's name of the credit line.
+    #[arg(long, value_name = "NAME")]
+    book: Book,
+    /// The nonce that the partner drew (64 hexadecimal digits); random if the partner asked for none.
+    #[arg(long, value_name = "HEX", value_parser = parse_hex::<32>)]
+    nonce: Option<[u8; 32]>,
+    /// Your key file; may be given several times when the accounts have several holders.
+    #[arg(long = "subject-key", value_name = "FILE", required = true)]
+    subject_keys: Vec<PathBuf>,
+    /// How long the statement may be relied on, from now: 10m, 2h. By default until the first attestation expires.
+    #[arg(long, value_name = "AGE", conflicts_with = "window")]
+    valid_for: Option<Age>,
+    /// From when until when the statement may be relied on: INSTANT/INSTANT.
+    #[arg(long, value_name = "FROM/UNTIL", value_parser = window)]
+    window: Option<Window>,
+    /// Digest of the statement that this one takes the place of (64 hexadecimal digits).
+    #[arg(long, value_name = "HEX")]
+    replaces: Option<Digest>,
+    #[command(flatten)]
+    at: At,
+    #[command(flatten)]
+    out: Out,
+}
+
+/// Attested accounts.
+#[derive(Debug, Args)]
+pub(crate) struct Accounts {
+    /// An attestation, as the venue gave it; may be given several times.
+    #[arg(long = "attestation", value_name = "FILE", required = true)]
+    attestations: Vec<PathBuf>,
+    /// The opening of an attestation; as many as attestations, in the same order.
+    #[arg(long = "opening", value_name = "FILE", required = true)]
+    openings: Vec<PathBuf>,
+}
+
+impl Accounts {
+    fn load(&self) -> anyhow::Result<Vec<Account>> {
+        let (attestations, openings) = (self.attestations.len(), self.openings.len());
+        if attestations != openings {
+            bail!("{attestations} attestations and {openings} openings: give one --opening for each --attestation, in the same order");
+        }
+        let pairs = self.attestations.iter().zip(&self.openings);
+        pairs
+            .map(|(attestation, opening)| {
+                Ok(Account { attestation: load::attestation(attestation)?, opening: load::opening(opening)? })
+            })
+            .collect()
+    }
+}
+
+/// What is to be met.
+#[derive(Debug, Args)]
+pub(crate) struct TermArgs {
+    /// The requirement: initial or maintenance.
+    #[arg(long, default_value = "maintenance")]
+    level: Level,
+    /// The value must be at least this many times the requirement, in steps of 0.05 from 1.
+    #[arg(long, value_name = "RATIO", default_value = "1.00")]
+    ratio: Ratio20,
+    /// And exceed it by at least this many whole units of the model's numeraire (USD, or a coin).
+    #[arg(long, value_name = "UNITS", default_value_t = 0)]
+    excess: u64,
+    /// As if this order were filled: "sell 5 BTC-28AUG26-70000-C @ 0.0215 fee 0.0003", price and fee per contract; VENUE:INSTRUMENT if several
+    /// venues list it.
+    #[arg(long, value_name = "ORDER")]
+    order: Option<String>,
+    /// As if this were deposited: "2.5 BTC", or "2.5 VENUE:BTC".
+    #[arg(long, value_name = "DEPOSIT")]
+    deposit: Option<String>,
+}
+
+impl TermArgs {
+    /// The terms in a universe.
+    pub(crate) fn terms(&self, universe: &Universe) -> anyhow::Result<Terms> {
+        let order = self.order.as_ref().map(|text| Order::parse(text, universe)).transpose().context("--order")?;
+        let deposit =
+            self.deposit.as_ref().map(|text| Deposit::parse(text, universe)).transpose().context("--deposit")?;
+        Ok(Terms { level: self.level, ratio: self.ratio, excess: self.excess, order, deposit })
+    }
+}
+
+fn window(text: &str) -> anyhow::Result<Window> {
+    let (from, until) = text.split_once('/').context("expected FROM/UNTIL, two instants")?;
+    Ok(Window { from: from.parse()?, until: until.parse()? })
+}
+
+pub(crate) fn run(args: &Prove) -> anyhow::Result<Answer> {
+    let mut outputs = args.out.reserve()?;
+    let now = args.at.now()?;
+    let facts = args.facts.load()?;
+    let accounts = args.accounts.load()?;
+    let subjects = args.subject_keys.iter().map(|path| Ok(load::key(path, Role::Subject)?.signing().clone()));
+    let subjects = subjects.collect::<anyhow::Result<Vec<_>>>()?;
+    let draft = Draft {
+        terms: args.terms.terms(&facts.universe)?,
+        audience: args.audience,
+        book: args.book.clone(),
+        nonce: nonce(args.nonce)?,
+        window: when(args, now, &accounts)?,
+        replaces: args.replaces,
+        accounts,
+    };
+    let parameters = load::parameters(&facts.universe)?;
+    let context = Context {
+        universe: &facts.universe,
+        snapshot: &facts.snapshot,
+        model: &facts.model,
+        parameters: &parameters,
+    };
+    let request = Request { context, drafts: vec![draft], subjects: &subjects, at: now.instant };
+
+    // Draws on a terminal only, and only on standard error.
+    let spinner = ProgressBar::new_spinner();
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    let proven = prove(&request, |stage| spinner.set_message(stage.to_string()));
+    spinner.finish_and_clear();
+    let proven = proven?;
+    outputs.stage(&args.out.path, &proven.bytes, Secrecy::Public)?;
+    outputs.commit()?;
+
+    let millis = |time: Duration| time.as_secs_f64() * 1e3;
+    let (proof, bundle) = (proven.bundle.proof.len(), proven.bytes.len());
+    let (proving, verifying) = (millis(proven.proving), millis(proven.verifying));
+    let text = format!(
+        "{}\nProven in {proving:.0} ms and verified in {verifying:.0} ms, at {now}.\n\
+         {}  {bundle} bytes, of which the proof is {proof}",
+        proven.verdict,
+        args.out.path.display(),
+    );
+    let data = json!({
+        "verdict": proven.verdict, "proof_bytes": proof, "bundle_bytes": bundle,
+        "proving_ms": proving, "verifying_ms": verifying, "file": args.out.path.display().to_string(),
+    });
+    Ok(Answer::new(text, data))
+}
+
+fn nonce(given: Option<[u8; 32]>) -> anyhow::Result<[u8; 32]> {
+    match given {
+        Some(nonce) => Ok(nonce),
+        None => {
+            let mut nonce = [0; 32];
+            getrandom::fill(&mut nonce).map_err(zkmargin_prover::keys::KeyError::Randomness)?;
+            Ok(nonce)
+        }
+    }
+}
+
+/// The window of the statement: as given, or from now until the first attestation expires.
+fn when(args: &Prove, now: Now, accounts: &[Account]) -> anyhow::Result<Window> {
+    if let Some(window) = args.window {
+        return Ok(window);
+    }
+    let from = now.instant;
+    let until: Instant = match args.valid_for {
+        Some(age) => from.checked_add(age.millis()).context("--valid-for ends beyond the year 9999")?,
+        None => {
+            let expiries = accounts.iter().map(|account| account.attestation.content().expiry);
+            expiries.min().unwrap_or(from)
+        }
+    };
+    Ok(Window { from, until })
+}

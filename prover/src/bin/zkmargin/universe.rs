@@ -1,0 +1,131 @@
+//! `zkmargin universe build`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
+use zkmargin_prover::output::Secrecy;
+use zkmargin_risk::json::MAX_BYTES;
+use zkmargin_risk::listing::VenueKey;
+use zkmargin_risk::universe::{DEFAULT_K, Network, Universe};
+use zkmargin_risk::venue_file::VenueFile;
+use zkmargin_verifier::PublicKey;
+
+use crate::answer::Answer;
+use crate::load::{self, Out};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Builds a universe from venue files and a listing.
+    Build(Build),
+}
+
+/// `universe build`.
+#[derive(Debug, Args)]
+pub(crate) struct Build {
+    /// A venue file (JSON); give one for each venue, in the order of their columns.
+    #[arg(long = "venue", value_name = "FILE", required = true)]
+    venues: Vec<PathBuf>,
+    /// A venue's public key, in place of those in its file; may be given several times.
+    #[arg(long = "key", value_name = "VENUE=HEX", value_parser = venue_key)]
+    keys: Vec<(String, PublicKey)>,
+    /// The snapshot (JSON) whose options, futures and perpetuals are listed.
+    #[arg(long, value_name = "FILE")]
+    snapshot: PathBuf,
+    /// The network: `main` for real venues and keys, `test` for everything else.
+    #[arg(long)]
+    network: NetworkArg,
+    /// Columns have 2^k rows.
+    #[arg(short, long, default_value_t = DEFAULT_K)]
+    k: u32,
+    #[command(flatten)]
+    out: Out,
+}
+
+#[derive(Copy, Clone, Debug, ValueEnum)]
+enum NetworkArg {
+    Main,
+    Test,
+}
+
+fn venue_key(text: &str) -> anyhow::Result<(String, PublicKey)> {
+    let (venue, key) = text.split_once('=').context("expected VENUE=HEX")?;
+    Ok((venue.to_owned(), load::public_key(key)?))
+}
+
+pub(crate) fn run(verb: &Verb) -> anyhow::Result<Answer> {
+    let Verb::Build(args) = verb;
+    let mut outputs = args.out.reserve()?;
+    let listing = load::snapshot(&args.snapshot)?;
+    let read = |path: &PathBuf| load::load(path, MAX_BYTES, |bytes| Ok(VenueFile::from_json(load::text(bytes)?)?));
+    let mut venues: Vec<VenueFile> = args.venues.iter().map(read).collect::<Result<_, _>>()?;
+    if let Some((name, _)) = args.keys.iter().find(|(name, _)| !venues.iter().any(|venue| venue.name == *name)) {
+        bail!("--key {name}=…: no venue file is of venue {name:?}");
+    }
+    for venue in &mut venues {
+        let given = args.keys.iter().filter(|(name, _)| *name == venue.name);
+        let given: Vec<VenueKey> = given.map(|(_, key)| VenueKey(*key.as_bytes())).collect();
+        if !given.is_empty() {
+            venue.keys = given;
+        }
+    }
+    let network = match args.network {
+        NetworkArg::Main => Network::Main,
+        NetworkArg::Test => Network::Test,
+    };
+    let universe = Universe::build(network, args.k, &venues, &listing)?;
+    for venue in universe.venues() {
+        for key in &venue.keys {
+            PublicKey(*key).check().with_context(|| format!("venue {:?}", venue.name))?;
+        }
+    }
+    outputs.stage(&args.out.path, universe.to_json()?.as_bytes(), Secrecy::Public)?;
+    outputs.commit()?;
+    Ok(Answer::new(
+        format!("{}\n{}  the universe", describe(&universe), args.out.path.display()),
+        data(&universe, Some(args.out.path.display().to_string())),
+    ))
+}
+
+/// A universe in words.
+pub(crate) fn describe(universe: &Universe) -> String {
+    let layout = universe.layout();
+    let mut text = format!(
+        "Universe {}\n{} legs in {} columns of {} (k = {}), network {:?}\n",
+        universe.digest(),
+        layout.legs().len(),
+        layout.columns(),
+        layout.rows(),
+        universe.k(),
+        universe.network(),
+    );
+    for venue in universe.venues() {
+        text += &format!(
+            "  {:<16} {:>5} instruments, {} assets, columns {} to {}\n",
+            venue.name,
+            venue.instruments().count(),
+            venue.assets().count(),
+            venue.columns.start,
+            venue.columns.end.saturating_sub(1),
+        );
+    }
+    text.trim_end().to_owned()
+}
+
+/// A universe as data.
+pub(crate) fn data(universe: &Universe, file: Option<String>) -> serde_json::Value {
+    let layout = universe.layout();
+    let venues = universe.venues().iter().map(|venue| {
+        let keys: Vec<PublicKey> = venue.keys.iter().map(|key| PublicKey(*key)).collect();
+        json!({
+            "name": venue.name, "keys": keys, "instruments": venue.instruments().count(), "assets": venue.assets().count(),
+            "columns": [venue.columns.start, venue.columns.end],
+        })
+    });
+    json!({
+        "kind": "universe", "digest": universe.digest(), "network": universe.network(), "k": universe.k(),
+        "legs": layout.legs().len(), "columns": layout.columns(), "rows": layout.rows(),
+        "venues": venues.collect::<Vec<_>>(), "file": file,
+    })
+}

@@ -1,0 +1,312 @@
+//! The private margin report in words and in JSON.
+//!
+//! Both are the trader's secret: they show what is held. Figures are those of the [oracle](zkmargin_risk::oracle), exact until they are written here:
+//! values and excesses are rounded down, requirements and charges up, everything else to the nearest.
+
+mod json;
+
+use num_rational::BigRational;
+use zkmargin_risk::oracle::{Binding, Collateral, GroupLoss};
+use zkmargin_risk::report::{Criterion, Failure, MAX_DOWN_BP, MAX_UP_BP, Report, Rounding, decimal};
+use zkmargin_risk::scenario::{Scenario, VolatilityMove};
+use zkmargin_risk::terms::Level;
+
+pub use json::render_json;
+
+const LEVELS: [Level; 2] = [Level::Initial, Level::Maintenance];
+/// Days of a year and points of a volatility: theta is shown per day and vega per point.
+const YEAR_DAYS: u32 = 365;
+const VOLATILITY_POINTS: u32 = 100;
+/// Decimals of amounts of coins in the table.
+const COIN_PLACES: u32 = 8;
+/// Decimals of coins and greeks in JSON, and of gamma.
+const FINE_PLACES: u32 = 12;
+
+/// `-16 %, volatility up`.
+pub(crate) fn scenario_name(row: &Scenario) -> String {
+    let percent = (row.price_move * rust_decimal::Decimal::ONE_HUNDRED).normalize();
+    let sign = if percent > rust_decimal::Decimal::ZERO { "+" } else { "" };
+    let weight = if row.weight == rust_decimal::Decimal::ONE { String::new() } else { format!(", weight {}", row.weight) };
+    format!("{sign}{percent} %, volatility {}{weight}", volatility_name(row.volatility))
+}
+
+pub(crate) const fn volatility_name(direction: VolatilityMove) -> &'static str {
+    match direction {
+        VolatilityMove::Up => "up",
+        VolatilityMove::None => "as it is",
+        VolatilityMove::Down => "down",
+    }
+}
+
+const fn binding_name(binding: Binding) -> &'static str {
+    match binding {
+        Binding::Nothing => "nothing",
+        Binding::Scenario => "worst scenario",
+        Binding::DeltaProvision => "delta provision",
+        Binding::ShortOptionMinimum => "short option minimum",
+    }
+}
+
+fn criterion_name(criterion: Criterion) -> String {
+    match criterion {
+        Criterion::Level(level) => level.to_string(),
+        Criterion::Statement => "statement".to_owned(),
+    }
+}
+
+fn percent(basis_points: i32) -> String {
+    let sign = if basis_points < 0 { '-' } else { '+' };
+    let (whole, rest) = (basis_points.unsigned_abs() / 100, basis_points.unsigned_abs() % 100);
+    format!("{sign}{whole}.{rest:02} %")
+}
+
+fn failure_words(failure: Failure, furthest: i32) -> String {
+    match failure {
+        Failure::Now => "fails now".to_owned(),
+        Failure::At(basis_points) => percent(basis_points),
+        Failure::NotWithin => format!("none within {}", percent(furthest)),
+    }
+}
+
+fn expiry_name(expiry: Option<zkmargin_risk::instant::Instant>) -> String {
+    expiry.map_or_else(|| "perpetual".to_owned(), |expiry| expiry.to_string())
+}
+
+/// The worst row of a group in words, which its underlyings share by number: `BTC -16 %, volatility up; ETH …`.
+fn worst_words(report: &Report, group: &GroupLoss) -> String {
+    let rows = group.underlyings.iter().filter_map(|name| Some((name, report.grids.get(name)?.get(group.worst)?)));
+    rows.map(|(name, row)| format!("{name} {}", scenario_name(row))).collect::<Vec<_>>().join("; ")
+}
+
+/// Aligned columns: the first to the left, the others to the right.
+struct Columns(Vec<Vec<String>>);
+
+impl Columns {
+    fn new(heads: &[&str]) -> Columns {
+        Columns(vec![heads.iter().map(|head| (*head).to_owned()).collect()])
+    }
+
+    fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.0.push(cells.into_iter().collect());
+    }
+
+    fn write(&self, text: &mut String) {
+        let columns = self.0.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| self.0.iter().filter_map(|row| Some(row.get(column)?.chars().count())).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        for row in &self.0 {
+            let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
+                if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+            });
+            let line = cells.collect::<Vec<_>>().join("  ");
+            text.push_str("  ");
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+    }
+}
+
+/// `1,234,567.89`.
+fn grouped(number: &str) -> String {
+    let (sign, digits) = number.strip_prefix('-').map_or(("", number), |digits| ("-", digits));
+    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
+    let mut out = String::from(sign);
+    for (place, digit) in whole.chars().enumerate() {
+        if place > 0 && (whole.len() - place) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    if let Some(fraction) = fraction {
+        out.push('.');
+        out.push_str(fraction);
+    }
+    out
+}
+
+/// How money of a report is written.
+#[derive(Copy, Clone)]
+struct Money {
+    places: u32,
+}
+
+impl Money {
+    fn of(report: &Report) -> Money {
+        Money { places: if report.evaluation.numeraire == "USD" { 2 } else { COIN_PLACES } }
+    }
+
+    fn down(self, x: &BigRational) -> String {
+        grouped(&decimal(x, self.places, Rounding::Down))
+    }
+
+    fn up(self, x: &BigRational) -> String {
+        grouped(&decimal(x, self.places, Rounding::Up))
+    }
+
+    fn near(self, x: &BigRational) -> String {
+        grouped(&decimal(x, self.places, Rounding::Nearest))
+    }
+}
+
+fn coins(x: &BigRational) -> String {
+    grouped(&decimal(x, COIN_PLACES, Rounding::Nearest))
+}
+
+fn over(x: &BigRational, divisor: u32) -> BigRational {
+    x / BigRational::from_integer(divisor.into())
+}
+
+/// The report as text, for a terminal.
+pub fn render_table(report: &Report) -> String {
+    let book = &report.evaluation;
+    let money = Money::of(report);
+    let mut text =
+        format!("Margin by {}, market of {}, in {}\n\n", report.model, report.instant, book.numeraire);
+
+    let mut columns = Columns::new(&["", "initial", "maintenance"]);
+    columns.row(["value V".to_owned(), money.down(&book.value), money.down(&book.value)]);
+    columns.row(["requirement R".to_owned()].into_iter().chain(LEVELS.map(|level| money.up(book.requirement(level)))));
+    columns.row(["excess V - R".to_owned()].into_iter().chain(LEVELS.map(|level| money.down(&report.excess(level)))));
+    columns.write(&mut text);
+    let verdict = if report.is_met() { "met" } else { "NOT met" };
+    text += &format!(
+        "  statement at {}: V - {} R - {} = {}: {verdict}\n",
+        report.level,
+        report.ratio,
+        report.least_excess,
+        money.down(&report.statement_excess()),
+    );
+
+    text += "\nValue\n";
+    let mut columns = Columns::new(&["", &book.numeraire]);
+    let (equity, liquidation) = (book.equity(), book.net_liquidation_value());
+    columns.row(["equity (without options)".to_owned(), money.down(&equity)]);
+    columns.row(["options at their mark".to_owned(), money.near(&book.options)]);
+    columns.row(["net liquidation value".to_owned(), money.down(&liquidation)]);
+    columns.row(["haircuts, caps, uncounted".to_owned(), money.near(&(&book.value - &liquidation))]);
+    columns.row(["value V".to_owned(), money.down(&book.value)]);
+    columns.write(&mut text);
+
+    collateral_table(&mut text, report, money);
+    requirement_table(&mut text, report, money);
+    greeks_table(&mut text, report);
+    moves_table(&mut text, report);
+    grid_tables(&mut text, report, money);
+    text += "\nExact figures of the unrounded rule; a proof may need some millionths more. Values and excesses are rounded down, requirements\n\
+             and charges up, all else to the nearest.\n";
+    text
+}
+
+fn collateral_table(text: &mut String, report: &Report, money: Money) {
+    *text += "\nCollateral\n";
+    let worth = format!("counts, {}", report.evaluation.numeraire);
+    let mut columns =
+        Columns::new(&["", "balance", "debt", "carry", "reserve", "price, USD", "haircut", "balance counted", &worth, ""]);
+    for line in &report.evaluation.collateral {
+        let price = line.price.as_ref().map_or_else(|| "none".to_owned(), |price| grouped(&decimal(price, 2, Rounding::Nearest)));
+        let haircut = format!("{} %", decimal(&(&line.haircut * BigRational::from_integer(100.into())), 2, Rounding::Nearest));
+        columns.row([
+            line.asset.clone(),
+            coins(&line.balance),
+            coins(&line.debt),
+            coins(&line.carry),
+            coins(&line.reserve),
+            price,
+            haircut,
+            coins(&line.counted),
+            money.near(&line.value),
+            note(line),
+        ]);
+    }
+    columns.write(text);
+}
+
+fn note(line: &Collateral) -> String {
+    match (&line.uncounted, &line.cap) {
+        (Some(reason), _) => format!("not counted: {reason}"),
+        (None, Some(cap)) if line.balance > *cap => format!("capped at {}", decimal(cap, 2, Rounding::Nearest)),
+        _ => String::new(),
+    }
+}
+
+fn requirement_table(text: &mut String, report: &Report, money: Money) {
+    let book = &report.evaluation;
+    *text += "\nRequirement before the factor of the level: each group counts its largest\n";
+    let mut columns = Columns::new(&["group", "largest loss", "delta provision", "short option minimum", "counts", "which is", "worst scenario"]);
+    for group in &book.groups {
+        let worst = group.losses.get(group.worst);
+        columns.row([
+            group.underlyings.join("+"),
+            worst.map_or_else(String::new, |loss| money.up(loss)),
+            money.up(&group.delta_provision),
+            money.up(&group.short_option_minimum),
+            money.up(&group.body),
+            binding_name(group.binding).to_owned(),
+            worst_words(report, group),
+        ]);
+    }
+    columns.write(text);
+    *text += "\nAdd-ons: roll before the factor, fees and funding whole\n";
+    let mut columns = Columns::new(&["", "roll", "fees", "funding", "net delta, coins", "gross delta, coins"]);
+    for (name, exposure) in &book.underlyings {
+        columns.row([
+            name.clone(),
+            money.up(&exposure.roll),
+            money.up(&exposure.fees),
+            money.up(&exposure.funding),
+            coins(&exposure.net_delta),
+            coins(&exposure.gross_delta),
+        ]);
+    }
+    columns.write(text);
+}
+
+fn greeks_table(text: &mut String, report: &Report) {
+    *text += "\nGreeks\n";
+    let mut columns =
+        Columns::new(&["", "delta, coins", "gamma, coins per USD", "vega, USD per point", "theta, USD per day"]);
+    let cells = |label: String, delta: &BigRational, gamma: &BigRational, vega: &BigRational, theta: &BigRational| {
+        let usd = |x: &BigRational| grouped(&decimal(x, 2, Rounding::Nearest));
+        let gamma = decimal(gamma, FINE_PLACES, Rounding::Nearest);
+        [label, coins(delta), gamma, usd(&over(vega, VOLATILITY_POINTS)), usd(&over(theta, YEAR_DAYS))]
+    };
+    for name in report.evaluation.underlyings.keys() {
+        let zero = || BigRational::from_integer(0.into());
+        let mut total = [zero(), zero(), zero(), zero()];
+        for line in report.greeks.iter().filter(|line| line.underlying == *name) {
+            let label = format!("{name} {}", expiry_name(line.expiry));
+            columns.row(cells(label, &line.delta, &line.gamma, &line.vega, &line.theta));
+            for (total, greek) in total.iter_mut().zip([&line.delta, &line.gamma, &line.vega, &line.theta]) {
+                *total += greek;
+            }
+        }
+        let [delta, gamma, vega, theta] = &total;
+        columns.row(cells(format!("{name} in all"), delta, gamma, vega, theta));
+    }
+    columns.write(text);
+}
+
+fn moves_table(text: &mut String, report: &Report) {
+    *text += "\nIndex move (with all forwards, volatilities unchanged) at which a level fails\n";
+    let mut columns = Columns::new(&["", "level", "down", "up"]);
+    for found in &report.index_moves {
+        columns.row([
+            found.underlying.clone(),
+            criterion_name(found.criterion),
+            failure_words(found.down, -MAX_DOWN_BP),
+            failure_words(found.up, MAX_UP_BP),
+        ]);
+    }
+    columns.write(text);
+}
+
+fn grid_tables(text: &mut String, report: &Report, money: Money) {
+    for (name, exposure) in &report.evaluation.underlyings {
+        *text += &format!("\nScenarios of {name}: profit in {}, and as it counts\n", report.evaluation.numeraire);
+        let mut columns = Columns::new(&["scenario", "profit", "counts"]);
+        for (row, profit) in report.grids.get(name).into_iter().flatten().zip(&exposure.rows) {
+            columns.row([scenario_name(row), money.near(&profit.profit), money.near(&profit.weighted)]);
+        }
+        columns.write(text);
+    }
+}

@@ -1,0 +1,100 @@
+//! The files in `examples/`: they are read, they are what they say, and their digests stay.
+
+use std::path::PathBuf;
+
+use zkmargin_risk::market::Snapshot;
+use zkmargin_risk::universe::{Network, Universe};
+use zkmargin_risk::venue_file::VenueFile;
+
+fn text(name: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn snapshot(name: &str) -> Snapshot {
+    Snapshot::from_json(&text(&format!("snapshots/{name}.json"))).unwrap()
+}
+
+fn universe(name: &str) -> Universe {
+    Universe::from_json(&text(&format!("universes/{name}.json"))).unwrap()
+}
+
+#[test]
+fn the_snapshots_are_whole_chains() {
+    for (name, options, digest) in [
+        (
+            "2026-08-06T1200Z",
+            1534,
+            "c4d160d20f2b663f8e1ffab9757350789281ec6151600729d6470ece2d9a1037",
+        ),
+        (
+            "2026-08-07T0400Z",
+            1536,
+            "017802b3f8b198b34a168926c490e19b72a7e7db431269de69493b26aec7a949",
+        ),
+        (
+            "2026-08-08T0400Z",
+            1540,
+            "b56c2ff62e99aeb6edeaea5728505982313930f5583d6886f8847da468c8b4cd",
+        ),
+    ] {
+        let snapshot = snapshot(name);
+        let markets = || snapshot.underlyings.values();
+        let chains = markets().flat_map(|market| market.expiries.values());
+        let listed = chains
+            .flat_map(|chain| chain.strikes.values())
+            .flat_map(|strike| [&strike.call, &strike.put])
+            .flatten();
+        assert_eq!(listed.count(), options, "{name}");
+        let futures = markets().map(|market| market.futures.len()).collect::<Vec<_>>();
+        assert_eq!(
+            (futures, markets().flat_map(|market| &market.perpetual).count()),
+            (vec![12, 12], 2)
+        );
+        assert!(markets().all(|market| market.expiries.keys().eq(market.futures.keys())));
+        assert_eq!(snapshot.provenance.licence, "CC0-1.0");
+        assert_eq!(snapshot.digest().to_string(), digest, "{name}");
+        assert!(text(&format!("snapshots/{name}.json")).len() < 1 << 20);
+    }
+}
+
+#[test]
+fn the_universes_list_the_first_chain() {
+    let single = universe("single");
+    assert_eq!(
+        (single.k(), single.layout().columns(), single.layout().legs().len()),
+        (9, 7, 3132)
+    );
+    assert_eq!(
+        (single.instruments().count(), single.network()),
+        (1534 + 24 + 2, Network::Test)
+    );
+    assert_eq!(
+        single.digest().to_string(),
+        "abe96959e57cee163079d23aeb1eb9e811802846f2a3dc87ca1717dc62bb0af9"
+    );
+    let demo = universe("demo");
+    let counts: Vec<usize> = demo.venues().iter().map(|venue| venue.instruments().count()).collect();
+    assert_eq!(
+        (counts, demo.layout().column_venues()),
+        (vec![1534, 26], [0, 0, 0, 0, 0, 0, 0, 1].as_slice())
+    );
+    assert_eq!(
+        demo.digest().to_string(),
+        "aa71d75b1c9bd4fc0affbb22a6afe6f6ebeba7b239197786c35ed37090940d1f"
+    );
+}
+
+#[test]
+fn the_universes_follow_from_the_venue_files() {
+    let listing = snapshot("2026-08-06T1200Z");
+    let build = |names: &[&str]| {
+        let venues: Vec<VenueFile> = names
+            .iter()
+            .map(|name| VenueFile::from_json(&text(&format!("venues/{name}.json"))).unwrap())
+            .collect();
+        Universe::build(Network::Test, 9, &venues, &listing).unwrap()
+    };
+    assert_eq!(build(&["deribit"]), universe("single"));
+    assert_eq!(build(&["optionhouse", "perphouse"]), universe("demo"));
+}

@@ -1,0 +1,394 @@
+//! The compiled program against the oracle, on random books, markets and models:
+//! - a feasible program implies an excess of at least 0, without any tolerance;
+//! - an excess of at least the program's stated bound implies a feasible program;
+//! - what does not count is refused by both.
+//!
+//! Books are taken to the edge: cash is bisected lot by lot to where the program becomes feasible.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use num_bigint::BigInt;
+use num_rational::BigRational;
+use num_traits::Signed;
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+use zkmargin_program::{Program, WitnessError};
+use zkmargin_risk::market::Snapshot;
+use zkmargin_risk::model::Model;
+use zkmargin_risk::oracle::{self, Evaluation, OracleError};
+use zkmargin_risk::terms::{Deposit, Level, Order, Ratio20, Terms};
+use zkmargin_risk::universe::{Line, Universe};
+
+/// A number in a range of 0 to 1 and so on, from a seed (splitmix64): a failing case is named by its seed.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    fn chance(&mut self, one_in: u64) -> bool {
+        self.below(one_in) == 0
+    }
+
+    fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[usize::try_from(self.below(all.len() as u64)).unwrap()]
+    }
+
+    /// `least + 0..range` with this many decimals.
+    fn decimal(&mut self, least: i64, range: u64, places: u32) -> Decimal {
+        Decimal::new(least + i64::try_from(self.below(range + 1)).unwrap(), places).normalize()
+    }
+
+    /// 1 to `2^bits`, every order of magnitude as likely as another.
+    fn magnitude(&mut self, bits: u64) -> u64 {
+        let width = self.below(bits);
+        (1 << width) + self.below(1 << width)
+    }
+}
+
+struct World {
+    universe: Universe,
+    snapshot: Snapshot,
+    model: Model,
+}
+
+const NOW: &str = "2026-08-06T12:00:00Z";
+const EXPIRIES: [&str; 4] = ["2026-08-06T13:30:00Z", "2026-08-14T08:00:00Z", "2026-10-30T08:00:00Z", "2027-09-24T08:00:00Z"];
+
+/// One underlying's market, with the strikes of its options.
+fn market(random: &mut Random) -> (Value, Vec<(String, String)>) {
+    let index = Decimal::new(i64::try_from(random.magnitude(36)).unwrap() + 1_000, 5);
+    let near = |random: &mut Random| (index * random.decimal(950, 100, 3)).round_dp(8).normalize().to_string();
+    let (mut expiries, mut futures, mut strikes) = (json!({}), json!({}), Vec::new());
+    for expiry in EXPIRIES {
+        let mut chain = json!({});
+        for _ in 0..2 {
+            let strike = (index * random.decimal(40, 160, 2)).round_dp(8).normalize().to_string();
+            let volatility = random.decimal(1, 2_000, 3).to_string();
+            chain[&strike] = json!({"volatility": volatility, "call": {}, "put": {}});
+            strikes.push((expiry.to_owned(), strike));
+        }
+        expiries[expiry] = json!({"forward": near(random), "strikes": chain});
+        futures[expiry] = json!({"price": near(random)});
+    }
+    let funding = random.decimal(-500, 1_000, 6).to_string();
+    let rate = if random.chance(2) { "0".to_owned() } else { random.decimal(-50, 150, 3).to_string() };
+    let perpetual = json!({"price": near(random), "funding": funding});
+    (json!({"index": index.to_string(), "rate": rate, "perpetual": perpetual, "expiries": expiries, "futures": futures}), strikes)
+}
+
+fn lines(random: &mut Random, strikes: &[(&str, Vec<(String, String)>)]) -> Vec<Value> {
+    let lot = |random: &mut Random| (*random.pick(&["0.0001", "0.00000001", "0.1"])).to_owned();
+    let mut lines = Vec::new();
+    for name in ["USDC", "AAA", "BBB", "STAA", "DOGE"] {
+        lines.push(json!({"asset": {"name": name, "lot": lot(random), "carry": true, "reserve": true}}));
+    }
+    let mut number = 0;
+    let mut add = |underlying: &str, kind: Value, style: &str, lot: String, contract: String| {
+        number += 1;
+        let settlement = if style == "inverse" { underlying } else { "USDC" };
+        let line = json!({"name": format!("I{number}"), "underlying": underlying, "kind": kind, "style": style, "settlement": settlement, "contract": contract, "lot": lot});
+        lines.push(json!({"instrument": line}));
+    };
+    for (underlying, strikes) in strikes {
+        for style in ["inverse", "linear"] {
+            let mut size = |random: &mut Random| (*random.pick(&["0.1", "1", "0.001"])).to_owned();
+            let contract = |random: &mut Random| random.decimal(1, 30, 1).to_string();
+            add(underlying, json!("perpetual"), style, size(random), contract(random));
+            add(underlying, json!({"future": {"expiry": random.pick(&EXPIRIES)}}), style, size(random), contract(random));
+            for _ in 0..3 {
+                let (expiry, strike) = random.pick(strikes);
+                let right = random.pick(&["call", "put"]);
+                let kind = json!({"option": {"expiry": expiry, "strike": strike, "right": right}});
+                add(underlying, kind, style, size(random), contract(random));
+            }
+        }
+    }
+    lines
+}
+
+fn model(random: &mut Random) -> Value {
+    let coin_profit = [random.chance(2), random.chance(2)];
+    let rows = 1 + random.below(6);
+    let grid = |random: &mut Random| {
+        let row = |random: &mut Random| {
+            let weight = if random.chance(2) { "1".to_owned() } else { random.decimal(0, 1_300, 3).to_string() };
+            json!({"move": random.decimal(-700, 2_000, 3).to_string(), "volatility": random.pick(&["up", "none", "down"]), "weight": weight})
+        };
+        (0..rows).map(|_| row(random)).collect::<Vec<Value>>()
+    };
+    let mut underlyings = json!({});
+    for (name, in_coins) in ["AAA", "BBB"].into_iter().zip(coin_profit) {
+        let mut rules = json!({
+            "grid": name, "profit": if in_coins { "coin" } else { "usd" },
+            "volatility": {"up": random.decimal(0, 900, 3).to_string(), "down": random.decimal(0, 900, 3).to_string(),
+                "short_power": random.decimal(0, 60, 2).to_string(), "long_power": random.decimal(0, 30, 2).to_string(), "up_floor": random.decimal(0, 50, 2).to_string()},
+        });
+        if random.chance(2) {
+            rules["delta_provision"] = json!({"net": random.decimal(0, 300, 4).to_string(), "gross": random.decimal(0, 100, 4).to_string()});
+        }
+        if random.chance(2) {
+            rules["roll"] = json!({"annual_move": random.decimal(0, 200, 3).to_string(), "least": random.decimal(0, 200, 4).to_string()});
+        }
+        for (field, places) in [("short_option_minimum", 3), ("option_fee", 4), ("future_fee", 4), ("funding_intervals", 1)] {
+            if random.chance(2) {
+                rules[field] = json!(random.decimal(0, 60, places).to_string());
+            }
+        }
+        underlyings[name] = rules;
+    }
+    let mut assets = json!({"USDC": {"haircut": "0"}});
+    for (name, underlying) in [("AAA", "AAA"), ("BBB", "BBB"), ("STAA", "AAA")] {
+        assets[name] = json!({"haircut": random.decimal(0, 100, 2).to_string(), "underlying": underlying});
+        if random.chance(3) {
+            assets[name]["cap"] = json!(random.decimal(0, 500, 1).to_string());
+        }
+    }
+    if random.chance(3) {
+        assets["USDC"]["haircut"] = json!(random.decimal(0, 333, 4).to_string());
+    }
+    let groups = if random.chance(2) {
+        let mut group = json!({"underlyings": ["BBB", "AAA"], "gain_factor": random.decimal(0, 1_000, 3).to_string()});
+        if random.chance(2) {
+            group["gain_cap"] = json!(random.magnitude(20).to_string());
+        }
+        json!([group])
+    } else {
+        json!([])
+    };
+    json!({
+        "model": "scenario-grid", "name": "random", "description": "random",
+        "numeraire": random.pick(&["USD", "USD", "AAA", "USDC"]),
+        "collateral_in_scenarios": random.chance(2),
+        "levels": {"initial": random.decimal(5, 20, 1).to_string(), "maintenance": random.decimal(0, 15, 1).to_string()},
+        "grids": {"AAA": grid(random), "BBB": grid(random)}, "assets": assets, "underlyings": underlyings, "groups": groups,
+    })
+}
+
+impl World {
+    fn new(random: &mut Random) -> World {
+        let (aaa, aaa_strikes) = market(random);
+        let (bbb, bbb_strikes) = market(random);
+        let mut assets = json!({"STAA": random.decimal(1, 3_000_000, 3).to_string()});
+        assets["USDC"] = json!(if random.chance(2) { "1".to_owned() } else { random.decimal(9_000, 2_000, 4).to_string() });
+        let nothing: [&str; 0] = [];
+        let provenance = json!({"source": "random", "licence": "CC0-1.0", "importer": "none", "recorded": nothing, "derived": nothing, "assumed": nothing, "warnings": 0});
+        let snapshot = json!({"instant": NOW, "provenance": provenance, "assets": assets, "underlyings": {"AAA": aaa, "BBB": bbb}});
+        let strikes = [("AAA", aaa_strikes), ("BBB", bbb_strikes)];
+        let mut venues = Vec::new();
+        for (name, key) in [("V", "11"), ("W", "22")] {
+            venues.push(json!({"name": name, "keys": [key.repeat(32)], "lines": lines(random, &strikes)}));
+        }
+        World {
+            universe: Universe::from_json(&json!({"network": "test", "k": 6, "venues": venues}).to_string()).unwrap(),
+            snapshot: Snapshot::from_json(&snapshot.to_string()).unwrap(),
+            model: Model::from_json(&model(random).to_string()).unwrap(),
+        }
+    }
+
+    fn terms(&self, random: &mut Random) -> Terms {
+        let level = *random.pick(&[Level::Initial, Level::Maintenance]);
+        let ratio = Ratio20::new(20 + u32::try_from(random.below(30)).unwrap()).unwrap();
+        let mut terms = Terms { level, ratio, excess: random.below(3) * random.below(1_000), order: None, deposit: None };
+        if random.chance(3) {
+            let (venue, instrument) = *random.pick(&self.universe.instruments().collect::<Vec<_>>());
+            let contracts = instrument.lot * Decimal::from(1 + random.below(50));
+            let side = random.pick(&["buy", "sell"]);
+            let price = random.decimal(1, 500, 3);
+            let text = format!("{side} {} {}:{} @ {price} fee 0.001", contracts.normalize(), venue.name, instrument.name);
+            terms.order = Some(Order::parse(&text, &self.universe).unwrap());
+        }
+        if random.chance(4) {
+            terms.deposit = Some(Deposit::parse("12.5 W:USDC", &self.universe).unwrap());
+        }
+        terms
+    }
+
+    /// Some of everything; both legs of some pairs, as accounts that are added up have them.
+    fn book(&self, random: &mut Random) -> Vec<u64> {
+        let mut book = vec![0; self.universe.layout().slots()];
+        let (size, one_in) = (1 + random.below(24), 1 + random.below(5));
+        for line in self.universe.venues().iter().flat_map(|venue| &venue.lines) {
+            for (place, leg) in line.legs().into_iter().enumerate() {
+                let of_asset = if matches!(line, Line::Asset(_)) { 10 } else { 0 };
+                if random.chance(one_in * if place == 0 { 1 } else { 2 }) {
+                    book[leg.index()] = random.magnitude(size + of_asset);
+                }
+            }
+        }
+        book
+    }
+
+    /// The book without what does not count.
+    fn counted(&self, mut book: Vec<u64>) -> Vec<u64> {
+        let Err(OracleError::NotCounted(refused)) = oracle::evaluate(&self.model, &self.universe, &self.snapshot, &book) else {
+            return book;
+        };
+        for held in refused {
+            let (_, venue) = self.universe.venue(&held.venue).unwrap();
+            for line in &venue.lines {
+                let (name, kept) = match line {
+                    Line::Instrument(instrument) => (instrument.name.clone(), None),
+                    Line::Asset(asset) => (asset.label(), Some(asset.balance)),
+                };
+                let is_it = held.line == name || held.line.starts_with(&format!("{name} "));
+                line.legs().into_iter().filter(|leg| is_it && Some(*leg) != kept).for_each(|leg| book[leg.index()] = 0);
+            }
+        }
+        book
+    }
+}
+
+/// A program, and the oracle beside it.
+struct Pair<'a> {
+    world: &'a World,
+    terms: Terms,
+    program: Program,
+}
+
+impl Pair<'_> {
+    /// The book with public amounts, gross, as the program sees it.
+    fn gross(&self, book: &[u64]) -> Vec<u64> {
+        let mut gross = book.to_vec();
+        for (leg, lots) in self.terms.public_amounts(&self.world.universe).unwrap() {
+            gross[leg.index()] += lots;
+        }
+        gross
+    }
+
+    fn evaluate(&self, book: &[u64]) -> Result<Evaluation, OracleError> {
+        let World { universe, snapshot, model } = self.world;
+        oracle::evaluate(model, universe, snapshot, &oracle::with_public_amounts(universe, &self.terms, book).unwrap())
+    }
+
+    /// Checks both implications for a book; whether the program is feasible, `None` if the book is too large for it.
+    fn check(&self, book: &[u64]) -> Option<bool> {
+        let gross = self.gross(book);
+        let evaluation = self.evaluate(book).unwrap();
+        let excess = evaluation.excess(self.terms.level, self.terms.ratio, self.terms.excess);
+        let header = self.program.header();
+        let unit = BigRational::new(1.into(), BigInt::from(10).pow(header.unit_exponent.unsigned_abs()));
+        let bound = BigRational::from_integer(self.program.rounding_bound(&gross).into()) * unit;
+        match self.program.witness(&gross) {
+            Ok(witness) => {
+                self.program.check(&gross, witness.values()).unwrap();
+                assert!(!excess.is_negative(), "feasible, but the excess is {excess}");
+                Some(true)
+            }
+            Err(WitnessError::NotMet { name }) => {
+                assert!(excess < bound, "{name} is not met, but the excess {excess} reaches the bound {bound}");
+                Some(false)
+            }
+            Err(WitnessError::TooLarge { name, bits }) => {
+                // A figure of the book is not far below the width, which may be that of a sum.
+                let width = BigRational::from_integer(BigInt::from(1) << (header.value_bits - 4)) * unit;
+                assert!(largest(&evaluation) > width, "{name} does not fit {bits} bits, but nothing is above {width}");
+                None
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+/// The largest of a book's figures.
+fn largest(evaluation: &Evaluation) -> BigRational {
+    let rows = evaluation.underlyings.values().flat_map(|exposure| &exposure.rows).map(|row| row.profit.abs());
+    let assets = evaluation.collateral.iter().map(|line| line.market_value.abs());
+    let figures = [&evaluation.value, &evaluation.options, &evaluation.futures, &evaluation.initial, &evaluation.maintenance];
+    rows.chain(assets).chain(figures.map(Signed::abs)).max().unwrap()
+}
+
+fn compile<'a>(world: &'a World, terms: Terms) -> Option<Pair<'a>> {
+    match world.model.compile(&world.universe, &world.snapshot, &terms) {
+        Ok(program) => Some(Pair { world, terms, program }),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Whether what an order touches counts: an order for something else has no program or no margin.
+fn order_counts(world: &World, terms: &Terms) -> bool {
+    let nothing = vec![0; world.universe.layout().slots()];
+    let after = oracle::with_public_amounts(&world.universe, terms, &nothing).unwrap();
+    oracle::evaluate(&world.model, &world.universe, &world.snapshot, &after).is_ok()
+}
+
+fn case(seed: u64) -> Option<(World, Terms, Random)> {
+    let mut random = Random(seed);
+    let world = World::new(&mut random);
+    let terms = world.terms(&mut random);
+    order_counts(&world, &terms).then_some((world, terms, random))
+}
+
+/// How many seeds of each test, a few by default: `ORACLE_CASES=1000` for a long search.
+fn cases() -> u32 {
+    std::env::var("ORACLE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(32)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 0, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_program_and_the_oracle_agree_within_the_stated_bound(seed: u64) {
+        let Some((world, terms, mut random)) = case(seed) else { return Ok(()) };
+        let pair = compile(&world, terms).unwrap();
+        for _ in 0..8 {
+            let book = world.counted(world.book(&mut random));
+            pair.check(&book);
+        }
+    }
+
+    #[test]
+    fn at_the_edge_of_feasibility_the_excess_is_at_least_zero_and_below_the_bound(seed: u64) {
+        let Some((world, terms, mut random)) = case(seed) else { return Ok(()) };
+        let pair = compile(&world, terms).unwrap();
+        let cash = world.universe.venues()[0].asset("USDC", None).unwrap().pair();
+        for _ in 0..3 {
+            let book = world.counted(world.book(&mut random));
+            let with = |lots: i64| {
+                let mut book = book.clone();
+                let (leg, other) = if lots < 0 { (cash.second, cash.first) } else { (cash.first, cash.second) };
+                book[leg.index()] = lots.unsigned_abs();
+                book[other.index()] = 0;
+                book
+            };
+            // The narrowest bracket of these that is one.
+            let brackets = (20..47).map(|bits| (-(1_i64 << bits), 1_i64 << bits));
+            let is_bracket = |(short, enough): &(i64, i64)| {
+                pair.check(&with(*short)) == Some(false) && pair.check(&with(*enough)) == Some(true)
+            };
+            let Some((mut short, mut enough)) = brackets.into_iter().find(is_bracket) else { continue };
+            while enough - short > 1 {
+                let middle = short + (enough - short) / 2;
+                if pair.check(&with(middle)) == Some(true) { enough = middle } else { short = middle }
+            }
+            for lots in enough - 3..enough + 3 {
+                prop_assert_eq!(pair.check(&with(lots)), Some(lots >= enough));
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_count_is_refused_by_both(seed: u64) {
+        let mut random = Random(seed);
+        let world = World::new(&mut random);
+        let pair = compile(&world, Terms::at(Level::Maintenance)).unwrap();
+        for line in world.universe.venues().iter().flat_map(|venue| &venue.lines) {
+            for leg in line.legs() {
+                let mut book = vec![0; world.universe.layout().slots()];
+                book[leg.index()] = 1;
+                let by_oracle = matches!(pair.evaluate(&book), Err(OracleError::NotCounted(_)));
+                let by_program = matches!(pair.program.witness(&book), Err(WitnessError::NotEmpty { .. }));
+                prop_assert_eq!(by_oracle, by_program, "{:?}", line);
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The verifier of protocol §7 once more, which leaves out what a test tells it to.
+
+use ff::{Field, PrimeField};
+use group::{Curve, Group};
+use halo2_proofs::plonk::{SingleVerifier, verify_proof};
+use halo2_proofs::transcript::TranscriptRead;
+use pasta_curves::{Eq, EqAffine, Fp};
+use zkmargin_circuits::Claim;
+
+use crate::circuit::proving_key;
+use crate::columns::{Matrix, fold, multipliers, powers};
+use crate::plan::Plan;
+use crate::setup::{Setup, decode};
+use crate::transcript::{Reader, Slot, squeeze};
+
+/// What is done about the advice commitments of step 4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Points {
+    /// They are those of steps 2 and 3: the protocol.
+    Reused,
+    /// They stand in the proof again, and are compared.
+    Compared,
+    /// They stand in the proof again, and nobody compares them.
+    Unchecked,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Accepted.
+    Accepted,
+    /// Bytes that are missing, too many, or no elements.
+    Malformed,
+    /// The link fails.
+    Link,
+    /// A point of step 4 is not the linked one.
+    OtherPoint,
+    /// The proof of the circuit fails.
+    Circuit,
+}
+
+/// A verifier; with its defaults a strict one.
+#[derive(Clone, Debug)]
+pub struct Lenient<'a> {
+    /// Another shape than that of the program.
+    pub plan: Option<&'a Plan>,
+    /// Whether the link is checked.
+    pub link: bool,
+    /// The points of step 4.
+    pub points: Points,
+    /// `r`, if it does not depend on the transcript.
+    pub r: Option<Fp>,
+    /// `η`, likewise.
+    pub eta: Option<Fp>,
+    /// The link's challenge, likewise.
+    pub link_challenge: Option<Fp>,
+    /// Weights of the link, given `η`.
+    pub weights: Option<fn(Fp, &Plan, usize) -> Vec<Fp>>,
+    /// The columns `a` that it takes for those of the program.
+    pub matrices: Option<&'a [Matrix]>,
+    /// Instance columns that it takes from the prover.
+    pub instances: Option<&'a [Matrix]>,
+    /// Whether bytes after the proof are refused.
+    pub trailing: bool,
+}
+
+impl Default for Lenient<'_> {
+    fn default() -> Self {
+        Self {
+            plan: None,
+            link: true,
+            points: Points::Reused,
+            r: None,
+            eta: None,
+            link_challenge: None,
+            weights: None,
+            matrices: None,
+            instances: None,
+            trailing: true,
+        }
+    }
+}
+
+impl Lenient<'_> {
+    /// The verdict on a proof.
+    pub fn verify(&self, setup: &Setup, claims: &[Claim<'_>], proof: &[u8]) -> Verdict {
+        match self.check(setup, claims, proof) {
+            Ok(()) => Verdict::Accepted,
+            Err(verdict) => verdict,
+        }
+    }
+
+    fn check(&self, setup: &Setup, claims: &[Claim<'_>], proof: &[u8]) -> Result<(), Verdict> {
+        let own = Plan::of(claims[0].program);
+        let plan = self.plan.unwrap_or(&own);
+        let statements: Vec<[u8; 32]> = claims.iter().map(|claim| claim.statement).collect();
+        let mut reader = Reader::new(&statements, proof);
+        let points = |reader: &mut Reader<'_>, count: usize| -> Result<Vec<EqAffine>, Verdict> {
+            let points = (0..count).map(|_| reader.read_point());
+            points.collect::<Result<_, _>>().map_err(|_| Verdict::Malformed)
+        };
+
+        let mut linked = Vec::new();
+        for _ in claims {
+            linked.push(points(&mut reader, plan.q_columns + plan.z_columns)?);
+        }
+        let squeezed = squeeze(&mut reader);
+        let r = self.r.unwrap_or(squeezed);
+        let mut folded = Vec::new();
+        for (index, (claim, linked)) in claims.iter().zip(&mut linked).enumerate() {
+            let multipliers = multipliers(&r, claim.program.equations().len());
+            let mut fold = fold(claim.program, plan, multipliers.into_iter().map(Fp::from_u128));
+            if let Some(matrices) = self.matrices {
+                fold.a.clone_from(&matrices[index]);
+            }
+            folded.push(fold);
+            linked.extend(points(&mut reader, plan.q_columns)?);
+        }
+        let squeezed = squeeze(&mut reader);
+        let eta = self.eta.unwrap_or(squeezed);
+        let weights = match self.weights {
+            Some(weights) => weights(eta, plan, claims.len()),
+            None => powers(eta).take(2 * plan.q_columns * claims.len()).collect(),
+        };
+        let mut weights = weights.into_iter();
+
+        // `Σ weight·(C' - C)` over all linked columns.
+        let mut difference = Eq::default();
+        for ((claim, points), folded) in claims.iter().zip(&linked).zip(&folded) {
+            let insides = points[..plan.q_columns].iter().chain(&points[plan.q_columns + plan.z_columns..]);
+            let matrices = folded.a.iter().map(|column| setup.commit(column, Fp::ZERO));
+            let outsides = outside(setup, claim).into_iter().chain(matrices);
+            for (inside, outside) in insides.zip(outsides) {
+                difference += (Eq::from(*inside) - outside) * weights.next().expect("a weight");
+            }
+        }
+        let nonce = points(&mut reader, 1)?[0];
+        let squeezed = squeeze(&mut reader);
+        let c = self.link_challenge.unwrap_or(squeezed);
+        let responses: Vec<Fp> = (0..=plan.unusable())
+            .map(|_| reader.read_scalar())
+            .collect::<Result<_, _>>()
+            .map_err(|_| Verdict::Malformed)?;
+        let (rows, blind) = responses.split_at(plan.unusable());
+        let answer = setup.commit_from(plan.last + 1, rows, blind[0]);
+        if self.link && !bool::from((answer - Eq::from(nonce) - difference * c).is_identity()) {
+            return Err(Verdict::Link);
+        }
+
+        for points in &linked {
+            let slot = |point: &EqAffine| match self.points {
+                Points::Reused => Slot::Instead(*point),
+                Points::Compared => Slot::Same(*point),
+                Points::Unchecked => Slot::Bytes,
+            };
+            reader.slots.extend(points.iter().map(slot).chain([Slot::Bytes]));
+        }
+        let own: Vec<Matrix> = folded.into_iter().map(|folded| folded.instance).collect();
+        let instances = self.instances.unwrap_or(&own);
+        let columns: Vec<Vec<&[Fp]>> = (instances.iter())
+            .map(|instance| instance.iter().map(Vec::as_slice).collect())
+            .collect();
+        let columns: Vec<&[&[Fp]]> = columns.iter().map(Vec::as_slice).collect();
+        let key = proving_key(setup, plan);
+        let strategy = SingleVerifier::new(&setup.params);
+        let outcome = verify_proof(&setup.params, key.get_vk(), strategy, &columns, &mut reader);
+        if reader.differs {
+            return Err(Verdict::OtherPoint);
+        }
+        outcome.map_err(|_| Verdict::Circuit)?;
+        match self.trailing && proof.len() != 32 * reader.elements {
+            true => Err(Verdict::Malformed),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The commitments that a claim's `q` columns are linked to.
+pub fn outside(setup: &Setup, claim: &Claim<'_>) -> Vec<Eq> {
+    let layout = claim.program.layout();
+    let mut outside: Vec<Eq> = (claim.attested.iter())
+        .map(|points| points.iter().map(|point| Eq::from(decode(&point.to_bytes()))).sum())
+        .collect();
+    for (leg, lots) in claim.public {
+        let generator = setup.lagrange[layout.row_of(*leg)];
+        outside[layout.column_of(*leg)] += generator * Fp::from(*lots);
+    }
+    outside
+}

@@ -1,0 +1,108 @@
+//! Who sees a proof and nothing else, and takes out of it what he can.
+
+use ff::{Field, PrimeField};
+use group::Curve;
+use halo2_proofs::poly::EvaluationDomain;
+use halo2_proofs::transcript::{Transcript, TranscriptRead};
+use pasta_curves::{EqAffine, Fp};
+use zkmargin_circuits::Claim;
+
+use crate::circuit::proving_key;
+use crate::columns::{fold, multipliers};
+use crate::plan::Plan;
+use crate::setup::Setup;
+use crate::transcript::{Reader, Slot, squeeze};
+
+/// The public side of a proof about one column.
+#[derive(Clone, Debug)]
+pub struct Observer {
+    eta: Fp,
+    link_challenge: Fp,
+    responses: Vec<Fp>,
+    /// `q(x)` and `a(x)`.
+    opened: (Fp, Fp),
+    /// `a` on its usable rows, evaluated at `x`.
+    public: Fp,
+    /// Every Lagrange polynomial at `x`.
+    lagrange: Vec<Fp>,
+    last: usize,
+}
+
+impl Observer {
+    /// Reads a proof of one claim about one column up to the evaluations.
+    pub fn read(setup: &Setup, claim: &Claim<'_>, proof: &[u8]) -> Self {
+        let plan = Plan::of(claim.program);
+        assert_eq!((plan.q_columns, plan.square_columns), (1, 0), "one column and no squares");
+        let key = proving_key(setup, &plan);
+        let domain: &EvaluationDomain<Fp> = key.get_vk().get_domain();
+        let mut reader = Reader::new(&[claim.statement], proof);
+        let points = |reader: &mut Reader<'_>, count: usize| -> Vec<EqAffine> {
+            (0..count).map(|_| reader.read_point().expect("a point")).collect()
+        };
+        let mut linked = points(&mut reader, 1 + plan.z_columns);
+        let r = squeeze(&mut reader);
+        let multipliers = multipliers(&r, claim.program.equations().len());
+        let folded = fold(claim.program, &plan, multipliers.into_iter().map(Fp::from_u128));
+        linked.extend(points(&mut reader, 1));
+        let eta = squeeze(&mut reader);
+        points(&mut reader, 1);
+        let link_challenge = squeeze(&mut reader);
+        let scalars = |reader: &mut Reader<'_>, count: usize| -> Vec<Fp> {
+            (0..count).map(|_| reader.read_scalar().expect("a scalar")).collect()
+        };
+        let responses = scalars(&mut reader, plan.unusable() + 1);
+
+        key.get_vk().hash_into(&mut reader).expect("hashing");
+        for column in &folded.instance {
+            // The library commits to instance columns with a blind of one.
+            let commitment = setup.commit(column, Fp::ONE).to_affine();
+            reader.common_point(commitment).expect("hashing");
+        }
+        reader.slots.extend(linked.iter().map(|point| Slot::Instead(*point)));
+        points(&mut reader, linked.len() + 1);
+        squeeze(&mut reader);
+        // Per lookup the permuted columns, then the products; then the random polynomial; then the quotient.
+        points(&mut reader, 2 * plan.z_columns);
+        squeeze(&mut reader);
+        squeeze(&mut reader);
+        points(&mut reader, plan.z_columns + 1);
+        squeeze(&mut reader);
+        points(&mut reader, domain.get_quotient_poly_degree());
+        let x = squeeze(&mut reader);
+        scalars(&mut reader, plan.z_columns);
+        // Queries stand in the order in which the circuit makes them: each z column here and below, acc here and below, q, a.
+        let advice = scalars(&mut reader, 2 * plan.z_columns + 4);
+        let opened = (advice[2 * plan.z_columns + 2], advice[2 * plan.z_columns + 3]);
+
+        let n = 1u64 << plan.k;
+        let lagrange = domain.l_i_range(x, x.pow_vartime([n]), 0..n as i32);
+        let public = folded.a[0].iter().zip(&lagrange).map(|(a, l)| *a * l).sum();
+        Self {
+            eta,
+            link_challenge,
+            responses,
+            opened,
+            public,
+            lagrange,
+            last: plan.last,
+        }
+    }
+
+    /// `Σ q_i·l_i(x)` over the usable rows, without any blinding, if the nonces of the link were the first draws of the
+    /// replayed generator, which are the values in the unusable rows of `q`.
+    ///
+    /// A response is then `β_q + c·(β_q + η·β_a)`, and `a` is public, so that its opening tells `Σ β_a·l`.
+    pub fn unblinded_account(&self) -> Fp {
+        let unusable = &self.lagrange[self.last + 1..];
+        let responses: Fp = self.responses.iter().zip(unusable).map(|(s, l)| *s * l).sum();
+        let matrix_part = self.opened.1 - self.public;
+        let both = responses - self.link_challenge * self.eta * matrix_part;
+        let account_part = both * (Fp::ONE + self.link_challenge).invert().expect("not minus one");
+        self.opened.0 - account_part
+    }
+
+    /// What [`unblinded_account`](Self::unblinded_account) should be for this book.
+    pub fn truth(&self, lots: &[u64]) -> Fp {
+        lots.iter().zip(&self.lagrange).map(|(lots, l)| Fp::from(*lots) * l).sum()
+    }
+}

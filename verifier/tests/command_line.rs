@@ -1,0 +1,343 @@
+//! `zkmargin-verify` as a process: exit codes, what it prints, and that it leaves nothing behind.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+use zkmargin_circuits::{Blind, PROTOCOL_VERSION, Parameters, commit};
+use zkmargin_risk::instant::Instant;
+use zkmargin_risk::market::Snapshot;
+use zkmargin_risk::model::Model;
+use zkmargin_risk::terms::{Level, Terms};
+use zkmargin_risk::universe::{Network, Universe};
+use zkmargin_verifier::attestation::{Attestation, PseudonymSecret};
+use zkmargin_verifier::book::Book;
+use zkmargin_verifier::{
+    Bundle, Context, ProofHash, PublicKey, SignedStatement, SigningKey, Statement, SubjectSignature, Window,
+};
+
+const EPOCH: &str = "2026-08-06T12:00:00Z";
+const NOW: &str = "2026-08-06T12:01:00Z";
+const NO_PROOF: &[u8] = b"no proof";
+
+fn key(byte: u8) -> SigningKey {
+    SigningKey::from_bytes(&[byte; 32])
+}
+
+fn public(byte: u8) -> PublicKey {
+    PublicKey::of(&key(byte))
+}
+
+/// A folder with a partner's files and a bundle whose proof is none, but everything else good.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Folder {
+        let folder = Folder(tempfile::tempdir().unwrap());
+        let asset = |name: &str| json!({ "asset": { "name": name, "lot": "0.00000001", "reserve": true } });
+        folder.write(
+            "universe.json",
+            &json!({ "network": "test", "k": 6, "venues": [
+            { "name": "alpha", "keys": [public(1).to_string()], "lines": [asset("BTC"), asset("USDC")] },
+        ] }),
+        );
+        folder.write("snapshot.json", &json!({
+            "instant": EPOCH,
+            "provenance": {
+                "source": "made up", "licence": "CC0", "importer": "none", "recorded": [], "derived": [], "assumed": [], "warnings": 0,
+            },
+            "assets": { "BTC": "65000", "ETH": "1900", "USDC": "1" },
+            "underlyings": { "BTC": { "index": "65000", "rate": "0" }, "ETH": { "index": "1900", "rate": "0" } },
+        }));
+        folder.write(
+            "policy.json",
+            &json!({
+                "network": "test",
+                "audience": public(3).to_string(),
+                "books": ["line-1"],
+                "universes": [folder.universe().digest().to_string()],
+                "venues": { "alpha": [public(1).to_string()] },
+                "required_venues": ["alpha"],
+                "subject_groups": [],
+                "all_accounts": true,
+                "models": [Model::preset("paradex-pm").unwrap().digest().to_string()],
+                "snapshots": "given",
+                "level": "initial",
+                "ratio": "1",
+                "excess": "0",
+                "max_snapshot_age": "10m",
+                "max_attestation_age": "10m",
+                "nonce": "required",
+            }),
+        );
+        fs::write(folder.path("bundle"), folder.bundle()).unwrap();
+        folder
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, value: &Value) {
+        fs::write(self.path(name), value.to_string()).unwrap();
+    }
+
+    fn universe(&self) -> Universe {
+        Universe::from_json(&fs::read_to_string(self.path("universe.json")).unwrap()).unwrap()
+    }
+
+    fn bundle(&self) -> Vec<u8> {
+        let instant = |text: &str| text.parse::<Instant>().unwrap();
+        let (universe, parameters) = (self.universe(), Parameters::load(6, None).unwrap());
+        let snapshot = Snapshot::from_json(&fs::read_to_string(self.path("snapshot.json")).unwrap()).unwrap();
+        let model = Model::preset("paradex-pm").unwrap();
+        let book = Book::new("line-1").unwrap();
+        let attestation = Attestation {
+            protocol: PROTOCOL_VERSION,
+            network: Network::Test,
+            universe: universe.digest(),
+            k: 6,
+            venue: "alpha".to_owned(),
+            subject: public(2),
+            account: PseudonymSecret::from_bytes([9; 32]).pseudonym("account", &public(3)),
+            accounts: 1,
+            epoch: instant(EPOCH),
+            time: instant(EPOCH),
+            expiry: instant("2026-08-06T13:00:00Z"),
+            audience: public(3),
+            book: book.clone(),
+            held: false,
+            points: vec![commit(&parameters, &[5], &Blind::random().unwrap()).unwrap()],
+        };
+        let statement = Statement {
+            terms: Terms::at(Level::Initial),
+            audience: public(3),
+            book,
+            nonce: [7; 32],
+            window: Window {
+                from: instant(NOW),
+                until: instant("2026-08-06T13:00:00Z"),
+            },
+            replaces: None,
+            attestations: vec![attestation.sign(&key(1))],
+        };
+        let context = Context {
+            universe: &universe,
+            snapshot: &snapshot,
+            model: &model,
+            parameters: &parameters,
+        };
+        let digest = context.prepare(&[&statement]).unwrap()[0].digest;
+        let signatures = vec![SubjectSignature::sign(&key(2), digest, ProofHash::of(NO_PROOF))];
+        Bundle {
+            statements: vec![SignedStatement { statement, signatures }],
+            proof: NO_PROOF.to_vec(),
+        }
+        .to_bytes()
+    }
+
+    fn verify(&self, more: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_zkmargin-verify"));
+        command.current_dir(self.0.path()).args([
+            "--policy",
+            "policy.json",
+            "--universe",
+            "universe.json",
+            "--snapshot",
+            "snapshot.json",
+            "--model",
+            "paradex-pm",
+            "bundle",
+        ]);
+        command
+            .env("XDG_CACHE_HOME", self.path("cache"))
+            .args(more)
+            .output()
+            .unwrap()
+    }
+
+    /// Verifies at [`NOW`] with the nonce that the statement carries.
+    fn verify_now(&self, more: &[&str]) -> Output {
+        self.verify(&[&["--at", NOW, "--nonce", &"07".repeat(32)], more].concat())
+    }
+
+    fn files(&self) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(self.0.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+#[track_caller]
+fn assert_refused(output: &Output, code: i32, part: &str) {
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{error}");
+    assert!(error.contains(part), "{part:?} is not in {error}");
+    assert!(!error.contains("panicked"), "{error}");
+}
+
+#[test]
+fn nonce_is_32_random_bytes() {
+    let draw = || {
+        Command::new(env!("CARGO_BIN_EXE_zkmargin-verify"))
+            .arg("nonce")
+            .output()
+            .unwrap()
+    };
+    let (first, second) = (draw(), draw());
+    assert!(first.status.success());
+    let text = String::from_utf8(first.stdout.clone()).unwrap();
+    assert_eq!(text.trim_end().len(), 64);
+    assert!(text.trim_end().bytes().all(|byte| byte.is_ascii_hexdigit()));
+    assert_ne!(first.stdout, second.stdout);
+}
+
+#[test]
+fn usage_errors_exit_with_2_and_help_with_0() {
+    let run = |args: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_zkmargin-verify"))
+            .args(args)
+            .output()
+            .unwrap()
+            .status
+            .code()
+    };
+    assert_eq!(run(&[]), Some(2));
+    assert_eq!(run(&["--policy", "p", "proof"]), Some(2));
+    assert_eq!(run(&["nonce", "extra"]), Some(2));
+    assert_eq!(run(&["--help"]), Some(0));
+    assert_eq!(run(&["--version"]), Some(0));
+    let folder = Folder::new();
+    assert_eq!(folder.verify(&["--nonce", "07"]).status.code(), Some(2));
+    assert_eq!(folder.verify(&["--at", "yesterday"]).status.code(), Some(2));
+    assert_eq!(folder.verify(&["--cache", "x", "--no-cache"]).status.code(), Some(2));
+}
+
+#[test]
+fn bundle_without_a_proof_is_refused_with_1_and_the_instant_is_named() {
+    let folder = Folder::new();
+    let output = folder.verify_now(&[]);
+    assert_refused(&output, 1, "refused at 2026-08-06T12:01:00Z");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn nothing_is_written_but_the_parameter_cache() {
+    let folder = Folder::new();
+    let before = folder.files();
+    folder.verify_now(&["--no-cache"]);
+    assert_eq!(folder.files(), before);
+    folder.verify_now(&[]);
+    let with_cache: Vec<String> = ["bundle", "cache", "policy.json", "snapshot.json", "universe.json"]
+        .map(str::to_owned)
+        .to_vec();
+    assert_eq!(folder.files(), with_cache);
+    assert_eq!(fs::read_dir(folder.path("cache/zkmargin")).unwrap().count(), 1);
+}
+
+#[test]
+fn cache_that_cannot_be_written_is_no_error() {
+    let folder = Folder::new();
+    fs::write(folder.path("file"), "in the way").unwrap();
+    assert_refused(&folder.verify_now(&["--cache", "file"]), 1, "the proof ends at byte 0");
+}
+
+#[test]
+fn policy_refusals_exit_with_3() {
+    let folder = Folder::new();
+    assert_refused(
+        &folder.verify(&["--at", NOW, "--nonce", &"08".repeat(32)]),
+        3,
+        "carries nonce 0707",
+    );
+    let late = ["--at", "2026-08-06T12:30:00Z", "--nonce", &"07".repeat(32)];
+    assert_refused(&folder.verify(&late), 3, "more than 10m ago");
+    // Without --at it is the system's clock that counts; the snapshot is of a day in August 2026.
+    assert_eq!(folder.verify(&["--nonce", &"07".repeat(32)]).status.code(), Some(3));
+    let mut policy: Value = serde_json::from_slice(&fs::read(folder.path("policy.json")).unwrap()).unwrap();
+    policy["audience"] = json!(public(4).to_string());
+    folder.write("policy.json", &policy);
+    assert_refused(&folder.verify_now(&[]), 3, "made to audience");
+}
+
+#[test]
+fn required_nonce_that_is_not_given_is_a_usage_error() {
+    assert_refused(&Folder::new().verify(&["--at", NOW]), 2, "requires a nonce");
+}
+
+#[test]
+fn json_says_the_same_as_the_exit_code() {
+    let output = Folder::new().verify_now(&["--json"]);
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&value["valid"], &value["exit"]), (&json!(false), &json!(1)));
+    assert!(value["error"].as_str().unwrap().contains("the proof ends at byte 0"));
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn malformed_missing_and_oversized_files_exit_with_2_and_are_named() {
+    for name in ["policy.json", "universe.json", "snapshot.json", "bundle"] {
+        let folder = Folder::new();
+        let path = folder.path(name);
+        let whole = fs::read(&path).unwrap();
+        for bytes in [
+            &b""[..],
+            &whole[..whole.len() - 1],
+            b"\xff\xfe",
+            b"{}",
+            b"null",
+            b"[[[[[[[[",
+        ] {
+            fs::write(&path, bytes).unwrap();
+            assert_refused(&folder.verify_now(&[]), 2, name);
+        }
+        fs::remove_file(&path).unwrap();
+        assert_refused(&folder.verify_now(&[]), 2, name);
+        // A sparse file that is larger than any of its kind may be.
+        fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        assert_refused(&folder.verify_now(&[]), 2, "is larger than");
+    }
+}
+
+#[test]
+fn model_is_a_preset_or_a_file() {
+    let folder = Folder::new();
+    let with = |model: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_zkmargin-verify"));
+        let files = [
+            "--policy",
+            "policy.json",
+            "--universe",
+            "universe.json",
+            "--snapshot",
+            "snapshot.json",
+            "bundle",
+            "--no-cache",
+        ];
+        let nonce = "07".repeat(32);
+        command
+            .current_dir(folder.0.path())
+            .args(files)
+            .args(["--at", NOW, "--nonce", &nonce, "--model", model])
+            .output()
+            .unwrap()
+    };
+    assert_refused(&with("paradex-pm"), 1, "the proof ends");
+    assert_refused(&with("deribit-pm"), 3, "model");
+    assert_refused(&with("no-such-model"), 2, "no-such-model");
+    let preset = zkmargin_risk::model::PRESETS
+        .iter()
+        .find(|(name, _)| *name == "paradex-pm")
+        .unwrap()
+        .1;
+    fs::write(folder.path("model.json"), preset).unwrap();
+    assert_refused(&with("model.json"), 1, "the proof ends");
+    fs::write(folder.path("model.json"), preset.replacen("\"name\"", "\"nome\"", 1)).unwrap();
+    assert_refused(&with("model.json"), 2, "model.json");
+    assert!(Path::new(&folder.path("bundle")).exists());
+}
