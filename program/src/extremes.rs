@@ -11,7 +11,7 @@ use crate::witness::Step;
 
 impl Builder {
     /// At least the largest of `items`: a signed `t` and one slack per item, `t - item_s - w_s = 0`. A single item is
-    /// returned as it is.
+    /// returned as it is. A constant among the items needs no row: `t` is counted from it.
     ///
     /// # Errors
     /// [`BuildError`]: no item; a faulty form; a pair of legs that helps; too many rows.
@@ -21,13 +21,21 @@ impl Builder {
     }
 
     fn signed_max(&mut self, name: &str, items: impl IntoIterator<Item = Upper>) -> Result<Upper, BuildError> {
-        let mut forms = self.take_all(name, items)?;
-        match forms.len() {
-            0 => Err(BuildError::Nothing { name: name.to_owned() }),
-            1 => Ok(Upper(forms.swap_remove(0))),
-            _ => {
-                let (variable, rounding) = self.cover(name, forms, self.offset())?;
-                Ok(self.bound(variable, self.offset(), rounding))
+        let (constants, mut forms): (Vec<Form>, Vec<Form>) =
+            self.take_all(name, items)?.into_iter().partition(Form::is_constant);
+        let rounding = rounding_of(&constants);
+        let floor = constants.into_iter().max_by_key(|form| form.constant);
+        match (floor, forms.len()) {
+            (None, 0) => Err(BuildError::Nothing { name: name.to_owned() }),
+            (Some(floor), 0) => Ok(Upper(floor)),
+            (None, 1) => Ok(Upper(forms.swap_remove(0))),
+            (floor, _) => {
+                let (offset, signed) = match floor.and_then(|floor| floor.constant.checked_neg()) {
+                    Some(offset) => (offset, false),
+                    None => (self.offset(), true),
+                };
+                let (variable, own) = self.cover(name, forms, offset, signed)?;
+                Ok(self.bound(variable, offset, own.or(rounding)))
             }
         }
     }
@@ -51,7 +59,7 @@ impl Builder {
         if forms.is_empty() {
             return Ok(Upper(Form::constant(self.id, 0)));
         }
-        let (variable, rounding) = self.cover(name, forms, 0)?;
+        let (variable, rounding) = self.cover(name, forms, 0, false)?;
         Ok(self.bound(variable, 0, rounding))
     }
 
@@ -95,20 +103,18 @@ impl Builder {
             .map(Upper::neg)
     }
 
-    /// A variable `w_t` with `w_t - offset` at least every form.
+    /// A variable `w_t` with `w_t - offset` at least every form; unless it is signed, also at least `-offset`.
     pub(crate) fn cover(
         &mut self,
         name: &str,
         forms: Vec<Form>,
         offset: i128,
+        signed: bool,
     ) -> Result<(VarId, Rounding), BuildError> {
         let name = self.name(name)?;
         let bits = self.value_bits();
         let variable = self.variable(name, bits)?;
-        let rounding = forms
-            .iter()
-            .map(|form| form.rounding)
-            .fold(Rounding::default(), Rounding::or);
+        let rounding = rounding_of(&forms);
         let start = self.equations.len();
         let mut slacks = Vec::with_capacity(forms.len());
         for form in forms {
@@ -119,7 +125,7 @@ impl Builder {
             variable,
             rows: start..self.equations.len(),
             divisor: 1,
-            signed: offset != 0,
+            signed,
         });
         self.slack_steps(slacks);
         Ok((variable, rounding))
@@ -130,4 +136,12 @@ impl Builder {
         let steps = slacks.into_iter().map(|(row, variable)| Step::Slack { variable, row });
         self.steps.extend(steps);
     }
+}
+
+/// By how much the largest of the forms can be above the exact one.
+fn rounding_of(forms: &[Form]) -> Rounding {
+    forms
+        .iter()
+        .map(|form| form.rounding)
+        .fold(Rounding::default(), Rounding::or)
 }

@@ -107,7 +107,7 @@ impl Builder {
         for form in forms {
             let variable = match single_variable(&form) {
                 Some(variable) => variable,
-                None => self.cover(name, vec![form], 0)?.0,
+                None => self.cover(name, vec![form], 0, false)?.0,
             };
             *squares.entry(variable).or_default() -= 1;
         }

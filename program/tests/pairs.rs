@@ -211,6 +211,37 @@ fn a_matched_amount_may_be_charged_but_not_credited() {
     assert!(b.require_non_negative("credit", credit + gross).is_ok());
 }
 
+#[test]
+fn an_exact_minimum_is_charged_or_credited_only_if_no_order_of_its_two_parts_helps() {
+    for a in -2i64..=2 {
+        for c in -2i64..=2 {
+            let least = |b: &mut Builder| {
+                let x = b.exact(&linear(&[a, 0, 1], 0)).unwrap();
+                let y = b.exact(&linear(&[0, c, 0, 1], 0)).unwrap();
+                b.exact_min("least", x, y).unwrap()
+            };
+            let mut b = builder(8, 4, vec![pair(0, 1)]);
+            let charge = Upper::from(least(&mut b));
+            assert_eq!(
+                b.require_non_negative("charge", -charge).is_ok(),
+                a.min(c) >= 0,
+                "{a} {c}"
+            );
+            let mut b = builder(8, 4, vec![pair(0, 1)]);
+            let credit = Lower::from(least(&mut b));
+            assert_eq!(
+                b.require_non_negative("credit", credit).is_ok(),
+                a.max(c) <= 0,
+                "{a} {c}"
+            );
+            // Nested, and with the other sign: -min is a charge where min is a credit.
+            let mut b = builder(8, 4, vec![pair(0, 1)]);
+            let negated = Upper::from(-least(&mut b));
+            assert_eq!(b.positive_part("part", negated).is_ok(), a.max(c) <= 0, "{a} {c}");
+        }
+    }
+}
+
 /// A model of most verbs over forms on two pairs.
 fn model(b: &mut Builder, c: &[i64], limit: i64) -> Result<(), BuildError> {
     let form = |i: usize| linear(&c[4 * i..4 * i + 4], 0);

@@ -9,7 +9,7 @@ use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::{FromPrimitive, ToPrimitive};
 use proptest::prelude::*;
-use zkmargin_program::{BuildError, Linear, NumberError, RESOLUTION_BITS, Ratio, Real, WitnessError};
+use zkmargin_program::{BuildError, Builder, Linear, NumberError, RESOLUTION_BITS, Ratio, Real, Upper, WitnessError};
 
 const VALUE_BITS: u32 = 80;
 
@@ -238,4 +238,38 @@ fn whole_coefficients_have_no_rounding_and_legs_of_others_do_not_count() {
     // One half is rounded by one half per lot.
     assert_eq!(program.rounding_bound(&book(&[1_000_000, 10])), 5);
     assert_eq!(program.rounding_bound(&book(&[1_000_000, 11])), 6);
+}
+
+/// Two bounds of whole forms, each of which a verb rounds up by itself.
+#[test]
+fn each_verb_that_divides_or_takes_a_root_loses_one_unit_and_states_it() {
+    type Verb = fn(&mut Builder, Upper, Upper) -> Result<Upper, BuildError>;
+    let verbs: [(Verb, i128); 3] = [
+        // 1/2 + 1/2
+        (|b, x, _| b.rescale("half", x, factor(1, 2)), 1),
+        // mean(1, 0) twice
+        (|b, x, y| b.expected_shortfall("mean", [x, y], 2), 1),
+        // the root of 2, twice
+        (
+            |b, x, _| {
+                let x = b.positive_part("part", x)?;
+                b.norm("norm", [x.clone(), x])
+            },
+            3,
+        ),
+    ];
+    let q = book(&[1]);
+    for (verb, ceiling) in verbs {
+        let compile = |limit| {
+            let program = at_most(builder(VALUE_BITS, 1, vec![]), limit, |b| {
+                let (x, y) = (b.upper(&linear(&[1], 0))?, b.upper(&linear(&[0], 0))?);
+                Ok(verb(b, x.clone(), y.clone())? + verb(b, x, y)?)
+            });
+            program.unwrap()
+        };
+        // At the ceiling of the exact value it may fail, and does; the stated bound beyond it may not.
+        assert!(compile(ceiling).witness(&q).is_err());
+        assert_eq!(compile(ceiling).rounding_bound(&q), 2);
+        assert!(compile(ceiling + 2).witness(&q).is_ok());
+    }
 }

@@ -8,7 +8,7 @@ use ff::Field;
 use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner, Value};
 use halo2_proofs::plonk::{
     Advice, Circuit, Column, ConstraintSystem, Error, Expression, Fixed, Instance, ProvingKey, Selector, TableColumn,
-    keygen_pk, keygen_vk,
+    VerifyingKey, keygen_pk, keygen_vk,
 };
 use halo2_proofs::poly::Rotation;
 use pasta_curves::{EqAffine, Fp};
@@ -154,11 +154,15 @@ pub fn blinding_factors(plan: &Plan) -> usize {
     meta.blinding_factors()
 }
 
-/// The proving key, and in it the verifying key, of a plan.
+/// The verifying key of a plan.
+pub fn verifying_key(setup: &Setup, plan: &Plan) -> VerifyingKey<EqAffine> {
+    keygen_vk(&setup.params, &ForgedCircuit::new(plan, None)).expect("a key")
+}
+
+/// The proving key of a plan.
 pub fn proving_key(setup: &Setup, plan: &Plan) -> ProvingKey<EqAffine> {
-    let circuit = ForgedCircuit::new(plan, None);
-    let key = keygen_vk(&setup.params, &circuit).expect("a key");
-    keygen_pk(&setup.params, key, &circuit).expect("a key")
+    let key = verifying_key(setup, plan);
+    keygen_pk(&setup.params, key, &ForgedCircuit::new(plan, None)).expect("a key")
 }
 
 /// A column of zeros.

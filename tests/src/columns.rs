@@ -127,3 +127,11 @@ pub fn fold(program: &Program, plan: &Plan, multipliers: impl IntoIterator<Item 
     f.extend(s);
     Folded { a, instance: f }
 }
+
+/// What `acc` lacks at its end, to be `γ`: nothing, if the columns satisfy the folded equation.
+pub fn missing(columns: &Columns, instance: &Matrix) -> Fp {
+    let mut settled = columns.clone();
+    settled.settle(instance);
+    let last = settled.acc.len() - 1;
+    instance[0][last] - settled.acc[last]
+}

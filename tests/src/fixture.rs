@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use ff::{Field, PrimeField};
-use pasta_curves::{Eq, Fp};
+use pasta_curves::Fp;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use zkmargin_circuits::{Blind, Claim, Opening, Parameters, Point};
@@ -59,7 +59,7 @@ fn header() -> Header {
     }
 }
 
-/// A form with whole coefficients.
+/// A form with whole coefficients. Legs from 48 on are those of the second column.
 pub fn form(k: u32, terms: &[(u32, i64)]) -> Linear {
     let moved = |leg: u32| if leg < 48 { leg } else { leg - 48 + (1 << k) - 16 };
     let mut form = Linear::zero();
@@ -70,6 +70,13 @@ pub fn form(k: u32, terms: &[(u32, i64)]) -> Linear {
 }
 
 const EQUITY: [(u32, i64); 6] = [(0, 50), (1, -50), (2, 9), (3, -10), (48, 7), (49, -8)];
+/// Equity, with a constant so that `γ` is not zero.
+fn equity(k: u32) -> Linear {
+    let mut equity = form(k, &EQUITY);
+    equity.add_constant(Real::from_integer(3));
+    equity
+}
+
 const LOSSES: [[(u32, i64); 4]; 7] = [
     [(0, 3), (1, -3), (2, -40), (3, 41)],
     [(0, -3), (1, 3), (2, 40), (3, -39)],
@@ -87,7 +94,7 @@ pub fn scenarios_at(k: u32) -> Program {
         .map(|loss| builder.upper(&form(k, loss)).expect("a form"))
         .collect();
     let worst = builder.max_non_negative("worst", losses).expect("a maximum");
-    let equity = builder.lower(&form(k, &EQUITY)).expect("a form");
+    let equity = builder.lower(&equity(k)).expect("a form");
     builder.require_non_negative("margin", equity - worst).expect("a requirement");
     builder.finish().expect("a program")
 }
@@ -105,7 +112,7 @@ pub fn norms() -> Program {
     let spread = builder.absolute("spread", &form(K, &[(2, 5), (3, -5)])).expect("a form");
     let norm = builder.norm("norm", [delta.clone(), spread]).expect("a norm");
     let charge = builder.any_of_upper("charge", norm, delta).expect("a choice");
-    let equity = builder.lower(&form(K, &EQUITY)).expect("a form");
+    let equity = builder.lower(&equity(K)).expect("a form");
     builder.require_non_negative("margin", equity - charge).expect("a requirement");
     builder.finish().expect("a program")
 }
@@ -206,7 +213,3 @@ pub fn witness(program: &Program, lots: &[u64]) -> Vec<u128> {
     program.witness(lots).expect("a book that satisfies the program").values().to_vec()
 }
 
-/// The sum of two commitments' points.
-pub fn sum(points: &[Eq]) -> Eq {
-    points.iter().sum()
-}

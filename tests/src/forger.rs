@@ -13,7 +13,7 @@ use rand_core::{Rng, SeedableRng, TryRng};
 use zkmargin_program::Program;
 
 use crate::circuit::{ForgedCircuit, proving_key, zeros};
-use crate::columns::{Columns, Matrix, fold, multipliers, powers};
+use crate::columns::{Columns, Folded, Matrix, fold, multipliers, powers};
 use crate::plan::Plan;
 use crate::setup::Setup;
 use crate::transcript::{Slot, Writer, squeeze};
@@ -102,6 +102,15 @@ impl std::fmt::Debug for Forger<'_> {
     }
 }
 
+/// Everything up to the end of the link.
+struct Linked {
+    writer: Writer,
+    /// Per circuit, what steps 2 and 3 committed to.
+    points: Vec<Vec<EqAffine>>,
+    folded: Vec<Folded>,
+    r: Fp,
+}
+
 /// What `create_proof` will draw for one circuit.
 struct Draws {
     rows: Matrix,
@@ -151,11 +160,22 @@ impl<'a> Forger<'a> {
         }
     }
 
+    /// A proof up to the end of the link: what a verifier reads before it decides about the link.
+    pub fn prove_link(&self, scenes: &[Scene<'_>]) -> Vec<u8> {
+        let (draws, _) = self.draws(scenes.len());
+        self.commit_and_link(scenes, &draws).writer.state.finalize()
+    }
+
     /// Proves. An error is one of the proof library, which makes no proof for a value that its table does not have.
     pub fn prove(&self, scenes: &[Scene<'_>]) -> Result<Forged, String> {
+        let (draws, generator) = self.draws(scenes.len());
+        let linked = self.commit_and_link(scenes, &draws);
+        self.prove_circuits(scenes, linked, generator)
+    }
+
+    fn commit_and_link(&self, scenes: &[Scene<'_>], draws: &[Draws]) -> Linked {
         let (setup, plan) = (self.setup, self.plan);
         let (q, z) = (plan.q_columns, plan.z_columns);
-        let (draws, generator) = self.draws(scenes.len());
         let mut writer = Writer::new(&self.statements);
         let commit = |circuit: usize, column: usize, usable: &[Fp]| -> EqAffine {
             let draws: &Draws = &draws[circuit];
@@ -164,34 +184,48 @@ impl<'a> Forger<'a> {
         };
 
         // Step 2.
-        let mut linked: Vec<Vec<EqAffine>> = Vec::new();
+        let mut points: Vec<Vec<EqAffine>> = Vec::new();
         for (circuit, scene) in scenes.iter().enumerate() {
             let columns = scene.columns.q.iter().chain(&scene.columns.z).enumerate();
-            linked.push(columns.map(|(column, usable)| commit(circuit, column, usable)).collect());
-            for point in &linked[circuit] {
-                writer.state.write_point(*point).map_err(|error| error.to_string())?;
+            points.push(columns.map(|(column, usable)| commit(circuit, column, usable)).collect());
+            for point in &points[circuit] {
+                writer.state.write_point(*point).expect("not the identity");
             }
         }
         let r = squeeze(&mut writer);
 
         // Step 3.
-        let mut matrices = Vec::new();
         let mut folded = Vec::new();
         for (circuit, scene) in scenes.iter().enumerate() {
             let mut fold = fold(scene.program, plan, (self.multipliers)(&r, scene.program.equations().len()));
             (self.matrices)(circuit, &r, &mut fold.a);
             for (index, usable) in fold.a.iter().enumerate() {
                 let point = commit(circuit, q + z + index, usable);
-                writer.state.write_point(point).map_err(|error| error.to_string())?;
-                linked[circuit].push(point);
+                writer.state.write_point(point).expect("not the identity");
+                points[circuit].push(point);
             }
-            matrices.push(fold.a.clone());
             folded.push(fold);
         }
         let eta = squeeze(&mut writer);
-        self.link(scenes, &draws, &linked, &r, eta, &mut writer);
+        self.link(scenes, draws, &points, &r, eta, &mut writer);
+        Linked {
+            writer,
+            points,
+            folded,
+            r,
+        }
+    }
 
-        // Step 4.
+    /// Step 4.
+    fn prove_circuits(&self, scenes: &[Scene<'_>], linked: Linked, generator: Chosen) -> Result<Forged, String> {
+        let (setup, plan) = (self.setup, self.plan);
+        let Linked {
+            mut writer,
+            points,
+            folded,
+            r,
+        } = linked;
+        let matrices = folded.iter().map(|folded| folded.a.clone()).collect();
         let mut circuits = Vec::new();
         let mut instances = Vec::new();
         for (circuit, (scene, folded)) in scenes.iter().zip(folded).enumerate() {
@@ -209,7 +243,7 @@ impl<'a> Forger<'a> {
                 Advice::Linked => Slot::Instead(*point),
                 Advice::Written => Slot::Bytes,
             };
-            writer.slots.extend(linked[circuit].iter().map(slot).chain([Slot::Bytes]));
+            writer.slots.extend(points[circuit].iter().map(slot).chain([Slot::Bytes]));
         }
         let key = proving_key(setup, plan);
         let circuits: Vec<ForgedCircuit> = (circuits.into_iter())

@@ -25,10 +25,10 @@ pub fn short_relations(multipliers: &[u128]) -> Vec<Vec<i128>> {
         .collect()
 }
 
-/// A combination of short relations whose entry at `at` is negative and larger than every positive entry.
+/// A combination of short relations whose entry at `at` is negative, and larger than every other entry by an eighth.
 pub fn short_relation(multipliers: &[u128], at: usize) -> Vec<i128> {
     let basis = short_relations(multipliers);
-    let suits = |e: &Vec<i128>| e[at] < 0 && e.iter().all(|entry| *entry < -e[at]);
+    let suits = |e: &Vec<i128>| e[at] < 0 && e.iter().all(|entry| 8 * entry < -7 * e[at] || *entry == e[at]);
     let digits = basis.len() as u32;
     (0..3u64.pow(digits))
         .map(|code| {

@@ -1,13 +1,13 @@
 //! The verifier of protocol §7 once more, which leaves out what a test tells it to.
 
 use ff::{Field, PrimeField};
-use group::{Curve, Group};
+use group::Group;
 use halo2_proofs::plonk::{SingleVerifier, verify_proof};
 use halo2_proofs::transcript::TranscriptRead;
 use pasta_curves::{Eq, EqAffine, Fp};
 use zkmargin_circuits::Claim;
 
-use crate::circuit::proving_key;
+use crate::circuit::verifying_key;
 use crate::columns::{Matrix, fold, multipliers, powers};
 use crate::plan::Plan;
 use crate::setup::{Setup, decode};
@@ -161,9 +161,12 @@ impl Lenient<'_> {
             .map(|instance| instance.iter().map(Vec::as_slice).collect())
             .collect();
         let columns: Vec<&[&[Fp]]> = columns.iter().map(Vec::as_slice).collect();
-        let key = proving_key(setup, plan);
+        let key = verifying_key(setup, plan);
         let strategy = SingleVerifier::new(&setup.params);
-        let outcome = verify_proof(&setup.params, key.get_vk(), strategy, &columns, &mut reader);
+        let outcome = verify_proof(&setup.params, &key, strategy, &columns, &mut reader);
+        if reader.malformed {
+            return Err(Verdict::Malformed);
+        }
         if reader.differs {
             return Err(Verdict::OtherPoint);
         }

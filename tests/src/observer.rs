@@ -7,7 +7,7 @@ use halo2_proofs::transcript::{Transcript, TranscriptRead};
 use pasta_curves::{EqAffine, Fp};
 use zkmargin_circuits::Claim;
 
-use crate::circuit::proving_key;
+use crate::circuit::verifying_key;
 use crate::columns::{fold, multipliers};
 use crate::plan::Plan;
 use crate::setup::Setup;
@@ -33,8 +33,8 @@ impl Observer {
     pub fn read(setup: &Setup, claim: &Claim<'_>, proof: &[u8]) -> Self {
         let plan = Plan::of(claim.program);
         assert_eq!((plan.q_columns, plan.square_columns), (1, 0), "one column and no squares");
-        let key = proving_key(setup, &plan);
-        let domain: &EvaluationDomain<Fp> = key.get_vk().get_domain();
+        let key = verifying_key(setup, &plan);
+        let domain: &EvaluationDomain<Fp> = key.get_domain();
         let mut reader = Reader::new(&[claim.statement], proof);
         let points = |reader: &mut Reader<'_>, count: usize| -> Vec<EqAffine> {
             (0..count).map(|_| reader.read_point().expect("a point")).collect()
@@ -52,7 +52,7 @@ impl Observer {
         };
         let responses = scalars(&mut reader, plan.unusable() + 1);
 
-        key.get_vk().hash_into(&mut reader).expect("hashing");
+        key.hash_into(&mut reader).expect("hashing");
         for column in &folded.instance {
             // The library commits to instance columns with a blind of one.
             let commitment = setup.commit(column, Fp::ONE).to_affine();

@@ -91,6 +91,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) slots: VecDeque<Slot>,
     /// A point was not the one that it had to be.
     pub(crate) differs: bool,
+    /// Something was no element, or missing. The library maps that to an error of its own.
+    pub(crate) malformed: bool,
     pub(crate) elements: usize,
 }
 
@@ -102,6 +104,7 @@ impl<'a> Reader<'a> {
             state,
             slots: VecDeque::new(),
             differs: false,
+            malformed: false,
             elements: 0,
         }
     }
@@ -129,7 +132,7 @@ impl TranscriptRead<EqAffine, Challenge255<EqAffine>> for Reader<'_> {
             return Ok(point);
         }
         self.elements += 1;
-        let point = self.state.read_point()?;
+        let point = self.state.read_point().inspect_err(|_| self.malformed = true)?;
         if let Slot::Same(expected) = slot {
             self.differs |= point != expected;
         }
@@ -138,6 +141,6 @@ impl TranscriptRead<EqAffine, Challenge255<EqAffine>> for Reader<'_> {
 
     fn read_scalar(&mut self) -> io::Result<Fp> {
         self.elements += 1;
-        self.state.read_scalar()
+        self.state.read_scalar().inspect_err(|_| self.malformed = true)
     }
 }

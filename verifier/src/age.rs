@@ -83,7 +83,7 @@ impl fmt::Display for Age {
         // The last unit divides everything.
         UNITS
             .iter()
-            .find(|(_, factor)| self.0 % factor == 0)
+            .find(|(_, factor)| self.0.is_multiple_of(*factor))
             .map_or(Ok(()), |(name, factor)| write!(f, "{}{name}", self.0 / factor))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A trader sends a [bundle](bundle::Bundle): statements about accounts that venues have [attested](attestation::Attestation), and
 //! one proof. The partner has a [policy](policy::Policy) and its own copies of universe, snapshot and model, and asks
-//! [`verify_bundle`](verify::verify_bundle). Everything public is recomputed from the partner's own files: universe,
+//! [`verify_bundle`]. Everything public is recomputed from the partner's own files: universe,
 //! snapshot and model give the margin program, the program gives the circuit's shape and key, and all of it goes into the
 //! [statement digest](statement::Statement::digest) that the proof is bound to.
 //!
@@ -15,7 +15,7 @@
 //! - [`statement`], [`bundle`]: what a trader asserts, and what travels;
 //! - [`facts`]: whether it fits the verifier's own facts; [`policy`], [`acceptance`]: whether the partner accepts it;
 //! - [`verify`]: all of it in order; [`verdict`]: the answer, in words and as data;
-//! - [`file`]: reading files with a cap, and where the parameter cache is.
+//! - [`mod@file`]: reading files with a cap, and where the parameter cache is.
 
 pub mod acceptance;
 pub mod age;

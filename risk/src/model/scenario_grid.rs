@@ -54,11 +54,18 @@ impl ScenarioGrid {
         Ok(crate::json::to_text(&self.parameters, 3)?)
     }
 
-    /// The canonical bytes (protocol §7), every field of the file in the order of [`Parameters`], maps in the order of
-    /// their names:
-    /// `[1, "scenario-grid", name, description, [left_out…], [assumed…], numeraire, collateral_in_scenarios, [initial, maintenance], [[asset, haircut, [cap]?, [underlying]?]…], [[grid, [[move, volatility, weight]…]]…], [underlying…], [[[underlying…], gain_factor, [gain_cap]?]…]]`,
-    /// volatility 0 up, 1 none, 2 down; an underlying
-    /// `[name, grid, profit, [up, down, short_power, long_power, tenor_floor_days, up_floor], [[net, gross]]?, short_option_minimum, [[annual_move, least]]?, option_fee, future_fee, funding_intervals]`, profit 0 coin, 1 USD.
+    /// The canonical bytes (protocol §7): every field of the file in the order of [`Parameters`], maps as arrays in the
+    /// order of their names, what may be absent (`?`) as an array of none or one.
+    /// ```text
+    /// model      = [1, "scenario-grid", name, description, [left_out…], [assumed…], numeraire, collateral_in_scenarios,
+    ///               [initial, maintenance], [asset…], [grid…], [underlying…], [group…]]
+    /// asset      = [name, haircut, cap?, underlying?]
+    /// grid       = [name, [[move, volatility, weight]…]]             volatility 0 up, 1 none, 2 down
+    /// underlying = [name, grid, profit,                              profit 0 coin, 1 USD
+    ///               [up, down, short_power, long_power, tenor_floor_days, up_floor],
+    ///               [net, gross]?, short_option_minimum, [annual_move, least]?, option_fee, future_fee, funding_intervals]
+    /// group      = [[underlying…], gain_factor, gain_cap?]
+    /// ```
     pub fn canonical(&self) -> Vec<u8> {
         let parameters = &self.parameters;
         let mut w = Writer::new();

@@ -21,6 +21,14 @@ pub enum Uncounted {
     /// The asset belongs to an isolated position, or is listed for nothing else.
     #[error("{0} is not listed for cross margin")]
     NotCross(String),
+    /// What the asset moves with is not in the snapshot.
+    #[error("{asset} moves with {moves_with} in the model, which is not in the snapshot")]
+    NothingMovesIt {
+        /// The asset.
+        asset: String,
+        /// The underlying that it moves with.
+        moves_with: String,
+    },
     /// The model does not know the underlying.
     #[error("the model has no underlying {0}")]
     UnderlyingNotInModel(String),
@@ -104,14 +112,17 @@ impl Coverage<'_> {
 
     /// Whether the asset of this name counts.
     pub(crate) fn asset(&self, name: &str) -> Result<(), Uncounted> {
-        if !self.parameters.assets.contains_key(name) {
+        let Some(rules) = self.parameters.assets.get(name) else {
             return Err(Uncounted::AssetNotInModel(name.to_owned()));
-        }
+        };
         if self.price(name).is_none() {
             return Err(Uncounted::NoPrice(name.to_owned()));
         }
         if !self.universe.assets().any(|(_, asset)| asset.name == name && asset.isolated.is_none()) {
             return Err(Uncounted::NotCross(name.to_owned()));
+        }
+        if let Some(moves_with) = rules.underlying.as_ref().filter(|moves_with| !self.snapshot.underlyings.contains_key(*moves_with)) {
+            return Err(Uncounted::NothingMovesIt { asset: name.to_owned(), moves_with: moves_with.clone() });
         }
         Ok(())
     }

@@ -11,8 +11,7 @@
 //! # Where the rule leaves a reading open
 //! - An asset line of an isolated position never counts: its balance is worth 0 and its other legs must be empty, even where an
 //!   asset of the same name counts.
-//! - An underlying of the model that the snapshot does not have contributes nothing, and an asset that moves with it does not move.
-//!   Its group stays the group that the file makes it.
+//! - An underlying of the model that the snapshot does not have contributes nothing; its group stays the group that the file makes it.
 //! - A slot that is no leg of any line must be empty.
 
 pub(crate) mod coverage;

@@ -1,10 +1,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
+use crate::attestation::Attestation;
 use crate::fixture::{
     EPOCH, attestation, attestation_by, book, good_statement, instant, now, point, public, statement, universe,
 };
 use crate::statement::Window;
 use zkmargin_risk::terms::{Deposit, Order};
+use zkmargin_risk::universe::Network;
 
 fn check_at(statements: &[Statement], at: Instant) -> Result<(), FactRefusal> {
     let statements: Vec<&Statement> = statements.iter().collect();

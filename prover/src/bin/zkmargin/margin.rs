@@ -6,6 +6,8 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::json;
 use zeroize::Zeroizing;
+use zkmargin_prover::heatmap::heat_map;
+use zkmargin_prover::margin::{render_json, render_table};
 use zkmargin_prover::output::{Outputs, Secrecy};
 use zkmargin_risk::report::Report;
 use zkmargin_risk::universe::Universe;
@@ -49,7 +51,7 @@ pub(crate) fn run(args: &Margin) -> anyhow::Result<Answer> {
     let legs = legs(args, &facts.universe)?;
     let report = Report::new(&facts.model, &facts.universe, &facts.snapshot, &terms, &legs)?;
     let mut text = render_table(&report);
-    let mut data = render_json(&report);
+    let mut data = render_json(&report)?;
     if let Some(path) = &args.svg {
         outputs.stage(path, heat_map(&report)?.as_bytes(), Secrecy::Secret)?;
         outputs.commit()?;
@@ -81,13 +83,3 @@ fn legs(args: &Margin, universe: &Universe) -> anyhow::Result<Zeroizing<Vec<u64>
     }
     Ok(legs)
 }
-
-// TEMPORARY until prover/src/margin.rs is there.
-fn render_table(report: &Report) -> String {
-    use zkmargin_risk::report::{Rounding, decimal};
-    let e = &report.evaluation;
-    let d = |x: &_| decimal(x, 2, Rounding::Down);
-    format!("value {} initial {} maintenance {} met {}", d(&e.value), d(&e.initial), d(&e.maintenance), report.is_met())
-}
-fn render_json(_: &Report) -> serde_json::Value { json!({}) }
-fn heat_map(_: &Report) -> anyhow::Result<String> { bail!("being written") }

@@ -159,10 +159,21 @@ pub(crate) fn run(args: &Prove) -> anyhow::Result<Answer> {
     let millis = |time: Duration| time.as_secs_f64() * 1e3;
     let (proof, bundle) = (proven.bundle.proof.len(), proven.bytes.len());
     let (proving, verifying) = (millis(proven.proving), millis(proven.verifying));
-    let text = format!(
-        "{}\nProven in {proving:.0} ms and verified in {verifying:.0} ms, at {now}.\n\
+    let mut text = String::new();
+    for statement in &proven.verdict.statements {
+        text += &format!(
+            "Statement {}\nis proven: {} accounts together meet the {} requirement, {} times over and with {} {} to spare.\n",
+            statement.digest,
+            statement.accounts.len(),
+            statement.level,
+            statement.ratio,
+            statement.excess,
+            proven.verdict.numeraire,
+        );
+    }
+    text += &format!(
+        "Proven in {proving:.0} ms and verified in {verifying:.0} ms, at {now}.\n\
          {}  {bundle} bytes, of which the proof is {proof}",
-        proven.verdict,
         args.out.path.display(),
     );
     let data = json!({

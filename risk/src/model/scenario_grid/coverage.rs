@@ -37,6 +37,9 @@ pub enum Why {
     /// The model has no such asset.
     #[error("the model has no such asset")]
     Asset,
+    /// The asset moves with an underlying that is not in the snapshot.
+    #[error("it moves with an underlying that the snapshot does not have")]
+    AssetUnderlying,
     /// The snapshot has no price of the asset.
     #[error("the snapshot has no price of the asset")]
     AssetPrice,
@@ -122,8 +125,13 @@ fn asset_counts(parameters: &Parameters, snapshot: &Snapshot, asset: &Asset) -> 
     if asset.isolated.is_some() {
         return Err(Why::Isolated);
     }
-    if !parameters.assets.contains_key(&asset.name) {
-        return Err(Why::Asset);
+    let rule = parameters.assets.get(&asset.name).ok_or(Why::Asset)?;
+    if rule
+        .underlying
+        .as_ref()
+        .is_some_and(|underlying| !snapshot.underlyings.contains_key(underlying))
+    {
+        return Err(Why::AssetUnderlying);
     }
     collateral::price(snapshot, &asset.name)
         .map(|_| ())

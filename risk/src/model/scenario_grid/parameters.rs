@@ -18,7 +18,8 @@
 //!   lacks is 0.
 //!
 //! # What counts
-//! An asset **counts** if it is in [`Parameters::assets`], has a price `p_a`, and is listed for cross margin.
+//! An asset **counts** if it is in [`Parameters::assets`], has a price `p_a`, is listed for cross margin, and its
+//! [`AssetParameters::underlying`], if it has one, is in the snapshot (else nothing would move it).
 //! - The balance of an asset that does not count is worth 0. Its debt, carry and reserve legs are *proven empty*.
 //!
 //! An instrument **counts** if

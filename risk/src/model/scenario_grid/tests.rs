@@ -148,7 +148,7 @@ fn the_documented_worst_case_and_roll_are_required() {
 fn the_documented_delta_provision_is_required() {
     let universe = fixture::universe();
     let mut snapshot = fixture::snapshot();
-    let year = format!("{}", "2027-08-06T12:00:00Z");
+    let year = "2027-08-06T12:00:00Z";
     let market = snapshot.underlyings.get_mut("BTC").unwrap();
     market.index = decimal("70000");
     market.rate = Decimal::ZERO;
@@ -280,6 +280,32 @@ fn what_does_not_count_is_worth_nothing_and_may_not_be_held() {
         let mut expected = [unheld, vec!["DUST"]].concat();
         expected.sort_unstable();
         assert_eq!(named, expected, "{name}");
+    }
+}
+
+#[test]
+fn an_asset_whose_underlying_has_no_market_does_not_count() {
+    let universe = fixture::universe();
+    let mut snapshot = fixture::snapshot();
+    snapshot.underlyings.remove("ETH");
+    snapshot.assets.insert("ETH".into(), decimal("1800"));
+    for (name, _) in PRESETS {
+        let model = ScenarioGrid::new(preset(name)).unwrap();
+        let program = model.compile(&universe, &snapshot, &Terms::at(Level::Initial)).unwrap();
+        let owing = Book::empty(&universe)
+            .coins("beta", "USDC", "-100")
+            .coins("beta", "ETH", "1");
+        near(missing(&program, &owing.q), 100.0, 1e-6);
+        assert!(
+            program
+                .witness(&Book::empty(&universe).coins("beta", "ETH", "-0.1").q)
+                .is_err()
+        );
+        assert!(
+            uncounted(&model, &universe, &snapshot)
+                .iter()
+                .any(|line| line.why == Why::AssetUnderlying)
+        );
     }
 }
 

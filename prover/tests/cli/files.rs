@@ -1,0 +1,80 @@
+use crate::desk::{desk, run};
+
+#[test]
+fn every_kind_of_file_is_recognized() {
+    let desk = desk();
+    for (file, kind) in [
+        ("universe.json", "universe"),
+        ("snapshot.json", "snapshot"),
+        ("optionhouse.json", "venue"),
+        ("options-account.json", "account"),
+        ("trader.key", "key"),
+        ("options.attestation", "attestation"),
+        ("options.opening", "opening"),
+        ("paradex-pm", "model"),
+        ("deribit-pm", "model"),
+    ] {
+        let found = run(desk.path(), &["inspect", file, "--json"]).done().json();
+        assert_eq!(found["kind"], kind, "{file}");
+        assert!(!run(desk.path(), &["inspect", file]).done().out.is_empty());
+    }
+    desk.write("noise", "\u{1}\u{2}");
+    run(desk.path(), &["inspect", "noise"]).refused(2, &["noise", "neither JSON nor one of our binary files"]);
+    desk.write("other.json", r#"{"cat": 1}"#);
+    run(desk.path(), &["inspect", "other.json"]).refused(2, &["of no kind that this tool knows"]);
+    run(desk.path(), &["inspect", "absent"]).refused(2, &["cannot read absent"]);
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let desk = desk();
+    let key = std::fs::read_to_string(desk.path().join("optionhouse.key")).unwrap();
+    let key: serde_json::Value = serde_json::from_str(&key).unwrap();
+    for words in [&["inspect", "optionhouse.key"][..], &["--json", "inspect", "optionhouse.key"][..]] {
+        let shown = run(desk.path(), words).done();
+        for secret in ["signing", "pseudonym"] {
+            assert!(!shown.out.contains(key[secret].as_str().unwrap()), "{secret}");
+        }
+    }
+    let account = run(desk.path(), &["--json", "inspect", "options-account.json"]).done();
+    assert!(!account.out.contains("BTC-28AUG26"));
+}
+
+#[test]
+fn recorded_chain_is_imported_and_says_what_it_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = "date,currency,instrument,expiry,strike,type,open_interest,mark_iv,underlying_usd\n\
+               2026-08-06,BTC,BTC-28AUG26-70000-C,28AUG26,70000,call,12.5,35.1,64570\n\
+               2026-08-06,BTC,BTC-28AUG26-70000-P,28AUG26,70000,put,0,35.1,64570\n\
+               2026-08-06,BTC,BTC-7AUG26-70000-C,7AUG26,70000,call,1,35.1,64500\n";
+    std::fs::write(folder.path().join("chain.csv"), csv).unwrap();
+    let import = |more: &[&str]| {
+        let words = ["snapshot", "import", "recorded-chain", "chain.csv", "-o", "s.json"];
+        run(folder.path(), &words.iter().chain(more).copied().collect::<Vec<_>>())
+    };
+    import(&[]).refused(2, &["--time"]);
+    import(&["--time", "2026-08-07T12:00:00Z"]).refused(2, &["2026-08-06"]);
+    assert!(!folder.path().join("s.json").exists());
+    let done = import(&["--time", "2026-08-06T12:00:00Z", "--min-tenor", "2d"]).done();
+    for part in ["Dropped: 1", "BTC-7AUG26-70000-C", "Assumed:", "Derived:", "0 warnings"] {
+        assert!(done.out.contains(part), "no {part:?} in:\n{}", done.out);
+    }
+    let data = import(&["--time", "2026-08-06T12:00:00Z", "--force", "--json"]).done().json();
+    assert_eq!(data["import"]["options"], 3);
+    run(folder.path(), &["inspect", "s.json"]).done();
+}
+
+#[test]
+fn usage_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &[]).refused(2, &["Usage"]);
+    run(folder.path(), &["prove"]).refused(2, &["--universe"]);
+    run(folder.path(), &["keygen", "cat", "-o", "x"]).refused(2, &["venue, subject, audience"]);
+    let help = run(folder.path(), &["prove", "--help"]).done().out;
+    assert!(help.contains("--attestation") && help.contains("sell 5 BTC-28AUG26-70000-C @ 0.0215 fee 0.0003"));
+    assert!(run(folder.path(), &["man", "venue", "attest"]).done().out.contains("zkmargin"));
+    assert!(run(folder.path(), &["completions", "bash"]).done().out.contains("zkmargin"));
+    run(folder.path(), &["man", "cat"]).refused(2, &["cat"]);
+    let key = "00".repeat(32);
+    run(folder.path(), &["prove", "--audience", &key]).refused(2, &["no usable Ed25519 public key"]);
+}

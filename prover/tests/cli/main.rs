@@ -1,0 +1,9 @@
+//! The tool as its users meet it: the built binary, its exit codes, its messages, and what it leaves behind.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod demo;
+mod desk;
+mod files;
+mod prove;
+mod venue;

@@ -1,0 +1,111 @@
+//! Protocol §7, step 4: the columns that are linked are the columns that are proven.
+
+use ff::Field;
+use pasta_curves::Fp;
+use zkmargin_circuits::{Claim, Refusal};
+use zkmargin_tests::*;
+
+use crate::{statements, verdict};
+
+/// Proves what `deceive` makes of one circuit of a bundle, in all three ways to treat the commitments of step 4: hashed as the
+/// library makes them, hashed as they were linked, and written twice. Only a verifier that reads them twice and does not
+/// compare is deceived.
+fn refused_unless_points_are_read_twice<'a>(
+    accounts: &'a [Account],
+    scenes: &[Scene<'a>],
+    plan: &'a Plan,
+    deceive: impl Fn(usize, &Fp, &mut (Columns, Matrix)) + Copy + 'a,
+) {
+    let claims: Vec<Claim<'_>> = (accounts.iter().zip(scenes).enumerate())
+        .map(|(index, (account, scene))| account.claim(index, scene.program))
+        .collect();
+    let mut forger = Forger::new(&SETUP, plan, statements(accounts.len()));
+    forger.proven = Box::new(deceive);
+    for advice in [Advice::Own, Advice::Linked] {
+        forger.advice = advice;
+        let proof = forger.prove(scenes).unwrap().proof;
+        assert_eq!(verdict(&claims, &proof), Err(Refusal::Circuit), "{advice:?}");
+    }
+    forger.advice = Advice::Written;
+    let proof = forger.prove(scenes).unwrap().proof;
+    let under = |points: Points| Lenient { points, ..Lenient::default() }.verify(&SETUP, &claims, &proof);
+    assert_eq!(under(Points::Unchecked), Verdict::Accepted, "the forgery is a real one");
+    assert_eq!(under(Points::Compared), Verdict::OtherPoint);
+    assert!(verdict(&claims, &proof).is_err());
+}
+
+/// Solvent accounts, but for one of them.
+fn accounts(count: usize, odd: usize, legs: &[(usize, u64)]) -> Vec<Account> {
+    (0..count)
+        .map(|index| Account::of(if index == odd { legs } else { &SOLVENT }, index as u64))
+        .collect()
+}
+
+fn bundles() -> impl Iterator<Item = (usize, usize)> {
+    (1..=3).flat_map(|count| (0..count).map(move |circuit| (count, circuit)))
+}
+
+#[test]
+fn proof_is_refused_when_the_circuit_proves_another_account_than_the_linked_one() {
+    let program = scenarios();
+    let plan = Plan::of(&program);
+    let solvent = Account::of(&SOLVENT, 0);
+    let w = witness(&program, &solvent.lots);
+    let honest = Columns::new(&plan, &solvent.columns, &w);
+    for (count, circuit) in bundles() {
+        for (column, legs) in INSOLVENT.iter().enumerate() {
+            let accounts = accounts(count, circuit, legs);
+            let scenes: Vec<Scene<'_>> = accounts.iter().map(|a| a.scene(&SETUP, &plan, &program, &w)).collect();
+            let solvent_column = &honest.q[column];
+            refused_unless_points_are_read_twice(&accounts, &scenes, &plan, |index, _, (columns, _)| {
+                if index == circuit {
+                    columns.q[column].clone_from(solvent_column);
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn proof_is_refused_when_the_circuit_proves_other_variables_than_the_committed_ones() {
+    let program = norms();
+    let plan = Plan::of(&program);
+    assert!(plan.z_columns >= 2 && plan.square_columns >= 1);
+    for (count, circuit) in bundles() {
+        for column in 0..plan.z_columns {
+            let accounts = accounts(count, circuit, &SOLVENT);
+            let mut scenes: Vec<Scene<'_>> = accounts.iter().map(|a| a.honest_scene(&plan, &program)).collect();
+            // What is committed before `r` is something else, and what fits is put in its place afterwards.
+            let fitting = scenes[circuit].columns.z[column].clone();
+            scenes[circuit].columns.z[column].reverse();
+            let fitting = &fitting;
+            refused_unless_points_are_read_twice(&accounts, &scenes, &plan, |index, _, (columns, _)| {
+                if index == circuit {
+                    columns.z[column].clone_from(fitting);
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn proof_is_refused_when_the_circuit_proves_another_matrix_than_the_linked_one() {
+    let program = scenarios();
+    let plan = Plan::of(&program);
+    let w = witness(&program, &Account::of(&SOLVENT, 0).lots);
+    for (count, circuit) in bundles() {
+        for (column, legs) in INSOLVENT.iter().enumerate() {
+            let accounts = accounts(count, circuit, legs);
+            let scenes: Vec<Scene<'_>> = accounts.iter().map(|a| a.scene(&SETUP, &plan, &program, &w)).collect();
+            refused_unless_points_are_read_twice(&accounts, &scenes, &plan, |index, _, (columns, instance)| {
+                if index == circuit {
+                    // The coefficient of one leg that is held, changed by exactly what is missing.
+                    let missing = missing(columns, instance);
+                    assert!(!bool::from(missing.is_zero()), "the account is insolvent");
+                    let row = columns.q[column].iter().position(|lots| *lots != Fp::ZERO).unwrap();
+                    columns.a[column][row] += missing * columns.q[column][row].invert().unwrap();
+                }
+            });
+        }
+    }
+}

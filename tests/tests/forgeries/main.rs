@@ -1,0 +1,39 @@
+//! Proofs of false statements, and of true ones in forbidden ways: each is refused, for its own reason.
+//!
+//! Every test also shows that its forgery is real: a verifier that leaves out the one check accepts it.
+
+#![allow(missing_docs)]
+
+mod bytes;
+mod challenges;
+mod circuit_points;
+mod link;
+mod matrices;
+mod outside_points;
+mod rows;
+mod second_prover;
+mod secrets;
+
+use zkmargin_circuits::{Claim, Refusal, verify};
+use zkmargin_tests::*;
+
+/// The verdict of the real verifier, with which the strict second one must agree.
+fn verdict(claims: &[Claim<'_>], proof: &[u8]) -> Result<(), Refusal> {
+    let (real, second) = (
+        verify(&PARAMETERS, claims, proof),
+        Lenient::default().verify(&SETUP, claims, proof),
+    );
+    let same = match &real {
+        Ok(()) => Verdict::Accepted,
+        Err(Refusal::Link) => Verdict::Link,
+        Err(Refusal::Circuit) => Verdict::Circuit,
+        Err(Refusal::Malformed(_)) => Verdict::Malformed,
+        Err(other) => panic!("{other}"),
+    };
+    assert_eq!(second, same, "two verifiers of one protocol disagree: {real:?}");
+    real
+}
+
+fn statements(count: usize) -> Vec<[u8; 32]> {
+    (0..count).map(statement).collect()
+}

@@ -1,0 +1,140 @@
+//! The public side: the folded matrices and the instance columns are the verifier's own (protocol §5, §7).
+
+use ff::{Field, PrimeField};
+use pasta_curves::Fp;
+use zkmargin_circuits::Refusal;
+use zkmargin_tests::*;
+
+use crate::{statements, verdict};
+
+#[test]
+fn proof_is_refused_when_rows_or_columns_of_the_matrix_are_permuted() {
+    let program = scenarios();
+    let plan = Plan::of(&program);
+    type Permute = fn(&mut Matrix);
+    // Each book is insolvent; with its legs in other places it would not be.
+    let cases: [(&[(usize, u64)], &[(usize, u64)], Permute); 2] = [
+        (&[(1, 10), (2, 3), (49, 4)], &SOLVENT, |a| a[0].swap(0, 1)),
+        (&[(1, 4), (48, 10)], &[(0, 10), (49, 4)], |a| a.swap(0, 1)),
+    ];
+    for (legs, elsewhere, permute) in cases {
+        let (account, solvent) = (Account::of(legs, 1), Account::of(elsewhere, 1));
+        assert!(program.witness(&account.lots).is_err());
+        let claims = [account.claim(0, &program)];
+        let mut forger = Forger::new(&SETUP, &plan, statements(1));
+        forger.matrices = Box::new(|_, _, a| permute(a));
+        let scene = account.scene(&SETUP, &plan, &program, &witness(&program, &solvent.lots));
+        let forged = forger.prove(&[scene]).unwrap();
+        assert_eq!(verdict(&claims, &forged.proof), Err(Refusal::Link));
+        let lenient = Lenient { matrices: Some(&forged.matrices), ..Lenient::default() };
+        assert_eq!(lenient.verify(&SETUP, &claims, &forged.proof), Verdict::Accepted);
+    }
+}
+
+#[test]
+fn proof_is_refused_when_it_is_folded_with_other_multipliers() {
+    let program = norms();
+    let plan = Plan::of(&program);
+    let account = Account::of(&SOLVENT, 1);
+    let claims = [account.claim(0, &program)];
+    type Multipliers = fn(&Fp, usize) -> Vec<Fp>;
+    let others: [Multipliers; 4] = [
+        |r, count| powers(*r).take(count).collect(),
+        |r, count| multipliers(&(*r + Fp::ONE), count).into_iter().map(Fp::from_u128).collect(),
+        |r, count| multipliers(r, count + 1).into_iter().skip(1).map(Fp::from_u128).collect(),
+        // One equation left out.
+        |r, count| {
+            let mut multipliers: Vec<Fp> = multipliers(r, count).into_iter().map(Fp::from_u128).collect();
+            multipliers[count - 1] = Fp::ZERO;
+            multipliers
+        },
+    ];
+    for other in others {
+        let mut forger = Forger::new(&SETUP, &plan, statements(1));
+        forger.multipliers = Box::new(other);
+        let forged = forger.prove(&[account.honest_scene(&plan, &program)]).unwrap();
+        assert_eq!(verdict(&claims, &forged.proof), Err(Refusal::Link));
+        let lenient = Lenient {
+            matrices: Some(&forged.matrices),
+            instances: Some(&forged.instances),
+            ..Lenient::default()
+        };
+        assert_eq!(lenient.verify(&SETUP, &claims, &forged.proof), Verdict::Accepted);
+    }
+}
+
+/// An insolvent account is proven solvent with other instance columns: refused, unless the columns come from the prover.
+fn refused_unless_instances_are_the_provers(change: impl Fn(&Plan, &Columns, &mut Matrix)) {
+    let program = scenarios();
+    let plan = Plan::of(&program);
+    let account = Account::of(&INSOLVENT_0, 1);
+    let claims = [account.claim(0, &program)];
+    // Large values, so that no cell of a run is zero.
+    let w: Vec<u128> = program.variables().iter().map(|variable| (1 << variable.bits) - 1).collect();
+    let mut forger = Forger::new(&SETUP, &plan, statements(1));
+    forger.proven = Box::new(|_, _, (columns, instance)| {
+        assert_ne!(missing(columns, instance), Fp::ZERO);
+        change(&plan, columns, instance);
+        assert_eq!(missing(columns, instance), Fp::ZERO);
+    });
+    let forged = forger.prove(&[account.scene(&SETUP, &plan, &program, &w)]).unwrap();
+    assert_eq!(verdict(&claims, &forged.proof), Err(Refusal::Circuit));
+    let lenient = Lenient { instances: Some(&forged.instances), ..Lenient::default() };
+    assert_eq!(lenient.verify(&SETUP, &claims, &forged.proof), Verdict::Accepted);
+}
+
+#[test]
+fn proof_is_refused_when_gamma_is_another() {
+    refused_unless_instances_are_the_provers(|plan, columns, instance| {
+        let missing = missing(columns, instance);
+        instance[0][plan.last] -= missing;
+    });
+}
+
+#[test]
+fn proof_is_refused_when_a_coefficient_of_a_variable_is_another() {
+    refused_unless_instances_are_the_provers(|plan, columns, instance| {
+        let cell = plan.cells[0];
+        let value = columns.z[cell.column][cell.row];
+        let missing = missing(columns, instance);
+        instance[cell.column][cell.row] += missing * value.invert().unwrap();
+    });
+}
+
+#[test]
+fn proof_is_refused_when_a_coefficient_stands_in_a_row_that_is_no_head() {
+    let below = |limb: usize| {
+        move |plan: &Plan, columns: &Columns, instance: &mut Matrix| {
+            let cell = plan.cells[0];
+            assert!(limb < plan.limbs(0));
+            let value = columns.z[cell.column][cell.row + limb];
+            instance[cell.column][cell.row + limb] = missing(columns, instance) * value.invert().unwrap();
+        }
+    };
+    for limb in [1, 2, 7] {
+        refused_unless_instances_are_the_provers(below(limb));
+    }
+}
+
+#[test]
+fn proof_is_refused_when_an_instance_column_is_cut_before_gamma() {
+    let program = scenarios();
+    let plan = Plan::of(&program);
+    let account = Account::of(&SOLVENT, 1);
+    let claims = [account.claim(0, &program)];
+    let honest = Forger::new(&SETUP, &plan, statements(1)).prove(&[account.honest_scene(&plan, &program)]).unwrap();
+    let with_lengths = |length: usize, column: usize| {
+        let mut forger = Forger::new(&SETUP, &plan, statements(1));
+        forger.proven = Box::new(move |_, _, (_, instance)| instance[column].resize(length, Fp::ZERO));
+        forger.prove(&[account.honest_scene(&plan, &program)])
+    };
+    // `γ` is in the last usable row.
+    assert_ne!(honest.instances[0][0][plan.last], Fp::ZERO);
+    let cut = with_lengths(plan.last, 0).unwrap();
+    assert_eq!(verdict(&claims, &cut.proof), Err(Refusal::Circuit));
+    // Zeros that are cut off are the same polynomial: the very same proof, not a second one.
+    assert_eq!(with_lengths(plan.last, 1).unwrap().proof, honest.proof);
+    assert_eq!(verdict(&claims, &honest.proof), Ok(()));
+    // No column reaches into the unusable rows: the library makes no such proof.
+    assert!(with_lengths(plan.last + 2, 1).is_err());
+}
