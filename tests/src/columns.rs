@@ -73,7 +73,12 @@ impl Columns {
             let above = row - 1;
             let products = (self.q.iter().zip(&self.a)).chain(self.z.iter().zip(f));
             let linear: Fp = products.map(|(x, y)| x[above] * at(y, above)).sum();
-            let squares: Fp = self.z.iter().zip(s).map(|(z, s)| z[above].square() * at(s, above)).sum();
+            let squares: Fp = self
+                .z
+                .iter()
+                .zip(s)
+                .map(|(z, s)| z[above].square() * at(s, above))
+                .sum();
             self.acc[row] = self.acc[above] + linear + squares;
         }
     }

@@ -95,7 +95,9 @@ pub fn scenarios_at(k: u32) -> Program {
         .collect();
     let worst = builder.max_non_negative("worst", losses).expect("a maximum");
     let equity = builder.lower(&equity(k)).expect("a form");
-    builder.require_non_negative("margin", equity - worst).expect("a requirement");
+    builder
+        .require_non_negative("margin", equity - worst)
+        .expect("a requirement");
     builder.finish().expect("a program")
 }
 
@@ -109,11 +111,15 @@ pub fn norms() -> Program {
     let mut builder = builder(K);
     let delta = form(K, &[(0, 3), (1, -3), (48, 2), (49, -2)]);
     let delta = builder.absolute("delta", &delta).expect("a form");
-    let spread = builder.absolute("spread", &form(K, &[(2, 5), (3, -5)])).expect("a form");
+    let spread = builder
+        .absolute("spread", &form(K, &[(2, 5), (3, -5)]))
+        .expect("a form");
     let norm = builder.norm("norm", [delta.clone(), spread]).expect("a norm");
     let charge = builder.any_of_upper("charge", norm, delta).expect("a choice");
     let equity = builder.lower(&equity(K)).expect("a form");
-    builder.require_non_negative("margin", equity - charge).expect("a requirement");
+    builder
+        .require_non_negative("margin", equity - charge)
+        .expect("a requirement");
     builder.finish().expect("a program")
 }
 
@@ -210,6 +216,9 @@ impl Account {
 
 /// The honest hidden variables of a book that satisfies the program.
 pub fn witness(program: &Program, lots: &[u64]) -> Vec<u128> {
-    program.witness(lots).expect("a book that satisfies the program").values().to_vec()
+    program
+        .witness(lots)
+        .expect("a book that satisfies the program")
+        .values()
+        .to_vec()
 }
-

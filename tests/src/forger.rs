@@ -64,7 +64,11 @@ pub struct Forged {
     pub instances: Vec<Matrix>,
 }
 
+/// Given a circuit and `r`.
 type Change<'a, T> = Box<dyn Fn(usize, &Fp, &mut T) + 'a>;
+
+/// `r_j` for so many equations, given `r`.
+type Multipliers<'a> = Box<dyn Fn(&Fp, usize) -> Vec<Fp> + 'a>;
 
 /// A prover. With the defaults of [`Forger::new`] it is an honest one.
 pub struct Forger<'a> {
@@ -81,7 +85,7 @@ pub struct Forger<'a> {
     /// Changes the columns `q` and `z` of a circuit after `r` is known, for step 4.
     pub columns: Change<'a, Columns>,
     /// The multipliers that it folds with.
-    pub multipliers: Box<dyn Fn(&Fp, usize) -> Vec<Fp> + 'a>,
+    pub multipliers: Multipliers<'a>,
     /// Changes the columns `a` before step 3 commits to them.
     pub matrices: Change<'a, Matrix>,
     /// The weights of the link, given `η`; honest ones are its powers.
@@ -98,7 +102,9 @@ pub struct Forger<'a> {
 
 impl std::fmt::Debug for Forger<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Forger").field("plan", self.plan).finish_non_exhaustive()
+        f.debug_struct("Forger")
+            .field("plan", self.plan)
+            .finish_non_exhaustive()
     }
 }
 
@@ -187,7 +193,11 @@ impl<'a> Forger<'a> {
         let mut points: Vec<Vec<EqAffine>> = Vec::new();
         for (circuit, scene) in scenes.iter().enumerate() {
             let columns = scene.columns.q.iter().chain(&scene.columns.z).enumerate();
-            points.push(columns.map(|(column, usable)| commit(circuit, column, usable)).collect());
+            points.push(
+                columns
+                    .map(|(column, usable)| commit(circuit, column, usable))
+                    .collect(),
+            );
             for point in &points[circuit] {
                 writer.state.write_point(*point).expect("not the identity");
             }
@@ -197,7 +207,11 @@ impl<'a> Forger<'a> {
         // Step 3.
         let mut folded = Vec::new();
         for (circuit, scene) in scenes.iter().enumerate() {
-            let mut fold = fold(scene.program, plan, (self.multipliers)(&r, scene.program.equations().len()));
+            let mut fold = fold(
+                scene.program,
+                plan,
+                (self.multipliers)(&r, scene.program.equations().len()),
+            );
             (self.matrices)(circuit, &r, &mut fold.a);
             for (index, usable) in fold.a.iter().enumerate() {
                 let point = commit(circuit, q + z + index, usable);
@@ -243,7 +257,9 @@ impl<'a> Forger<'a> {
                 Advice::Linked => Slot::Instead(*point),
                 Advice::Written => Slot::Bytes,
             };
-            writer.slots.extend(points[circuit].iter().map(slot).chain([Slot::Bytes]));
+            writer
+                .slots
+                .extend(points[circuit].iter().map(slot).chain([Slot::Bytes]));
         }
         let key = proving_key(setup, plan);
         let circuits: Vec<ForgedCircuit> = (circuits.into_iter())
@@ -300,7 +316,11 @@ impl<'a> Forger<'a> {
         let mut sum = Eq::default();
         for ((scene, draws), points) in scenes.iter().zip(draws).zip(linked) {
             let count = scene.program.equations().len();
-            let public = fold(scene.program, plan, multipliers(r, count).into_iter().map(Fp::from_u128));
+            let public = fold(
+                scene.program,
+                plan,
+                multipliers(r, count).into_iter().map(Fp::from_u128),
+            );
             for column in (0..q).chain(q + z..2 * q + z) {
                 let weight = weight.next().expect("a weight");
                 let (outside, blind) = match column.checked_sub(q + z) {
@@ -308,10 +328,10 @@ impl<'a> Forger<'a> {
                     Some(index) => (setup.commit(&public.a[index], Fp::ZERO), Fp::ZERO),
                 };
                 sum += (Eq::from(points[column]) - outside) * *weight;
-                for row in 0..rows {
-                    let venue = scene.unusable.get(column).and_then(|rows| rows.get(row));
-                    let own = draws.rows[column][row] - venue.copied().unwrap_or(Fp::ZERO);
-                    representation[row] += *weight * own;
+                let venue = scene.unusable.get(column).into_iter().flatten().copied();
+                let own = draws.rows[column].iter().zip(venue.chain(std::iter::repeat(Fp::ZERO)));
+                for (sum, (own, venue)) in representation.iter_mut().zip(own) {
+                    *sum += *weight * (*own - venue);
                 }
                 representation[rows] += *weight * (draws.blinds[column] - blind);
             }
@@ -342,6 +362,8 @@ impl<'a> Forger<'a> {
 /// The eight words that the library makes this scalar of.
 fn words(scalar: &Fp) -> Vec<u64> {
     let repr = scalar.to_repr();
-    let words = repr.chunks(8).map(|word| u64::from_le_bytes(word.try_into().expect("8 bytes")));
+    let words = repr
+        .chunks(8)
+        .map(|word| u64::from_le_bytes(word.try_into().expect("8 bytes")));
     words.chain([0; 4]).collect()
 }

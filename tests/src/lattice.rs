@@ -21,7 +21,12 @@ pub fn short_relations(multipliers: &[u128]) -> Vec<Vec<i128>> {
     let reduced = Reduction::new(basis).run();
     (reduced.into_iter())
         .filter(|row| row[count].is_zero())
-        .map(|row| row[..count].iter().map(|entry| entry.to_i128().expect("short")).collect())
+        .map(|row| {
+            row[..count]
+                .iter()
+                .map(|entry| entry.to_i128().expect("short"))
+                .collect()
+        })
         .collect()
 }
 

@@ -55,7 +55,7 @@ pub struct Lenient<'a> {
     /// The link's challenge, likewise.
     pub link_challenge: Option<Fp>,
     /// Weights of the link, given `η`.
-    pub weights: Option<fn(Fp, &Plan, usize) -> Vec<Fp>>,
+    pub weights: Option<fn(Fp) -> Vec<Fp>>,
     /// The columns `a` that it takes for those of the program.
     pub matrices: Option<&'a [Matrix]>,
     /// Instance columns that it takes from the prover.
@@ -119,7 +119,7 @@ impl Lenient<'_> {
         let squeezed = squeeze(&mut reader);
         let eta = self.eta.unwrap_or(squeezed);
         let weights = match self.weights {
-            Some(weights) => weights(eta, plan, claims.len()),
+            Some(weights) => weights(eta),
             None => powers(eta).take(2 * plan.q_columns * claims.len()).collect(),
         };
         let mut weights = weights.into_iter();
@@ -127,7 +127,9 @@ impl Lenient<'_> {
         // `Σ weight·(C' - C)` over all linked columns.
         let mut difference = Eq::default();
         for ((claim, points), folded) in claims.iter().zip(&linked).zip(&folded) {
-            let insides = points[..plan.q_columns].iter().chain(&points[plan.q_columns + plan.z_columns..]);
+            let insides = points[..plan.q_columns]
+                .iter()
+                .chain(&points[plan.q_columns + plan.z_columns..]);
             let matrices = folded.a.iter().map(|column| setup.commit(column, Fp::ZERO));
             let outsides = outside(setup, claim).into_iter().chain(matrices);
             for (inside, outside) in insides.zip(outsides) {

@@ -32,7 +32,11 @@ impl Observer {
     /// Reads a proof of one claim about one column up to the evaluations.
     pub fn read(setup: &Setup, claim: &Claim<'_>, proof: &[u8]) -> Self {
         let plan = Plan::of(claim.program);
-        assert_eq!((plan.q_columns, plan.square_columns), (1, 0), "one column and no squares");
+        assert_eq!(
+            (plan.q_columns, plan.square_columns),
+            (1, 0),
+            "one column and no squares"
+        );
         let key = verifying_key(setup, &plan);
         let domain: &EvaluationDomain<Fp> = key.get_domain();
         let mut reader = Reader::new(&[claim.statement], proof);
@@ -103,6 +107,9 @@ impl Observer {
 
     /// What [`unblinded_account`](Self::unblinded_account) should be for this book.
     pub fn truth(&self, lots: &[u64]) -> Fp {
-        lots.iter().zip(&self.lagrange).map(|(lots, l)| Fp::from(*lots) * l).sum()
+        lots.iter()
+            .zip(&self.lagrange)
+            .map(|(lots, l)| Fp::from(*lots) * l)
+            .sum()
     }
 }

@@ -118,7 +118,10 @@ impl Plan {
     /// Cells in the run of a variable.
     pub fn limbs(&self, variable: usize) -> usize {
         let row = self.cells[variable].row;
-        self.runs.iter().find(|(start, _)| *start == row).map_or(0, |(_, limbs)| *limbs)
+        self.runs
+            .iter()
+            .find(|(start, _)| *start == row)
+            .map_or(0, |(_, limbs)| *limbs)
     }
 
     /// Rows that the library fills with random values.

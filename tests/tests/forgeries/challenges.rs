@@ -15,12 +15,20 @@ use crate::{statements, verdict};
 fn cancelling_variables(program: &Program, lots: &[u64], multipliers: &[u128]) -> Vec<u128> {
     let (equations, variables) = (program.equations(), program.variables().len());
     let requirement = equations.len() - 1;
-    let count = |j: usize| equations.iter().filter(|e| e.variables.iter().any(|(v, _)| v.index() == j)).count();
+    let count = |j: usize| {
+        equations
+            .iter()
+            .filter(|e| e.variables.iter().any(|(v, _)| v.index() == j))
+            .count()
+    };
     let worst = (0..variables).find(|j| count(*j) > 1).unwrap();
     let claimed: i128 = 1 << 36;
     let open: Vec<i128> = (equations.iter())
         .map(|equation| {
-            let legs = equation.legs.iter().map(|(leg, a)| i128::from(*a) * i128::from(lots[leg.index()]));
+            let legs = equation
+                .legs
+                .iter()
+                .map(|(leg, a)| i128::from(*a) * i128::from(lots[leg.index()]));
             let worst = equation.variables.iter().find(|(v, _)| v.index() == worst).unwrap().1;
             legs.sum::<i128>() + worst * claimed - equation.constant
         })
@@ -62,7 +70,10 @@ fn proof_is_refused_when_the_variables_are_chosen_after_r() {
     // If variables could be committed to after `r`, an insolvent account would be proven solvent.
     forger.advice = Advice::Written;
     let proof = forger.prove(&scenes).unwrap().proof;
-    let lenient = Lenient { points: Points::Unchecked, ..Lenient::default() };
+    let lenient = Lenient {
+        points: Points::Unchecked,
+        ..Lenient::default()
+    };
     assert_eq!(lenient.verify(&SETUP, &claims, &proof), Verdict::Accepted);
 }
 
@@ -77,9 +88,15 @@ fn proof_is_refused_when_r_is_that_of_another_statement() {
     let w = cancelling_variables(&program, &account.lots, &multipliers(&known, count));
     let mut forger = Forger::new(&SETUP, &plan, statements(1));
     forger.multipliers = Box::new(|_, count| multipliers(&known, count).into_iter().map(Fp::from_u128).collect());
-    let proof = forger.prove(&[account.scene(&SETUP, &plan, &program, &w)]).unwrap().proof;
+    let proof = forger
+        .prove(&[account.scene(&SETUP, &plan, &program, &w)])
+        .unwrap()
+        .proof;
     assert_eq!(verdict(&claims, &proof), Err(Refusal::Link));
-    let lenient = Lenient { r: Some(known), ..Lenient::default() };
+    let lenient = Lenient {
+        r: Some(known),
+        ..Lenient::default()
+    };
     assert_eq!(lenient.verify(&SETUP, &claims, &proof), Verdict::Accepted);
 }
 
@@ -106,7 +123,10 @@ fn proof_is_refused_when_errors_of_two_columns_cancel() {
     forger.weights = Box::new(|_| vec![Fp::ONE; 4]);
     let proof = forger.prove(&[scene]).unwrap().proof;
     assert_eq!(verdict(&claims, &proof), Err(Refusal::Link));
-    let lenient = Lenient { eta: Some(Fp::ONE), ..Lenient::default() };
+    let lenient = Lenient {
+        eta: Some(Fp::ONE),
+        ..Lenient::default()
+    };
     assert_eq!(lenient.verify(&SETUP, &claims, &proof), Verdict::Accepted);
 }
 
@@ -124,7 +144,10 @@ fn proof_is_refused_when_errors_of_an_account_and_a_matrix_cancel() {
     forger.weights = Box::new(|eta| vec![Fp::ONE, eta, Fp::ONE, eta]);
     let proof = forger.prove(&[scene]).unwrap().proof;
     assert_eq!(verdict(&claims, &proof), Err(Refusal::Link));
-    let lenient = Lenient { weights: Some(|eta, _, _| vec![Fp::ONE, eta, Fp::ONE, eta]), ..Lenient::default() };
+    let lenient = Lenient {
+        weights: Some(|eta| vec![Fp::ONE, eta, Fp::ONE, eta]),
+        ..Lenient::default()
+    };
     assert_eq!(lenient.verify(&SETUP, &claims, &proof), Verdict::Accepted);
 }
 
@@ -150,7 +173,7 @@ fn proof_is_refused_when_errors_of_two_circuits_cancel() {
     let proof = forger.prove(&scenes).unwrap().proof;
     assert_eq!(verdict(&claims, &proof), Err(Refusal::Link));
     let lenient = Lenient {
-        weights: Some(|eta, _, _| powers(eta).take(4).chain(powers(eta).take(4)).collect()),
+        weights: Some(|eta| powers(eta).take(4).chain(powers(eta).take(4)).collect()),
         ..Lenient::default()
     };
     assert_eq!(lenient.verify(&SETUP, &claims, &proof), Verdict::Accepted);
@@ -170,6 +193,9 @@ fn proof_is_refused_when_the_challenge_of_the_link_is_that_of_another_proof() {
     forger.link_challenge = Some(known);
     let proof = forger.prove(&[scene]).unwrap().proof;
     assert_eq!(verdict(&claims, &proof), Err(Refusal::Link));
-    let lenient = Lenient { link_challenge: Some(known), ..Lenient::default() };
+    let lenient = Lenient {
+        link_challenge: Some(known),
+        ..Lenient::default()
+    };
     assert_eq!(lenient.verify(&SETUP, &claims, &proof), Verdict::Accepted);
 }

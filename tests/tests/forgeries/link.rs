@@ -32,7 +32,10 @@ fn proof_is_refused_when_the_nonce_of_the_link_is_the_identity() {
     let mut proof = forger.prove(&[account.honest_scene(&plan, &program)]).unwrap().proof;
     let at = 32 * nonce_at(&plan);
     proof[at..at + 32].fill(0);
-    let refusal = Malformed::Point { at, error: PointError::Identity };
+    let refusal = Malformed::Point {
+        at,
+        error: PointError::Identity,
+    };
     assert_eq!(verdict(&[account.claim(0, &program)], &proof), Err(refusal.into()));
 }
 
@@ -50,12 +53,22 @@ fn proof_is_refused_when_parts_of_its_link_are_those_of_another_proof() {
     assert_eq!((verdict(&claims, &first), verdict(&claims, &second)), (Ok(()), Ok(())));
     assert_ne!(element(&first, nonce), element(&second, nonce));
     // All responses; one of them; `T` too; all that comes before.
-    for elements in [nonce + 1..end, nonce + 1..nonce + 2, end - 1..end, nonce..nonce + 1, nonce..end, 0..nonce] {
+    for elements in [
+        nonce + 1..end,
+        nonce + 1..nonce + 2,
+        end - 1..end,
+        nonce..nonce + 1,
+        nonce..end,
+        0..nonce,
+    ] {
         let proof = spliced(&first, &second, elements.clone());
         assert_eq!(verdict(&claims, &proof), Err(Refusal::Link), "{elements:?}");
     }
     // The whole link with everything before it is the other proof's: then the circuit's is not.
-    assert_eq!(verdict(&claims, &spliced(&first, &second, 0..end)), Err(Refusal::Circuit));
+    assert_eq!(
+        verdict(&claims, &spliced(&first, &second, 0..end)),
+        Err(Refusal::Circuit)
+    );
 }
 
 #[test]
@@ -67,14 +80,21 @@ fn proof_is_refused_when_a_difference_reaches_into_any_usable_row() {
     let honest = account.honest_scene(&plan, &program);
     // With the link alone, and nothing after it, a proof is refused where it ends.
     let cut = verdict(&claims, &forger.prove_link(std::slice::from_ref(&honest)));
-    assert!(matches!(cut, Err(Refusal::Malformed(Malformed::Truncated { .. }))), "{cut:?}");
+    assert!(
+        matches!(cut, Err(Refusal::Malformed(Malformed::Truncated { .. }))),
+        "{cut:?}"
+    );
     for row in 0..=plan.last {
         for column in 0..plan.q_columns {
             // As small an error as there is, where it does not even matter for most rows.
             let mut scene = honest.clone();
             scene.columns.q[column][row] += Fp::ONE;
             let proof = forger.prove_link(&[scene]);
-            assert_eq!(verdict(&claims, &proof), Err(Refusal::Link), "row {row} of column {column}");
+            assert_eq!(
+                verdict(&claims, &proof),
+                Err(Refusal::Link),
+                "row {row} of column {column}"
+            );
         }
     }
 }

@@ -26,7 +26,10 @@ fn proof_is_refused_when_rows_or_columns_of_the_matrix_are_permuted() {
         let scene = account.scene(&SETUP, &plan, &program, &witness(&program, &solvent.lots));
         let forged = forger.prove(&[scene]).unwrap();
         assert_eq!(verdict(&claims, &forged.proof), Err(Refusal::Link));
-        let lenient = Lenient { matrices: Some(&forged.matrices), ..Lenient::default() };
+        let lenient = Lenient {
+            matrices: Some(&forged.matrices),
+            ..Lenient::default()
+        };
         assert_eq!(lenient.verify(&SETUP, &claims, &forged.proof), Verdict::Accepted);
     }
 }
@@ -40,8 +43,19 @@ fn proof_is_refused_when_it_is_folded_with_other_multipliers() {
     type Multipliers = fn(&Fp, usize) -> Vec<Fp>;
     let others: [Multipliers; 4] = [
         |r, count| powers(*r).take(count).collect(),
-        |r, count| multipliers(&(*r + Fp::ONE), count).into_iter().map(Fp::from_u128).collect(),
-        |r, count| multipliers(r, count + 1).into_iter().skip(1).map(Fp::from_u128).collect(),
+        |r, count| {
+            multipliers(&(*r + Fp::ONE), count)
+                .into_iter()
+                .map(Fp::from_u128)
+                .collect()
+        },
+        |r, count| {
+            multipliers(r, count + 1)
+                .into_iter()
+                .skip(1)
+                .map(Fp::from_u128)
+                .collect()
+        },
         // One equation left out.
         |r, count| {
             let mut multipliers: Vec<Fp> = multipliers(r, count).into_iter().map(Fp::from_u128).collect();
@@ -70,7 +84,11 @@ fn refused_unless_instances_are_the_provers(change: impl Fn(&Plan, &Columns, &mu
     let account = Account::of(&INSOLVENT_0, 1);
     let claims = [account.claim(0, &program)];
     // Large values, so that no cell of a run is zero.
-    let w: Vec<u128> = program.variables().iter().map(|variable| (1 << variable.bits) - 1).collect();
+    let w: Vec<u128> = program
+        .variables()
+        .iter()
+        .map(|variable| (1 << variable.bits) - 1)
+        .collect();
     let mut forger = Forger::new(&SETUP, &plan, statements(1));
     forger.proven = Box::new(|_, _, (columns, instance)| {
         assert_ne!(missing(columns, instance), Fp::ZERO);
@@ -79,7 +97,10 @@ fn refused_unless_instances_are_the_provers(change: impl Fn(&Plan, &Columns, &mu
     });
     let forged = forger.prove(&[account.scene(&SETUP, &plan, &program, &w)]).unwrap();
     assert_eq!(verdict(&claims, &forged.proof), Err(Refusal::Circuit));
-    let lenient = Lenient { instances: Some(&forged.instances), ..Lenient::default() };
+    let lenient = Lenient {
+        instances: Some(&forged.instances),
+        ..Lenient::default()
+    };
     assert_eq!(lenient.verify(&SETUP, &claims, &forged.proof), Verdict::Accepted);
 }
 
@@ -122,7 +143,9 @@ fn proof_is_refused_when_an_instance_column_is_cut_before_gamma() {
     let plan = Plan::of(&program);
     let account = Account::of(&SOLVENT, 1);
     let claims = [account.claim(0, &program)];
-    let honest = Forger::new(&SETUP, &plan, statements(1)).prove(&[account.honest_scene(&plan, &program)]).unwrap();
+    let honest = Forger::new(&SETUP, &plan, statements(1))
+        .prove(&[account.honest_scene(&plan, &program)])
+        .unwrap();
     let with_lengths = |length: usize, column: usize| {
         let mut forger = Forger::new(&SETUP, &plan, statements(1));
         forger.proven = Box::new(move |_, _, (_, instance)| instance[column].resize(length, Fp::ZERO));

@@ -52,12 +52,18 @@ fn proof_is_refused_when_a_venue_left_out_is_not_empty() {
     shown[0].clear();
     // What is in the first column makes it solvent, but is not attested.
     let rich = Account::of(&SOLVENT, 3);
-    let claims = [Claim { attested: &shown, ..rich.claim(0, &program) }];
+    let claims = [Claim {
+        attested: &shown,
+        ..rich.claim(0, &program)
+    }];
     let mut scene = rich.honest_scene(&plan, &program);
     scene.outside = outside(&SETUP, &claims[0]);
     let proof = Forger::new(&SETUP, &plan, statements(1)).prove(&[scene]).unwrap().proof;
     assert_eq!(verdict(&claims, &proof), Err(Refusal::Link));
-    let lenient = Lenient { link: false, ..Lenient::default() };
+    let lenient = Lenient {
+        link: false,
+        ..Lenient::default()
+    };
     assert_eq!(lenient.verify(&SETUP, &claims, &proof), Verdict::Accepted);
 }
 
@@ -73,12 +79,18 @@ fn proof_is_refused_when_one_venues_point_would_erase_what_another_venue_signed(
 
     // In its own column it erases nothing.
     let own_column = vec![honest.points[0].clone(), vec![erasing]];
-    let claims = [Claim { attested: &own_column, ..honest.claim(0, &program) }];
+    let claims = [Claim {
+        attested: &own_column,
+        ..honest.claim(0, &program)
+    }];
     let proof = prove_about(&wanted, &program, &claims[0]);
     assert_eq!(verdict(&claims, &proof), Err(Refusal::Link));
     // If points of two venues were added up in one column, the account would be proven solvent: so no column has two venues.
     let one_column = vec![vec![honest.points[0][0], erasing], wanted.points[1].clone()];
-    let claims = [Claim { attested: &one_column, ..honest.claim(0, &program) }];
+    let claims = [Claim {
+        attested: &one_column,
+        ..honest.claim(0, &program)
+    }];
     let scene = wanted.honest_scene(&plan, &program);
     let proof = Forger::new(&SETUP, &plan, statements(1)).prove(&[scene]).unwrap().proof;
     assert_eq!(verdict(&claims, &proof), Ok(()));
@@ -96,7 +108,10 @@ fn identity_is_no_point_and_points_that_cancel_attest_an_empty_column() {
     let attested = account.points[1][0];
     let negated = point(&-Eq::from(decode(&attested.to_bytes())));
     let cancelled = vec![account.points[0].clone(), vec![attested, negated]];
-    let claims = [Claim { attested: &cancelled, ..account.claim(0, &program) }];
+    let claims = [Claim {
+        attested: &cancelled,
+        ..account.claim(0, &program)
+    }];
     for seed in [1, 2] {
         let proof = prove_about(&Account::of(&SOLVENT, seed), &program, &claims[0]);
         assert_eq!(verdict(&claims, &proof), Err(Refusal::Link));
@@ -105,9 +120,16 @@ fn identity_is_no_point_and_points_that_cancel_attest_an_empty_column() {
 
 /// One pair in one column: legs 0 and 2 with `k = 7`, of which the first is worth much.
 fn even_rows() -> Program {
-    let pair = Pair { first: LegId::new(2), second: LegId::new(0) };
+    let pair = Pair {
+        first: LegId::new(2),
+        second: LegId::new(0),
+    };
     let layout = Layout::new(7, vec![0], [0, 2].map(LegId::new).to_vec(), vec![pair]).unwrap();
-    let header = Header { numeraire: "USD".into(), unit_exponent: -10, value_bits: 40 };
+    let header = Header {
+        numeraire: "USD".into(),
+        unit_exponent: -10,
+        value_bits: 40,
+    };
     let mut builder = Builder::new(layout, header).unwrap();
     let value = builder.lower(&form(7, &[(2, 5), (0, -7)])).unwrap();
     builder.require_non_negative("margin", value).unwrap();
@@ -142,13 +164,19 @@ fn point_of_another_k_holds_other_legs_so_that_its_k_must_be_signed() {
         lots: lots.clone(),
         ..narrow.clone()
     };
-    assert_eq!(decode(&narrow.points[0][0].to_bytes()), setup.commit(&rows, narrow.blinds[0]).to_affine());
+    assert_eq!(
+        decode(&narrow.points[0][0].to_bytes()),
+        setup.commit(&rows, narrow.blinds[0]).to_affine()
+    );
 
     let claims = [wide.claim(0, &program)];
     let mut scene = wide.scene(&setup, &plan, &program, &witness(&program, &lots));
     let forger = Forger::new(&setup, &plan, statements(1));
     // Who links the rows as they were signed is refused.
-    let proof = forger.prove(&[honest.scene(&setup, &plan, &program, &witness(&program, &lots))]).unwrap().proof;
+    let proof = forger
+        .prove(&[honest.scene(&setup, &plan, &program, &witness(&program, &lots))])
+        .unwrap()
+        .proof;
     assert_eq!(verify(&parameters, &claims, &proof), Err(Refusal::Link));
     // Who knows the relation is not, if the point is taken for one of k = 7: leg 1 has become leg 2.
     scene.unusable = vec![rows[plan.last + 1..].to_vec()];
@@ -161,7 +189,10 @@ fn claim_is_bound_to_the_proof_by_its_statement_digest_alone() {
     let program = scenarios();
     let account = Account::of(&SOLVENT, 1);
     let plan = Plan::of(&program);
-    let proof = Forger::new(&SETUP, &plan, statements(1)).prove(&[account.honest_scene(&plan, &program)]).unwrap().proof;
+    let proof = Forger::new(&SETUP, &plan, statements(1))
+        .prove(&[account.honest_scene(&plan, &program)])
+        .unwrap()
+        .proof;
     for byte in [0, 31] {
         let mut claim = account.claim(0, &program);
         claim.statement[byte] ^= 0x80;

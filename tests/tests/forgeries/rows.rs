@@ -16,12 +16,27 @@ fn proof_is_refused_when_a_row_outside_the_legs_is_not_what_the_venue_signed() {
     let forger = Forger::new(&SETUP, &plan, statements(1));
     let w = witness(&program, &account.lots);
     // A row without a leg, the rows from `u` on, the last usable one.
-    for (column, row) in [(0, 4), (1, 47), (0, 48), (1, 50), (0, plan.last - 1), (0, plan.last), (1, plan.last)] {
+    for (column, row) in [
+        (0, 4),
+        (1, 47),
+        (0, 48),
+        (1, 50),
+        (0, plan.last - 1),
+        (0, plan.last),
+        (1, plan.last),
+    ] {
         let mut scene = account.scene(&SETUP, &plan, &program, &w);
         scene.columns.q[column][row] = Fp::from(777);
         let proof = forger.prove(&[scene]).unwrap().proof;
-        assert_eq!(verdict(&claims, &proof), Err(Refusal::Link), "row {row} of column {column}");
-        let lenient = Lenient { link: false, ..Lenient::default() };
+        assert_eq!(
+            verdict(&claims, &proof),
+            Err(Refusal::Link),
+            "row {row} of column {column}"
+        );
+        let lenient = Lenient {
+            link: false,
+            ..Lenient::default()
+        };
         assert_eq!(lenient.verify(&SETUP, &claims, &proof), Verdict::Accepted);
 
         // Were it what the venue signed, nothing would be wrong with it: the row is multiplied by nothing.
@@ -29,7 +44,10 @@ fn proof_is_refused_when_a_row_outside_the_legs_is_not_what_the_venue_signed() {
         columns[column].resize(plan.last + 1, Fp::ZERO);
         columns[column][row] = Fp::from(777);
         let signed = Account::holding(&SETUP, account.lots.clone(), columns, 1);
-        let proof = forger.prove(&[signed.scene(&SETUP, &plan, &program, &w)]).unwrap().proof;
+        let proof = forger
+            .prove(&[signed.scene(&SETUP, &plan, &program, &w)])
+            .unwrap()
+            .proof;
         assert_eq!(verdict(&[signed.claim(0, &program)], &proof), Ok(()));
     }
 }
@@ -44,8 +62,15 @@ fn proof_is_refused_when_a_row_outside_the_legs_of_the_matrix_is_not_zero() {
         let mut forger = Forger::new(&SETUP, &plan, statements(1));
         forger.matrices = Box::new(move |_, _, a| a[column][row] = Fp::from(777));
         let proof = forger.prove(&[account.honest_scene(&plan, &program)]).unwrap().proof;
-        assert_eq!(verdict(&claims, &proof), Err(Refusal::Link), "row {row} of column {column}");
-        let lenient = Lenient { link: false, ..Lenient::default() };
+        assert_eq!(
+            verdict(&claims, &proof),
+            Err(Refusal::Link),
+            "row {row} of column {column}"
+        );
+        let lenient = Lenient {
+            link: false,
+            ..Lenient::default()
+        };
         assert_eq!(lenient.verify(&SETUP, &claims, &proof), Verdict::Accepted);
     }
 }
@@ -55,7 +80,11 @@ fn chosen_values_in_the_unusable_rows_prove_what_is_true_and_nothing_else() {
     let program = norms();
     let plan = Plan::of(&program);
     let w = witness(&program, &Account::of(&SOLVENT, 1).lots);
-    for (legs, expected) in [(SOLVENT, Ok(())), (INSOLVENT_0, Err(Refusal::Circuit)), (INSOLVENT_1, Err(Refusal::Circuit))] {
+    for (legs, expected) in [
+        (SOLVENT, Ok(())),
+        (INSOLVENT_0, Err(Refusal::Circuit)),
+        (INSOLVENT_1, Err(Refusal::Circuit)),
+    ] {
         let account = Account::of(&legs, 1);
         let claims = [account.claim(0, &program)];
         let mut forger = Forger::new(&SETUP, &plan, statements(1));
@@ -63,7 +92,12 @@ fn chosen_values_in_the_unusable_rows_prove_what_is_true_and_nothing_else() {
         // What is missing stands in an unusable row of `acc`, and in every other column is the solvent book, moved there.
         for column in 0..plan.advice_columns() {
             let solvent = [10, 3, 4, 0, 777, 1].map(Fp::from);
-            forger.chosen.extend(solvent.into_iter().enumerate().map(|(row, value)| (0, column, row, value)));
+            forger.chosen.extend(
+                solvent
+                    .into_iter()
+                    .enumerate()
+                    .map(|(row, value)| (0, column, row, value)),
+            );
         }
         let proof = forger.prove(&[scene.clone()]).unwrap().proof;
         assert_eq!(verdict(&claims, &proof), expected);
@@ -84,7 +118,9 @@ fn short_account() -> Account {
 /// A run from `head` with every limb zero, so that each cell is `2^K` times the next: the field's quotients of `value`.
 fn quotients(value: Fp, limb_bits: u32, cells: usize) -> Vec<Fp> {
     let inverse = Fp::from(1 << limb_bits).invert().unwrap();
-    std::iter::successors(Some(value), |cell| Some(*cell * inverse)).take(cells).collect()
+    std::iter::successors(Some(value), |cell| Some(*cell * inverse))
+        .take(cells)
+        .collect()
 }
 
 #[test]
@@ -108,11 +144,21 @@ fn proof_is_refused_when_a_run_ends_on_the_last_usable_row() {
         forger.prove(&[scene])
     };
     assert_eq!(moved.m[moved.last], 0);
-    assert!(prove(&moved).is_err(), "with m zero there, the table does not have the last limb");
+    assert!(
+        prove(&moved).is_err(),
+        "with m zero there, the table does not have the last limb"
+    );
     moved.m[moved.last] = 1 << moved.limb_bits;
     let proof = prove(&moved).unwrap().proof;
-    let lenient = Lenient { plan: Some(&moved), ..Lenient::default() };
-    assert_eq!(lenient.verify(&SETUP, &claims, &proof), Verdict::Accepted, "and with it, it would be accepted");
+    let lenient = Lenient {
+        plan: Some(&moved),
+        ..Lenient::default()
+    };
+    assert_eq!(
+        lenient.verify(&SETUP, &claims, &proof),
+        Verdict::Accepted,
+        "and with it, it would be accepted"
+    );
     assert_eq!(verdict(&claims, &proof), Err(Refusal::Circuit));
 }
 
@@ -129,7 +175,11 @@ fn proof_is_refused_when_it_is_made_under_a_key_with_wider_runs() {
     let mut scene = account.scene(&SETUP, &wide, &program, &[]);
     let value = -Fp::from(5);
     let bytes = value.to_repr();
-    let bit = |index: usize| bytes.get(index / 8).map_or(0, |byte| u64::from(byte >> (index % 8) & 1));
+    let bit = |index: usize| {
+        bytes
+            .get(index / 8)
+            .map_or(0, |byte| u64::from(byte >> (index % 8) & 1))
+    };
     let limb = |at: usize| Fp::from((0..5).map(|place| bit(5 * at + place) << place).sum::<u64>());
     let mut rest = Fp::ZERO;
     for at in (0..cells).rev() {
@@ -138,7 +188,10 @@ fn proof_is_refused_when_it_is_made_under_a_key_with_wider_runs() {
     }
     assert_eq!(rest, value);
     let proof = Forger::new(&SETUP, &wide, statements(1)).prove(&[scene]).unwrap().proof;
-    let lenient = Lenient { plan: Some(&wide), ..Lenient::default() };
+    let lenient = Lenient {
+        plan: Some(&wide),
+        ..Lenient::default()
+    };
     assert_eq!(lenient.verify(&SETUP, &claims, &proof), Verdict::Accepted);
     assert_eq!(verdict(&claims, &proof), Err(Refusal::Circuit));
 }
@@ -148,7 +201,12 @@ fn no_run_of_any_shape_ends_on_the_last_usable_row() {
     let programs = [scenarios(), norms(), single(), scenarios_at(7), scenarios_at(8)];
     for program in programs {
         let (placement, plan) = (Placement::new(&program).unwrap(), Plan::of(&program));
-        let end = placement.shape().runs().last().map(|run| run.start + run.limbs).unwrap();
+        let end = placement
+            .shape()
+            .runs()
+            .last()
+            .map(|run| run.start + run.limbs)
+            .unwrap();
         assert!(end <= plan.last, "rows up to {end} of {}", plan.last);
         assert_eq!(plan.last, (1 << plan.k) - 7);
     }
@@ -173,6 +231,9 @@ fn parameters_of_another_k_are_refused_before_the_proof_is_read() {
     let account = Account::of(&SOLVENT, 1);
     let other = zkmargin_circuits::Parameters::load(7, None).unwrap();
     let refusal = verify(&other, &[account.claim(0, &program)], &[]).unwrap_err();
-    let expected = zkmargin_circuits::ClaimError::OtherK { universe: 6, parameters: 7 };
+    let expected = zkmargin_circuits::ClaimError::OtherK {
+        universe: 6,
+        parameters: 7,
+    };
     assert_eq!(refusal, expected.into());
 }

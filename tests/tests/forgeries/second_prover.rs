@@ -1,6 +1,5 @@
 //! The protocol text, implemented twice: each side accepts the other's proofs.
 
-
 use zkmargin_circuits::{Placement, prove};
 use zkmargin_tests::*;
 
@@ -38,11 +37,18 @@ fn both_find_the_same_shape_for_every_program() {
         let shape = placement.shape();
         assert_eq!(
             (plan.q_columns, plan.z_columns, plan.square_columns, plan.limb_bits),
-            (shape.q_columns(), shape.z_columns(), shape.square_columns(), shape.limb_bits())
+            (
+                shape.q_columns(),
+                shape.z_columns(),
+                shape.square_columns(),
+                shape.limb_bits()
+            )
         );
         let runs: Vec<(usize, usize)> = shape.runs().iter().map(|run| (run.start, run.limbs)).collect();
         assert_eq!(plan.runs, runs);
-        let widths: Vec<u32> = (0..plan.cells.len()).map(|j| plan.limbs(j) as u32 * plan.limb_bits).collect();
+        let widths: Vec<u32> = (0..plan.cells.len())
+            .map(|j| plan.limbs(j) as u32 * plan.limb_bits)
+            .collect();
         assert_eq!(placement.widths(), widths);
     }
 }

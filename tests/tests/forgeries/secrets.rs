@@ -21,8 +21,15 @@ fn nonces_out_of_the_replayed_draws_would_give_the_account_away_and_the_real_one
     let scene = account.honest_scene(&plan, &program);
     forger.nonces = Nonces::Replayed;
     let careless = forger.prove(&[scene.clone()]).unwrap().proof;
-    assert_eq!(verdict(&claims, &careless), Ok(()), "nothing is wrong with the proof itself");
-    assert!(found(&careless), "an observer has an evaluation of the account without any blinding");
+    assert_eq!(
+        verdict(&claims, &careless),
+        Ok(()),
+        "nothing is wrong with the proof itself"
+    );
+    assert!(
+        found(&careless),
+        "an observer has an evaluation of the account without any blinding"
+    );
 
     forger.nonces = Nonces::Own;
     assert!(!found(&forger.prove(&[scene]).unwrap().proof));
@@ -85,5 +92,9 @@ fn columns_of_one_attestation_do_not_share_a_blind() {
     let (points, _) = running.blinded(&PARAMETERS).unwrap();
     let elements: Vec<Eq> = points.iter().map(|point| Eq::from(decode(&point.to_bytes()))).collect();
     assert_ne!(elements[0], elements[1], "columns that hold the same");
-    assert_eq!(trade_between(&elements[2], &elements[1]), None, "columns that differ by one lot");
+    assert_eq!(
+        trade_between(&elements[2], &elements[1]),
+        None,
+        "columns that differ by one lot"
+    );
 }
