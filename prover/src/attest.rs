@@ -107,16 +107,29 @@ pub enum AttestError {
 /// # Errors
 /// [`AttestError`].
 pub fn attest(request: &Request<'_>, account: &RunningAccount) -> Result<(SignedAttestation, Opening), AttestError> {
-    let Request { universe, parameters, key, .. } = request;
+    let Request {
+        universe,
+        parameters,
+        key,
+        ..
+    } = request;
     let digest = universe.digest();
     if account.universe() != digest {
-        return Err(AttestError::Universe { found: account.universe(), expected: digest });
+        return Err(AttestError::Universe {
+            found: account.universe(),
+            expected: digest,
+        });
     }
     let name = account.venue();
-    let (_, venue) = universe.venue(name).ok_or_else(|| AttestError::UnknownVenue(name.to_owned()))?;
+    let (_, venue) = universe
+        .venue(name)
+        .ok_or_else(|| AttestError::UnknownVenue(name.to_owned()))?;
     let pseudonyms = key.pseudonym_secret().ok_or(AttestError::Role { found: key.role() })?;
     if !venue.keys.contains(key.public().as_bytes()) {
-        return Err(AttestError::Key { venue: name.to_owned(), key: key.public() });
+        return Err(AttestError::Key {
+            venue: name.to_owned(),
+            key: key.public(),
+        });
     }
     check(request)?;
     let (points, blinds) = account.commitment().blinded(parameters)?;
@@ -128,7 +141,12 @@ pub fn attest(request: &Request<'_>, account: &RunningAccount) -> Result<(Signed
         venue: name.to_owned(),
         account: account_pseudonym,
         epoch: request.epoch,
-        columns: columns.map(|(lots, blind)| OpenedColumn { lots: lots.clone(), blind }).collect(),
+        columns: columns
+            .map(|(lots, blind)| OpenedColumn {
+                lots: lots.clone(),
+                blind,
+            })
+            .collect(),
     };
     let attestation = Attestation {
         protocol: PROTOCOL_VERSION,
@@ -155,15 +173,26 @@ fn check(request: &Request<'_>) -> Result<(), AttestError> {
         key.check().map_err(|error| AttestError::UnusableKey { field, error })?;
     }
     if !(1..=MAX_NAME_BYTES).contains(&request.account.len()) {
-        return Err(AttestError::AccountName { length: request.account.len() });
+        return Err(AttestError::AccountName {
+            length: request.account.len(),
+        });
     }
     if request.accounts == 0 {
         return Err(AttestError::Accounts(request.accounts));
     }
-    let order = [("the epoch", request.epoch), ("the time of signing", request.time), ("the expiry", request.expiry)];
+    let order = [
+        ("the epoch", request.epoch),
+        ("the time of signing", request.time),
+        ("the expiry", request.expiry),
+    ];
     for [(earlier_field, earlier), (later_field, later)] in [[order[0], order[1]], [order[1], order[2]]] {
         if earlier > later {
-            return Err(AttestError::Order { earlier_field, earlier, later_field, later });
+            return Err(AttestError::Order {
+                earlier_field,
+                earlier,
+                later_field,
+                later,
+            });
         }
     }
     Ok(())

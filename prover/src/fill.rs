@@ -179,7 +179,10 @@ impl Fills {
         parameters: &Parameters,
         account: &mut RunningAccount,
     ) -> Result<usize, FillError> {
-        let other = || FillError::Venue { found: self.venue.clone(), expected: account.venue().to_owned() };
+        let other = || FillError::Venue {
+            found: self.venue.clone(),
+            expected: account.venue().to_owned(),
+        };
         if self.venue != account.venue() {
             return Err(other());
         }
@@ -212,17 +215,35 @@ impl Fill {
             what,
             name: name.to_owned(),
         };
-        let not_lots = |field| move |error| FillError::Lots { list, index, field, error };
+        let not_lots = |field| {
+            move |error| FillError::Lots {
+                list,
+                index,
+                field,
+                error,
+            }
+        };
         let refused = |error| FillError::Account { list, index, error };
-        let instrument =
-            venue.instrument(&self.instrument).ok_or_else(|| unknown("instrument", &self.instrument))?;
+        let instrument = venue
+            .instrument(&self.instrument)
+            .ok_or_else(|| unknown("instrument", &self.instrument))?;
         let settlement = &instrument.settlement;
-        let asset = venue.settlement_of(instrument).ok_or_else(|| unknown("asset", settlement))?;
+        let asset = venue
+            .settlement_of(instrument)
+            .ok_or_else(|| unknown("asset", settlement))?;
         let is_carried = instrument.kind.is_carried();
-        let is_low = if is_carried { self.price <= Decimal::ZERO } else { self.price < Decimal::ZERO };
+        let is_low = if is_carried {
+            self.price <= Decimal::ZERO
+        } else {
+            self.price < Decimal::ZERO
+        };
         if is_low || self.price > MAX_PRICE {
             let bound = if is_carried { "above 0" } else { "at least 0" };
-            return Err(FillError::Price { index, value: self.price, bound });
+            return Err(FillError::Price {
+                index,
+                value: self.price,
+                bound,
+            });
         }
         let position = lots(self.contracts, instrument.lot).map_err(not_lots("contracts"))?;
         let mut moved = account
@@ -233,12 +254,16 @@ impl Fill {
             let pair = asset.carry.ok_or_else(|| unknown("carry of asset", settlement))?;
             let carry = carry(instrument, self.contracts, self.price).unwrap_or_default();
             let carry = lots_rounded_down(&carry, asset.lot).map_err(not_lots("carry"))?;
-            moved += account.shift(universe, parameters, &asset.label(), pair, carry).map_err(refused)?;
+            moved += account
+                .shift(universe, parameters, &asset.label(), pair, carry)
+                .map_err(refused)?;
         } else {
             cash -= to_ratio(self.contracts) * to_ratio(instrument.contract) * to_ratio(self.price);
         }
         let cash = lots_rounded_down(&cash, asset.lot).map_err(not_lots("premium and fee"))?;
-        moved += account.shift(universe, parameters, &asset.label(), asset.pair(), cash).map_err(refused)?;
+        moved += account
+            .shift(universe, parameters, &asset.label(), asset.pair(), cash)
+            .map_err(refused)?;
         Ok(moved)
     }
 }
@@ -260,8 +285,12 @@ impl Transfer {
             what: "asset",
             name: self.asset.clone(),
         })?;
-        let coins =
-            lots(self.amount, asset.lot).map_err(|error| FillError::Lots { list, index, field: "amount", error })?;
+        let coins = lots(self.amount, asset.lot).map_err(|error| FillError::Lots {
+            list,
+            index,
+            field: "amount",
+            error,
+        })?;
         account
             .shift(universe, parameters, &asset.label(), asset.pair(), coins)
             .map_err(|error| FillError::Account { list, index, error })

@@ -27,7 +27,7 @@ const FRAME: u32 = 3;
 const GAIN: (u8, u8, u8) = (33, 102, 172);
 const LOSS: (u8, u8, u8) = (178, 24, 43);
 /// From this strength on the text of a cell is white.
-const DARK: f64 = 0.55;
+const DARK: f64 = 0.7;
 
 const DIRECTIONS: [VolatilityMove; 3] = [VolatilityMove::Up, VolatilityMove::None, VolatilityMove::Down];
 
@@ -75,7 +75,12 @@ struct Panel {
 /// # Errors
 /// [`HeatMapError`].
 pub fn heat_map(report: &Report) -> Result<String, HeatMapError> {
-    let panels: Vec<Panel> = report.evaluation.underlyings.keys().filter_map(|name| panel(report, name)).collect();
+    let panels: Vec<Panel> = report
+        .evaluation
+        .underlyings
+        .keys()
+        .filter_map(|name| panel(report, name))
+        .collect();
     if panels.is_empty() {
         return Err(HeatMapError::Nothing);
     }
@@ -91,8 +96,10 @@ pub fn heat_map(report: &Report) -> Result<String, HeatMapError> {
             panel.draw(&area, top)?;
             top += panel.height();
         }
-        let foot = format!("{}, market of {}. Profit in {}, tails times their weight. Frame: worst row of its group.",
-            report.model, report.instant, report.evaluation.numeraire);
+        let foot = format!(
+            "{}, market of {}. Profit in {}, tails times their weight. Frame: worst row of its group.",
+            report.model, report.instant, report.evaluation.numeraire
+        );
         text(&area, &foot, (MARGIN, top + FOOT_HEIGHT / 2), 13, &BLACK, HPos::Left)?;
         area.present().map_err(draw_error)?;
     }
@@ -100,14 +107,22 @@ pub fn heat_map(report: &Report) -> Result<String, HeatMapError> {
 }
 
 fn panel(report: &Report, name: &str) -> Option<Panel> {
-    let group = report.evaluation.groups.iter().find(|group| group.underlyings.iter().any(|member| member == name))?;
+    let group = report
+        .evaluation
+        .groups
+        .iter()
+        .find(|group| group.underlyings.iter().any(|member| member == name))?;
     let rows = &report.evaluation.underlyings.get(name)?.rows;
     let scenarios = report.grids.get(name)?;
-    let cells = scenarios.iter().zip(rows).enumerate().map(|(row, (scenario, profit))| Cell {
-        scenario: *scenario,
-        profit: approximate(&profit.weighted),
-        is_worst: row == group.worst,
-    });
+    let cells = scenarios
+        .iter()
+        .zip(rows)
+        .enumerate()
+        .map(|(row, (scenario, profit))| Cell {
+            scenario: *scenario,
+            profit: approximate(&profit.weighted),
+            is_worst: row == group.worst,
+        });
     let (tails, standard): (Vec<Cell>, Vec<Cell>) = cells.partition(|cell| cell.scenario.weight != Decimal::ONE);
     let worst = scenarios.get(group.worst).map(scenario_name)?;
     Some(Panel {
@@ -129,7 +144,9 @@ impl Block {
     }
 
     fn width(&self) -> i32 {
-        i32::try_from(self.moves.len()).unwrap_or(i32::MAX / CELL.0).saturating_mul(CELL.0)
+        i32::try_from(self.moves.len())
+            .unwrap_or(i32::MAX / CELL.0)
+            .saturating_mul(CELL.0)
     }
 }
 
@@ -137,12 +154,18 @@ impl Panel {
     /// The directions of volatility that occur, top row first.
     fn directions(&self) -> Vec<VolatilityMove> {
         let cells = || self.standard.cells.iter().chain(&self.tails.cells);
-        DIRECTIONS.into_iter().filter(|direction| cells().any(|cell| cell.scenario.volatility == *direction)).collect()
+        DIRECTIONS
+            .into_iter()
+            .filter(|direction| cells().any(|cell| cell.scenario.volatility == *direction))
+            .collect()
     }
 
     fn width(&self) -> i32 {
         let gap = if self.tails.moves.is_empty() { 0 } else { GAP };
-        LABEL_WIDTH.saturating_add(self.standard.width()).saturating_add(gap).saturating_add(self.tails.width())
+        LABEL_WIDTH
+            .saturating_add(self.standard.width())
+            .saturating_add(gap)
+            .saturating_add(self.tails.width())
     }
 
     fn height(&self) -> i32 {
@@ -151,14 +174,42 @@ impl Panel {
     }
 
     fn draw(&self, area: &Area<'_>, top: i32) -> Drawn {
-        text(area, &self.title, (MARGIN, top + TITLE_HEIGHT / 2), 20, &BLACK, HPos::Left)?;
-        text(area, &self.worst, (MARGIN + LABEL_WIDTH, top + TITLE_HEIGHT / 2), 13, &BLACK, HPos::Left)?;
+        text(
+            area,
+            &self.title,
+            (MARGIN, top + TITLE_HEIGHT / 2),
+            20,
+            &BLACK,
+            HPos::Left,
+        )?;
+        text(
+            area,
+            &self.worst,
+            (MARGIN + LABEL_WIDTH, top + TITLE_HEIGHT / 2),
+            13,
+            &BLACK,
+            HPos::Left,
+        )?;
         let directions = self.directions();
         let cells_top = top + TITLE_HEIGHT + CAPTION_HEIGHT;
-        text(area, "volatility", (MARGIN, cells_top - CAPTION_HEIGHT / 2), 13, &BLACK, HPos::Left)?;
+        text(
+            area,
+            "volatility",
+            (MARGIN, cells_top - CAPTION_HEIGHT / 2),
+            13,
+            &BLACK,
+            HPos::Left,
+        )?;
         for (row, direction) in (0..).zip(&directions) {
             let middle = cells_top + row * CELL.1 + CELL.1 / 2;
-            text(area, volatility_name(*direction), (MARGIN, middle), 13, &BLACK, HPos::Left)?;
+            text(
+                area,
+                volatility_name(*direction),
+                (MARGIN, middle),
+                13,
+                &BLACK,
+                HPos::Left,
+            )?;
         }
         let cells = || self.standard.cells.iter().chain(&self.tails.cells);
         let largest = cells().map(|cell| cell.profit.abs()).fold(0.0, f64::max);
@@ -173,29 +224,58 @@ impl Panel {
     }
 }
 
-fn draw_block(area: &Area<'_>, block: &Block, directions: &[VolatilityMove], corner: (i32, i32), largest: f64) -> Drawn {
+fn draw_block(
+    area: &Area<'_>,
+    block: &Block,
+    directions: &[VolatilityMove],
+    corner: (i32, i32),
+    largest: f64,
+) -> Drawn {
     let (left, top) = corner;
-    text(area, block.caption, (left, top - CAPTION_HEIGHT / 2), 13, &BLACK, HPos::Left)?;
+    text(
+        area,
+        block.caption,
+        (left, top - CAPTION_HEIGHT / 2),
+        13,
+        &BLACK,
+        HPos::Left,
+    )?;
     let rows = i32::try_from(directions.len()).unwrap_or(0);
     for (column, price_move) in (0..).zip(&block.moves) {
         let percent = (*price_move * Decimal::ONE_HUNDRED).normalize();
         let sign = if percent > Decimal::ZERO { "+" } else { "" };
-        let place = (left + column * CELL.0 + CELL.0 / 2, top + rows * CELL.1 + AXIS_HEIGHT / 2);
+        let place = (
+            left + column * CELL.0 + CELL.0 / 2,
+            top + rows * CELL.1 + AXIS_HEIGHT / 2,
+        );
         text(area, &format!("{sign}{percent} %"), place, 13, &BLACK, HPos::Center)?;
     }
     for cell in &block.cells {
-        let column = block.moves.iter().position(|price_move| *price_move == cell.scenario.price_move);
-        let row = directions.iter().position(|direction| *direction == cell.scenario.volatility);
-        let place = column.and_then(|column| i32::try_from(column).ok()).zip(row.and_then(|row| i32::try_from(row).ok()));
+        let column = block
+            .moves
+            .iter()
+            .position(|price_move| *price_move == cell.scenario.price_move);
+        let row = directions
+            .iter()
+            .position(|direction| *direction == cell.scenario.volatility);
+        let place = column
+            .and_then(|column| i32::try_from(column).ok())
+            .zip(row.and_then(|row| i32::try_from(row).ok()));
         let Some((column, row)) = place else { continue };
         let at = (left + column * CELL.0, top + row * CELL.1);
-        let strength = if largest > 0.0 { cell.profit.abs() / largest } else { 0.0 };
+        let strength = if largest > 0.0 {
+            cell.profit.abs() / largest
+        } else {
+            0.0
+        };
         let color = shade(if cell.profit < 0.0 { LOSS } else { GAIN }, strength);
         let to = (at.0 + CELL.0 - 1, at.1 + CELL.1 - 1);
-        area.draw(&Rectangle::new([at, to], color.filled())).map_err(draw_error)?;
+        area.draw(&Rectangle::new([at, to], color.filled()))
+            .map_err(draw_error)?;
         if cell.is_worst {
             let inner = [(at.0 + 1, at.1 + 1), (to.0 - 1, to.1 - 1)];
-            area.draw(&Rectangle::new(inner, BLACK.stroke_width(FRAME))).map_err(draw_error)?;
+            area.draw(&Rectangle::new(inner, BLACK.stroke_width(FRAME)))
+                .map_err(draw_error)?;
         }
         let ink = if strength > DARK { &WHITE } else { &BLACK };
         let middle = (at.0 + CELL.0 / 2, at.1 + CELL.1 / 2);
@@ -205,8 +285,12 @@ fn draw_block(area: &Area<'_>, block: &Block, directions: &[VolatilityMove], cor
 }
 
 fn text(area: &Area<'_>, words: &str, place: (i32, i32), size: i32, color: &RGBColor, across: HPos) -> Drawn {
-    let style = ("sans-serif", size).into_font().color(color).pos(Pos::new(across, VPos::Center));
-    area.draw(&Text::new(words.to_owned(), place, style)).map_err(draw_error)
+    let style = ("sans-serif", size)
+        .into_font()
+        .color(color)
+        .pos(Pos::new(across, VPos::Center));
+    area.draw(&Text::new(words.to_owned(), place, style))
+        .map_err(draw_error)
 }
 
 /// From white to `full`.

@@ -143,7 +143,11 @@ impl KeyFile {
             }
             Role::Subject | Role::Audience => None,
         };
-        Ok(KeyFile { role, signing, pseudonym })
+        Ok(KeyFile {
+            role,
+            signing,
+            pseudonym,
+        })
     }
 
     /// Reads a key file of `expected`.
@@ -153,7 +157,10 @@ impl KeyFile {
     pub fn from_json(text: &[u8], expected: Role) -> Result<KeyFile, KeyError> {
         let key = KeyFile::of_any_role(text)?;
         if key.role != expected {
-            return Err(KeyError::Role { found: key.role, expected });
+            return Err(KeyError::Role {
+                found: key.role,
+                expected,
+            });
         }
         Ok(key)
     }
@@ -166,12 +173,17 @@ impl KeyFile {
         if text.len() > MAX_KEY_FILE_BYTES {
             return Err(KeyError::TooLarge { length: text.len() });
         }
-        let fields: Fields<'_> = serde_json::from_slice(text)
-            .map_err(|error| KeyError::Json { line: error.line(), column: error.column() })?;
+        let fields: Fields<'_> = serde_json::from_slice(text).map_err(|error| KeyError::Json {
+            line: error.line(),
+            column: error.column(),
+        })?;
         if fields.version != VERSION {
             return Err(KeyError::Version { found: fields.version });
         }
-        let role = Role::ALL.into_iter().find(|role| role.word() == fields.key).ok_or(KeyError::UnknownRole)?;
+        let role = Role::ALL
+            .into_iter()
+            .find(|role| role.word() == fields.key)
+            .ok_or(KeyError::UnknownRole)?;
         if fields.pseudonym.is_some() != (role == Role::Venue) {
             return Err(KeyError::Pseudonym { role });
         }
@@ -184,7 +196,11 @@ impl KeyFile {
         if public != PublicKey::of(&signing) {
             return Err(KeyError::Public);
         }
-        Ok(KeyFile { role, signing, pseudonym })
+        Ok(KeyFile {
+            role,
+            signing,
+            pseudonym,
+        })
     }
 
     /// The JSON file. Secret.
@@ -228,7 +244,10 @@ impl KeyFile {
 
 impl fmt::Debug for KeyFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyFile").field("role", &self.role).field("public", &self.public()).finish_non_exhaustive()
+        f.debug_struct("KeyFile")
+            .field("role", &self.role)
+            .field("public", &self.public())
+            .finish_non_exhaustive()
     }
 }
 
@@ -257,7 +276,10 @@ mod tests {
             let read = KeyFile::from_json(key.to_json().as_bytes(), role).unwrap();
             assert_eq!(read.public(), key.public());
             assert_eq!(read.signing().as_bytes(), key.signing().as_bytes());
-            assert_eq!(read.pseudonym_secret().map(|s| *s.as_bytes()), key.pseudonym_secret().map(|s| *s.as_bytes()));
+            assert_eq!(
+                read.pseudonym_secret().map(|s| *s.as_bytes()),
+                key.pseudonym_secret().map(|s| *s.as_bytes())
+            );
             assert_eq!(read.pseudonym_secret().is_some(), role == Role::Venue);
         }
     }
@@ -266,7 +288,13 @@ mod tests {
     fn somebody_elses_key_is_refused() {
         let key = KeyFile::generate(Role::Subject).unwrap();
         let refusal = KeyFile::from_json(key.to_json().as_bytes(), Role::Venue).unwrap_err();
-        assert!(matches!(refusal, KeyError::Role { found: Role::Subject, expected: Role::Venue }));
+        assert!(matches!(
+            refusal,
+            KeyError::Role {
+                found: Role::Subject,
+                expected: Role::Venue
+            }
+        ));
     }
 
     #[test]

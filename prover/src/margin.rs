@@ -310,3 +310,6 @@ fn grid_tables(text: &mut String, report: &Report, money: Money) {
         columns.write(text);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,7 +62,11 @@ pub struct Outputs {
 impl Outputs {
     /// No outputs yet; `replace` says whether existing files may be replaced.
     pub fn new(replace: bool) -> Outputs {
-        Outputs { replace, paths: BTreeSet::new(), staged: Vec::new() }
+        Outputs {
+            replace,
+            paths: BTreeSet::new(),
+            staged: Vec::new(),
+        }
     }
 
     /// Refuses now what [`stage`](Self::stage) would refuse later: before hours of work, not after them.
@@ -75,15 +79,22 @@ impl Outputs {
         }
         let folder = folder_of(path);
         if !folder.is_dir() {
-            let source = io::Error::new(io::ErrorKind::NotFound, format!("there is no folder {}", folder.display()));
-            return Err(WriteError::Io { path: path.to_owned(), source });
+            let source = io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("there is no folder {}", folder.display()),
+            );
+            return Err(WriteError::Io {
+                path: path.to_owned(),
+                source,
+            });
         }
         match path.symlink_metadata() {
             Ok(found) if !found.is_file() => Err(WriteError::NotAFile { path: path.to_owned() }),
             Ok(_) if !self.replace => Err(WriteError::Exists { path: path.to_owned() }),
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(WriteError::Io { path: path.to_owned(), source })
-            }
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(WriteError::Io {
+                path: path.to_owned(),
+                source,
+            }),
             _ => Ok(()),
         }
     }
@@ -93,7 +104,10 @@ impl Outputs {
     /// # Errors
     /// [`WriteError::Io`].
     pub fn stage(&mut self, path: &Path, bytes: &[u8], secrecy: Secrecy) -> Result<(), WriteError> {
-        let io = |source| WriteError::Io { path: path.to_owned(), source };
+        let io = |source| WriteError::Io {
+            path: path.to_owned(),
+            source,
+        };
         let mut file = temporary(folder_of(path), secrecy).map_err(io)?;
         file.write_all(bytes).map_err(io)?;
         file.as_file().sync_all().map_err(io)?;
@@ -108,7 +122,11 @@ impl Outputs {
     pub fn commit(self) -> Result<(), WriteError> {
         let mut done: Vec<PathBuf> = Vec::new();
         for (path, file) in self.staged {
-            let persisted = if self.replace { file.persist(&path) } else { file.persist_noclobber(&path) };
+            let persisted = if self.replace {
+                file.persist(&path)
+            } else {
+                file.persist_noclobber(&path)
+            };
             if let Err(error) = persisted {
                 if !self.replace {
                     for path in &done {
@@ -117,7 +135,10 @@ impl Outputs {
                 }
                 return Err(match error.error.kind() {
                     io::ErrorKind::AlreadyExists => WriteError::Exists { path },
-                    _ => WriteError::Io { path, source: error.error },
+                    _ => WriteError::Io {
+                        path,
+                        source: error.error,
+                    },
                 });
             }
             done.push(path);
@@ -160,7 +181,9 @@ fn temporary(folder: &Path, secrecy: Secrecy) -> io::Result<NamedTempFile> {
             Secrecy::Public => 0o666,
             Secrecy::Secret => 0o600,
         };
-        return builder.permissions(std::fs::Permissions::from_mode(mode)).tempfile_in(folder);
+        return builder
+            .permissions(std::fs::Permissions::from_mode(mode))
+            .tempfile_in(folder);
     }
     #[cfg(not(unix))]
     {
@@ -188,7 +211,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         write_file(&path, b"old", Secrecy::Public, false).unwrap();
-        assert!(matches!(write_file(&path, b"new", Secrecy::Public, false), Err(WriteError::Exists { .. })));
+        assert!(matches!(
+            write_file(&path, b"new", Secrecy::Public, false),
+            Err(WriteError::Exists { .. })
+        ));
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         write_file(&path, b"new", Secrecy::Public, true).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
@@ -229,8 +255,14 @@ mod tests {
         let path = folder.path().join("a");
         outputs.reserve(&path).unwrap();
         assert!(matches!(outputs.reserve(&path), Err(WriteError::Twice { .. })));
-        assert!(matches!(outputs.reserve(folder.path()), Err(WriteError::NotAFile { .. })));
-        assert!(matches!(outputs.reserve(&folder.path().join("none/a")), Err(WriteError::Io { .. })));
+        assert!(matches!(
+            outputs.reserve(folder.path()),
+            Err(WriteError::NotAFile { .. })
+        ));
+        assert!(matches!(
+            outputs.reserve(&folder.path().join("none/a")),
+            Err(WriteError::Io { .. })
+        ));
     }
 
     #[cfg(unix)]

@@ -113,9 +113,16 @@ pub struct Shortfall {
 }
 
 impl Shortfall {
-    fn of(program: &Program, units: i128) -> Shortfall {
+    /// The requirement of a program is in lowest terms `D V - N R - D e` with `ρ = N/D`: what is missing of it is `D` times what is
+    /// missing of `V`.
+    fn of(program: &Program, terms: &Terms, units: i128) -> Shortfall {
+        let denominator = i128::from(lowest_denominator(terms.ratio.twentieths()));
         let header = program.header();
-        Shortfall { units, unit_exponent: header.unit_exponent, numeraire: header.numeraire.clone() }
+        Shortfall {
+            units: units / denominator + i128::from(units % denominator > 0),
+            unit_exponent: header.unit_exponent,
+            numeraire: header.numeraire.clone(),
+        }
     }
 
     /// The missing amount, in text: what must be added to the value for the requirement to be met, rounded up to a hundredth of a
@@ -132,6 +139,12 @@ impl Shortfall {
             None => format!("{} x 1e{} {}", self.units, self.unit_exponent, self.numeraire),
         }
     }
+}
+
+/// `D` of `twentieths / 20 = N / D` in lowest terms.
+fn lowest_denominator(twentieths: u32) -> u32 {
+    let divides = |divisor: &u32| 20 % divisor == 0 && twentieths.is_multiple_of(*divisor);
+    20 / [20, 10, 5, 4, 2].into_iter().find(divides).unwrap_or(1)
 }
 
 impl fmt::Debug for Shortfall {
@@ -203,7 +216,12 @@ pub enum ProveError {
 /// # Errors
 /// [`ProveError`].
 pub fn prove(request: &Request<'_>, mut on_stage: impl FnMut(Stage)) -> Result<Proven, ProveError> {
-    let Request { context, drafts, subjects, at } = request;
+    let Request {
+        context,
+        drafts,
+        subjects,
+        at,
+    } = request;
     on_stage(Stage::Checking);
     for (index, draft) in drafts.iter().enumerate() {
         check_accounts(context, index, draft)?;
@@ -223,14 +241,20 @@ pub fn prove(request: &Request<'_>, mut on_stage: impl FnMut(Stage)) -> Result<P
 
     on_stage(Stage::Proving);
     let started = Clock::now();
-    let openings = drafts.iter().map(|draft| summed(context.universe, draft)).collect::<Vec<_>>();
-    for (index, (prepared, opening)) in prepared.iter().zip(&openings).enumerate() {
-        check_met(index, prepared, opening)?;
+    let openings = drafts
+        .iter()
+        .map(|draft| summed(context.universe, draft))
+        .collect::<Vec<_>>();
+    for (index, ((draft, prepared), opening)) in drafts.iter().zip(&prepared).zip(&openings).enumerate() {
+        check_met(index, &draft.terms, prepared, opening)?;
     }
     let claims: Vec<Claim<'_>> = prepared.iter().map(Prepared::claim).collect();
     let openings: Vec<SummedOpening> = openings.into_iter().map(Summed::into_opening).collect();
     let proof = prove_unchecked(context.parameters, &claims, &openings).map_err(|error| match error {
-        ArgumentError::Witness { index, error } => ProveError::Witness { statement: index, error },
+        ArgumentError::Witness { index, error } => ProveError::Witness {
+            statement: index,
+            error,
+        },
         error => ProveError::Argument(error),
     })?;
     let proving = started.elapsed();
@@ -239,15 +263,27 @@ pub fn prove(request: &Request<'_>, mut on_stage: impl FnMut(Stage)) -> Result<P
     let statements = statements.into_iter().zip(&prepared).zip(signers);
     let statements = statements.map(|((statement, prepared), signers)| SignedStatement {
         statement,
-        signatures: signers.iter().map(|key| SubjectSignature::sign(key, prepared.digest, hash)).collect(),
+        signatures: signers
+            .iter()
+            .map(|key| SubjectSignature::sign(key, prepared.digest, hash))
+            .collect(),
     });
-    let bundle = Bundle { statements: statements.collect(), proof };
+    let bundle = Bundle {
+        statements: statements.collect(),
+        proof,
+    };
     let bytes = bundle.to_bytes();
 
     on_stage(Stage::Verifying);
     let started = Clock::now();
     let verdict = check_bundle(context, &bytes, *at).map_err(ProveError::SelfCheck)?;
-    Ok(Proven { bundle, bytes, verdict, proving, verifying: started.elapsed() })
+    Ok(Proven {
+        bundle,
+        bytes,
+        verdict,
+        proving,
+        verifying: started.elapsed(),
+    })
 }
 
 /// Recomputes every `C_c` and checks the venues' signatures.
@@ -255,7 +291,11 @@ fn check_accounts(context: &Context<'_>, statement: usize, draft: &Draft) -> Res
     for Account { attestation, opening } in &draft.accounts {
         attestation.verify().map_err(|error| {
             let venue = attestation.content().venue.clone();
-            ProveError::AttestationSignature { statement, venue, error }
+            ProveError::AttestationSignature {
+                statement,
+                venue,
+                error,
+            }
         })?;
         opening
             .check(context.parameters, attestation.content())
@@ -266,8 +306,11 @@ fn check_accounts(context: &Context<'_>, statement: usize, draft: &Draft) -> Res
 
 /// The statement of a draft, its attestations in the order of the universe's venues, then of their pseudonyms.
 fn statement(universe: &Universe, draft: &Draft) -> Statement {
-    let mut attestations: Vec<SignedAttestation> =
-        draft.accounts.iter().map(|account| account.attestation.clone()).collect();
+    let mut attestations: Vec<SignedAttestation> = draft
+        .accounts
+        .iter()
+        .map(|account| account.attestation.clone())
+        .collect();
     attestations.sort_by_key(|signed| {
         let content = signed.content();
         let venue = universe.venue(&content.venue).map_or(usize::MAX, |(index, _)| index);
@@ -292,7 +335,10 @@ fn signers_of<'k>(
 ) -> Result<Vec<&'k SigningKey>, ProveError> {
     let of = |subject| {
         let found = keys.iter().find(|key| PublicKey::of(key) == subject);
-        found.ok_or(ProveError::SubjectKey { statement: index, subject })
+        found.ok_or(ProveError::SubjectKey {
+            statement: index,
+            subject,
+        })
     };
     statement.subjects().into_iter().map(of).collect()
 }
@@ -315,7 +361,10 @@ fn summed(universe: &Universe, draft: &Draft) -> Summed {
     let mut lots = Zeroizing::new(vec![0_u64; layout.slots()]);
     let mut blinds = vec![Blind::zero(); layout.columns()];
     for Account { opening, .. } in &draft.accounts {
-        let columns = universe.venue(&opening.venue).map(|(_, venue)| venue.columns.clone()).unwrap_or_default();
+        let columns = universe
+            .venue(&opening.venue)
+            .map(|(_, venue)| venue.columns.clone())
+            .unwrap_or_default();
         for (column, opened) in columns.zip(&opening.columns) {
             let slots = lots.iter_mut().skip(column * layout.rows()).take(layout.rows());
             for (slot, more) in slots.zip(&opened.lots) {
@@ -331,7 +380,7 @@ fn summed(universe: &Universe, draft: &Draft) -> Summed {
 }
 
 /// Refuses accounts that miss a requirement, saying which one and, to the caller alone, by how much.
-fn check_met(statement: usize, prepared: &Prepared, opening: &Summed) -> Result<(), ProveError> {
+fn check_met(statement: usize, terms: &Terms, prepared: &Prepared, opening: &Summed) -> Result<(), ProveError> {
     let mut lots = opening.lots.clone();
     for (leg, more) in &prepared.public {
         if let Some(slot) = lots.get_mut(leg.index()) {
@@ -341,8 +390,12 @@ fn check_met(statement: usize, prepared: &Prepared, opening: &Summed) -> Result<
     match prepared.program.shortfall(&lots) {
         Ok(None) => Ok(()),
         Ok(Some((requirement, units))) => {
-            let shortfall = Shortfall::of(&prepared.program, units);
-            Err(ProveError::NotMet { statement, requirement, shortfall })
+            let shortfall = Shortfall::of(&prepared.program, terms, units);
+            Err(ProveError::NotMet {
+                statement,
+                requirement,
+                shortfall,
+            })
         }
         Err(error) => Err(ProveError::Witness { statement, error }),
     }
@@ -354,11 +407,21 @@ mod tests {
 
     #[test]
     fn shortfall_is_rounded_up_and_shown_only_on_request() {
-        let of = |units, unit_exponent, numeraire: &str| Shortfall { units, unit_exponent, numeraire: numeraire.to_owned() };
+        let of = |units, unit_exponent, numeraire: &str| Shortfall {
+            units,
+            unit_exponent,
+            numeraire: numeraire.to_owned(),
+        };
         assert_eq!(of(12_345_000_000_001, -10, "USD").reveal(), "1234.51 USD");
         assert_eq!(of(1, -10, "USD").reveal(), "0.01 USD");
         assert_eq!(of(1, -14, "BTC").reveal(), "0.000001 BTC");
         assert_eq!(of(i128::MAX, -10, "USD").reveal(), format!("{} x 1e-10 USD", i128::MAX));
         assert_eq!(format!("{:?}", of(7, -10, "USD")), "Shortfall(..)");
+    }
+    #[test]
+    fn ratios_are_taken_in_lowest_terms() {
+        for (twentieths, denominator) in [(20, 1), (21, 20), (22, 10), (24, 5), (25, 4), (30, 2), (40, 1), (2000, 1)] {
+            assert_eq!(lowest_denominator(twentieths), denominator, "{twentieths}/20");
+        }
     }
 }

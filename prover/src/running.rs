@@ -112,7 +112,12 @@ impl RunningAccount {
         let all: Vec<&[u64]> = account.lots().chunks(universe.layout().rows()).collect();
         let columns = all.get(venue.columns.clone()).ok_or_else(missing)?;
         let commitment = RunningCommitment::new(parameters, columns)?;
-        Ok(RunningAccount { universe: universe.digest(), k: universe.k(), venue: venue.name.clone(), commitment })
+        Ok(RunningAccount {
+            universe: universe.digest(),
+            k: universe.k(),
+            venue: venue.name.clone(),
+            commitment,
+        })
     }
 
     /// Name of the venue.
@@ -153,18 +158,31 @@ impl RunningAccount {
         let (_, venue) = universe.venue(&self.venue).ok_or_else(unknown)?;
         let held = |leg| {
             let (column, row) = place(universe, venue, leg)?;
-            self.commitment.lots().get(column)?.get(row).copied().and_then(|lots| i64::try_from(lots).ok())
+            self.commitment
+                .lots()
+                .get(column)?
+                .get(row)
+                .copied()
+                .and_then(|lots| i64::try_from(lots).ok())
         };
-        let (first, second) = (held(pair.first).ok_or_else(range)?, held(pair.second).ok_or_else(range)?);
-        let net = first.checked_sub(second).and_then(|net| net.checked_add(lots)).ok_or_else(range)?;
+        let (first, second) = (
+            held(pair.first).ok_or_else(range)?,
+            held(pair.second).ok_or_else(range)?,
+        );
+        let net = first
+            .checked_sub(second)
+            .and_then(|net| net.checked_add(lots))
+            .ok_or_else(range)?;
         let moves = [(pair.first, net.max(0) - first), (pair.second, (-net).max(0) - second)];
         let mut moved = 0;
         for (leg, change) in moves.into_iter().filter(|(_, change)| *change != 0) {
             let (column, row) = place(universe, venue, leg).ok_or_else(range)?;
-            self.commitment.apply(parameters, column, row, change).map_err(|error| match error {
-                CommitmentError::LotsOutOfRange { .. } => range(),
-                other => other.into(),
-            })?;
+            self.commitment
+                .apply(parameters, column, row, change)
+                .map_err(|error| match error {
+                    CommitmentError::LotsOutOfRange { .. } => range(),
+                    other => other.into(),
+                })?;
             moved += 1;
         }
         Ok(moved)
@@ -183,7 +201,12 @@ impl RunningAccount {
 
     fn encode(&self, e: &mut Encoder<Vec<u8>>) -> Written {
         let columns = self.commitment.lots();
-        e.array(6)?.str(MAGIC)?.u64(VERSION)?.bytes(&self.universe.0)?.u32(self.k)?.str(&self.venue)?;
+        e.array(6)?
+            .str(MAGIC)?
+            .u64(VERSION)?
+            .bytes(&self.universe.0)?
+            .u32(self.k)?
+            .str(&self.venue)?;
         e.array(columns.len() as u64)?;
         for (column, sum) in columns.iter().zip(Zeroizing::new(self.commitment.sums()).iter()) {
             e.array(2)?.bytes(sum)?.array(held(column).count() as u64)?;
@@ -202,13 +225,21 @@ impl RunningAccount {
         let head = Head::read(bytes)?;
         let expected = universe.digest();
         if head.universe != expected {
-            return Err(RunningError::Universe { found: head.universe, expected });
+            return Err(RunningError::Universe {
+                found: head.universe,
+                expected,
+            });
         }
-        let (_, venue) = universe.venue(&head.venue).ok_or_else(|| RunningError::UnknownVenue(head.venue.clone()))?;
+        let (_, venue) = universe
+            .venue(&head.venue)
+            .ok_or_else(|| RunningError::UnknownVenue(head.venue.clone()))?;
         let mut r = head.reader;
         let found = r.array("columns", MAX_COLUMNS)?;
         if found != venue.columns.len() {
-            return Err(RunningError::Columns { found, expected: venue.columns.len() });
+            return Err(RunningError::Columns {
+                found,
+                expected: venue.columns.len(),
+            });
         }
         let rows = universe.layout().rows();
         let mut sums = Zeroizing::new(Vec::with_capacity(found));
@@ -221,7 +252,12 @@ impl RunningAccount {
         r.finish()?;
         let columns: Vec<&[u64]> = lots.iter().map(Vec::as_slice).collect();
         let commitment = RunningCommitment::resume(parameters, &columns, &sums)?;
-        let account = RunningAccount { universe: head.universe, k: head.k, venue: head.venue, commitment };
+        let account = RunningAccount {
+            universe: head.universe,
+            k: head.k,
+            venue: head.venue,
+            commitment,
+        };
         if *account.to_bytes() != bytes {
             return Err(CanonicalError::NotCanonical.into());
         }
@@ -255,7 +291,10 @@ pub struct Head<'b> {
 
 impl fmt::Debug for Head<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Head").field("universe", &self.universe).field("venue", &self.venue).finish_non_exhaustive()
+        f.debug_struct("Head")
+            .field("universe", &self.universe)
+            .field("venue", &self.venue)
+            .finish_non_exhaustive()
     }
 }
 
@@ -269,7 +308,9 @@ impl Head<'_> {
         r.array_of("file", 6)?;
         let found = r.text("magic", MAX_NAME_BYTES)?;
         if found != MAGIC {
-            return Err(RunningError::Kind { found: found.to_owned() });
+            return Err(RunningError::Kind {
+                found: found.to_owned(),
+            });
         }
         let version = r.uint("version")?;
         if version != VERSION {
@@ -278,7 +319,12 @@ impl Head<'_> {
         let universe = Digest(r.byte_array("universe")?);
         let k = u32::try_from(r.uint("k")?).unwrap_or(u32::MAX);
         let venue = r.text("venue", MAX_NAME_BYTES)?.to_owned();
-        Ok(Head { universe, k, venue, reader: r })
+        Ok(Head {
+            universe,
+            k,
+            venue,
+            reader: r,
+        })
     }
 }
 

@@ -129,7 +129,10 @@ enum Edge {
 pub fn render_json(report: &Report) -> Result<Value, serde_json::Error> {
     let book = &report.evaluation;
     let places = if book.numeraire == "USD" { 10 } else { 14 };
-    let (down, up) = (|x: &BigRational| decimal(x, places, Rounding::Down), |x: &BigRational| decimal(x, places, Rounding::Up));
+    let (down, up) = (
+        |x: &BigRational| decimal(x, places, Rounding::Down),
+        |x: &BigRational| decimal(x, places, Rounding::Up),
+    );
     let near = |x: &BigRational| decimal(x, places, Rounding::Nearest);
     let fine = |x: &BigRational| decimal(x, FINE_PLACES, Rounding::Nearest);
     let group = |group: &GroupLoss| Group {

@@ -12,7 +12,7 @@ fn demo_tells_the_whole_story_and_leaves_it_behind() {
         "VALID at 2026-08-06T12:01:00Z",
         "NOT PROVEN",
         "is made to audience",
-        "the proof of the circuit fails",
+        "zkmargin-verify: signed-again.bundle: refused",
         "this account counts already",
         "is not met; nothing was proven",
         "short by ",
@@ -21,7 +21,13 @@ fn demo_tells_the_whole_story_and_leaves_it_behind() {
         assert!(told.out.contains(part), "no {part:?} in:\n{}", told.out);
     }
     let left = folder.path().join("zkmargin-demo");
-    for name in ["margin.bundle", "policy.json", "heat-map.svg", "universe.json", "twice.bundle"] {
+    for name in [
+        "margin.bundle",
+        "policy.json",
+        "heat-map.svg",
+        "universe.json",
+        "twice.bundle",
+    ] {
         assert!(left.join(name).is_file(), "{name}");
     }
     assert!(!left.join("none.bundle").exists());
@@ -33,9 +39,26 @@ fn demo_tells_the_whole_story_and_leaves_it_behind() {
 
     // The story as data, in the same folder again.
     let again = run(folder.path(), &["--json", "demo", "--force"]).done().json();
-    let exits: Vec<i64> = again["steps"].as_array().unwrap().iter().map(|step| step["exit"].as_i64().unwrap()).collect();
-    assert_eq!(exits.iter().filter(|exit| **exit == 1).count(), 2, "two wrong proofs or signatures");
-    assert_eq!(exits.iter().filter(|exit| **exit == 3).count(), 3, "two refusals by the partner, one by the prover");
-    assert_eq!(exits.iter().filter(|exit| **exit == 4).count(), 3, "two accounts alone, one book short of margin");
+    let exits: Vec<i64> = again["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| step["exit"].as_i64().unwrap())
+        .collect();
+    assert_eq!(
+        exits.iter().filter(|exit| **exit == 1).count(),
+        2,
+        "two wrong proofs or signatures"
+    );
+    assert_eq!(
+        exits.iter().filter(|exit| **exit == 3).count(),
+        3,
+        "two refusals by the partner, one by the prover"
+    );
+    assert_eq!(
+        exits.iter().filter(|exit| **exit == 4).count(),
+        3,
+        "two accounts alone, one book short of margin"
+    );
     assert!(again["timing"]["proof_bytes"].as_u64().unwrap() < 4096);
 }

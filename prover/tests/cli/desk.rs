@@ -42,8 +42,11 @@ impl Ran {
 
 /// Runs the tool in a folder.
 pub(crate) fn run(folder: &Path, words: &[&str]) -> Ran {
-    let Output { status, stdout, stderr } =
-        Command::new(env!("CARGO_BIN_EXE_zkmargin")).args(words).current_dir(folder).output().unwrap();
+    let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_zkmargin"))
+        .args(words)
+        .current_dir(folder)
+        .output()
+        .unwrap();
     Ran {
         code: status.code().unwrap(),
         out: String::from_utf8(stdout).unwrap(),
@@ -69,21 +72,69 @@ impl Desk {
     }
 
     /// The words of `venue attest` for an account file in the folder.
-    pub(crate) fn attest<'a>(&'a self, venue_key: &'a str, account: &'a str, out: &'a str, opening: &'a str) -> Vec<&'a str> {
+    pub(crate) fn attest<'a>(
+        &'a self,
+        venue_key: &'a str,
+        account: &'a str,
+        out: &'a str,
+        opening: &'a str,
+    ) -> Vec<&'a str> {
         vec![
-            "venue", "attest", "--universe", "universe.json", "--key", venue_key, "--subject", &self.trader, "--account", account,
-            "--account-id", account, "--epoch", EPOCH, "--audience", &self.partner, "--book", "line-1", "--expires", EXPIRES,
-            "--at", AT, "-o", out, "--opening", opening,
+            "venue",
+            "attest",
+            "--universe",
+            "universe.json",
+            "--key",
+            venue_key,
+            "--subject",
+            &self.trader,
+            "--account",
+            account,
+            "--account-id",
+            account,
+            "--epoch",
+            EPOCH,
+            "--audience",
+            &self.partner,
+            "--book",
+            "line-1",
+            "--expires",
+            EXPIRES,
+            "--at",
+            AT,
+            "-o",
+            out,
+            "--opening",
+            opening,
         ]
     }
 
     /// The words of `prove` for pairs of attestation and opening in the folder.
     pub(crate) fn prove<'a>(&'a self, pairs: &[(&'a str, &'a str)], out: &'a str) -> Vec<&'a str> {
-        let mut words = vec!["prove", "--universe", "universe.json", "--snapshot", "snapshot.json", "--model", "paradex-pm"];
+        let mut words = vec![
+            "prove",
+            "--universe",
+            "universe.json",
+            "--snapshot",
+            "snapshot.json",
+            "--model",
+            "paradex-pm",
+        ];
         for (attestation, opening) in pairs {
             words.extend(["--attestation", attestation, "--opening", opening]);
         }
-        words.extend(["--audience", &self.partner, "--book", "line-1", "--subject-key", "trader.key", "--at", AT, "-o", out]);
+        words.extend([
+            "--audience",
+            &self.partner,
+            "--book",
+            "line-1",
+            "--subject-key",
+            "trader.key",
+            "--at",
+            AT,
+            "-o",
+            out,
+        ]);
         words
     }
 
@@ -119,16 +170,37 @@ pub(crate) fn desk() -> &'static Desk {
         }
         let options = format!("optionhouse={}", keygen(at, "venue", "optionhouse.key"));
         let perps = format!("perphouse={}", keygen(at, "venue", "perphouse.key"));
-        let (trader, partner) = (keygen(at, "subject", "trader.key"), keygen(at, "audience", "partner.key"));
+        let (trader, partner) = (
+            keygen(at, "subject", "trader.key"),
+            keygen(at, "audience", "partner.key"),
+        );
         run(
             at,
             &[
-                "universe", "build", "--venue", "optionhouse.json", "--venue", "perphouse.json", "--key", &options, "--key", &perps,
-                "--snapshot", "snapshot.json", "--network", "test", "-o", "universe.json",
+                "universe",
+                "build",
+                "--venue",
+                "optionhouse.json",
+                "--venue",
+                "perphouse.json",
+                "--key",
+                &options,
+                "--key",
+                &perps,
+                "--snapshot",
+                "snapshot.json",
+                "--network",
+                "test",
+                "-o",
+                "universe.json",
             ],
         )
         .done();
-        let desk = Desk { folder, trader, partner };
+        let desk = Desk {
+            folder,
+            trader,
+            partner,
+        };
         for (key, account, name) in [
             ("optionhouse.key", "options-account.json", "options"),
             ("perphouse.key", "hedge-account.json", "hedge"),

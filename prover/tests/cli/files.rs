@@ -30,7 +30,10 @@ fn secrets_are_not_shown() {
     let desk = desk();
     let key = std::fs::read_to_string(desk.path().join("optionhouse.key")).unwrap();
     let key: serde_json::Value = serde_json::from_str(&key).unwrap();
-    for words in [&["inspect", "optionhouse.key"][..], &["--json", "inspect", "optionhouse.key"][..]] {
+    for words in [
+        &["inspect", "optionhouse.key"][..],
+        &["--json", "inspect", "optionhouse.key"][..],
+    ] {
         let shown = run(desk.path(), words).done();
         for secret in ["signing", "pseudonym"] {
             assert!(!shown.out.contains(key[secret].as_str().unwrap()), "{secret}");
@@ -59,7 +62,9 @@ fn recorded_chain_is_imported_and_says_what_it_did() {
     for part in ["Dropped: 1", "BTC-7AUG26-70000-C", "Assumed:", "Derived:", "0 warnings"] {
         assert!(done.out.contains(part), "no {part:?} in:\n{}", done.out);
     }
-    let data = import(&["--time", "2026-08-06T12:00:00Z", "--force", "--json"]).done().json();
+    let data = import(&["--time", "2026-08-06T12:00:00Z", "--force", "--json"])
+        .done()
+        .json();
     assert_eq!(data["import"]["options"], 3);
     run(folder.path(), &["inspect", "s.json"]).done();
 }
@@ -72,8 +77,18 @@ fn usage_is_explained() {
     run(folder.path(), &["keygen", "cat", "-o", "x"]).refused(2, &["venue, subject, audience"]);
     let help = run(folder.path(), &["prove", "--help"]).done().out;
     assert!(help.contains("--attestation") && help.contains("sell 5 BTC-28AUG26-70000-C @ 0.0215 fee 0.0003"));
-    assert!(run(folder.path(), &["man", "venue", "attest"]).done().out.contains("zkmargin"));
-    assert!(run(folder.path(), &["completions", "bash"]).done().out.contains("zkmargin"));
+    assert!(
+        run(folder.path(), &["man", "venue", "attest"])
+            .done()
+            .out
+            .contains("zkmargin")
+    );
+    assert!(
+        run(folder.path(), &["completions", "bash"])
+            .done()
+            .out
+            .contains("zkmargin")
+    );
     run(folder.path(), &["man", "cat"]).refused(2, &["cat"]);
     let key = "00".repeat(32);
     run(folder.path(), &["prove", "--audience", &key]).refused(2, &["no usable Ed25519 public key"]);

@@ -1,6 +1,9 @@
 use crate::desk::{AT, desk, run};
 
-const BOTH: [(&str, &str); 2] = [("options.attestation", "options.opening"), ("hedge.attestation", "hedge.opening")];
+const BOTH: [(&str, &str); 2] = [
+    ("options.attestation", "options.opening"),
+    ("hedge.attestation", "hedge.opening"),
+];
 
 #[test]
 fn accounts_that_meet_the_model_together_are_proven() {
@@ -36,7 +39,10 @@ fn order_is_added_to_the_book() {
 #[test]
 fn short_book_is_not_proven_and_the_trader_alone_is_told_by_how_much() {
     let desk = desk();
-    let pairs = [("short.attestation", "short.opening"), ("hedge.attestation", "hedge.opening")];
+    let pairs = [
+        ("short.attestation", "short.opening"),
+        ("hedge.attestation", "hedge.opening"),
+    ];
     let words = desk.prove(&pairs, "short.bundle");
     let refused = run(desk.path(), &words);
     refused.refused(4, &["is not met; nothing was proven", "short by ", " USD"]);
@@ -46,20 +52,43 @@ fn short_book_is_not_proven_and_the_trader_alone_is_told_by_how_much() {
     let refused = run(desk.path(), &words).json();
     assert_eq!(refused["exit"], 4);
     assert!(refused["shortfall"].as_str().unwrap().ends_with(" USD"));
-    assert!(!refused["error"].as_str().unwrap().contains(refused["shortfall"].as_str().unwrap()));
+    assert!(
+        !refused["error"]
+            .as_str()
+            .unwrap()
+            .contains(refused["shortfall"].as_str().unwrap())
+    );
 }
 
 #[test]
 fn opening_of_another_account_is_refused() {
     let desk = desk();
-    let swapped = [("options.attestation", "hedge.opening"), ("hedge.attestation", "options.opening")];
+    let swapped = [
+        ("options.attestation", "hedge.opening"),
+        ("hedge.attestation", "options.opening"),
+    ];
     run(desk.path(), &desk.prove(&swapped, "none.bundle")).refused(2, &["differ in venue"]);
     // The same venue, epoch and universe, another account.
-    let other = [("options.attestation", "short.opening"), ("hedge.attestation", "hedge.opening")];
+    let other = [
+        ("options.attestation", "short.opening"),
+        ("hedge.attestation", "hedge.opening"),
+    ];
     run(desk.path(), &desk.prove(&other, "none.bundle")).refused(2, &["differ in account"]);
     // The same account, other blinds.
-    run(desk.path(), &desk.attest("optionhouse.key", "options-account.json", "blinds.attestation", "blinds.opening")).done();
-    let other = [("options.attestation", "blinds.opening"), ("hedge.attestation", "hedge.opening")];
+    run(
+        desk.path(),
+        &desk.attest(
+            "optionhouse.key",
+            "options-account.json",
+            "blinds.attestation",
+            "blinds.opening",
+        ),
+    )
+    .done();
+    let other = [
+        ("options.attestation", "blinds.opening"),
+        ("hedge.attestation", "hedge.opening"),
+    ];
     run(desk.path(), &desk.prove(&other, "none.bundle")).refused(2, &["does not fit its attestation", "column 0"]);
     assert!(!desk.exists("none.bundle"));
 }
@@ -104,7 +133,8 @@ fn attestation_with_another_signature_is_refused_as_a_wrong_signature() {
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(desk.path().join("forged.attestation"), &bytes).unwrap();
     let pairs = [("forged.attestation", "options.opening"), BOTH[1]];
-    run(desk.path(), &desk.prove(&pairs, "none.bundle")).refused(1, &["optionhouse", "the signature is not one of key"]);
+    run(desk.path(), &desk.prove(&pairs, "none.bundle"))
+        .refused(1, &["optionhouse", "the signature is not one of key"]);
     bytes.truncate(100);
     std::fs::write(desk.path().join("cut.attestation"), &bytes).unwrap();
     let pairs = [("cut.attestation", "options.opening"), BOTH[1]];
@@ -116,17 +146,37 @@ fn attestation_with_another_signature_is_refused_as_a_wrong_signature() {
 fn margin_of_each_account_alone_is_not_met_and_of_both_is() {
     let desk = desk();
     let margin = |more: &[&str]| {
-        let words = ["margin", "--universe", "universe.json", "--snapshot", "snapshot.json", "--model", "paradex-pm"];
+        let words = [
+            "margin",
+            "--universe",
+            "universe.json",
+            "--snapshot",
+            "snapshot.json",
+            "--model",
+            "paradex-pm",
+        ];
         run(desk.path(), &words.iter().chain(more).copied().collect::<Vec<_>>())
     };
-    let (options, hedge) = (["--account", "options-account.json"], ["--account", "hedge-account.json"]);
+    let (options, hedge) = (
+        ["--account", "options-account.json"],
+        ["--account", "hedge-account.json"],
+    );
     assert_eq!(margin(&options).code, 4);
     assert_eq!(margin(&hedge).code, 4);
     let both = margin(&[options, hedge].concat()).done();
     assert!(both.out.contains("worst"), "{}", both.out);
-    let drawn = [["--opening", "options.opening"], ["--opening", "hedge.opening"], ["--svg", "map.svg"]].concat();
+    let drawn = [
+        ["--opening", "options.opening"],
+        ["--opening", "hedge.opening"],
+        ["--svg", "map.svg"],
+    ]
+    .concat();
     margin(&drawn).done();
-    assert!(std::fs::read_to_string(desk.path().join("map.svg")).unwrap().contains("<svg"));
+    assert!(
+        std::fs::read_to_string(desk.path().join("map.svg"))
+            .unwrap()
+            .contains("<svg")
+    );
     #[cfg(unix)]
     assert_eq!(crate::desk::mode(&desk.path().join("map.svg")), 0o600);
     margin(&drawn).refused(2, &["map.svg exists already"]);

@@ -12,8 +12,13 @@ fn key_file_is_secret_and_not_overwritten() {
     assert!(public.len() == 64 && text.contains(public));
     run(at, &["keygen", "venue", "-o", "a.key"]).refused(2, &["a.key exists already", "--force"]);
     assert_eq!(std::fs::read_to_string(at.join("a.key")).unwrap(), text);
-    let replaced = run(at, &["--json", "keygen", "subject", "-o", "a.key", "--force"]).done().json();
-    assert_eq!((replaced["role"].as_str(), replaced["exit"].as_i64()), (Some("subject"), Some(0)));
+    let replaced = run(at, &["--json", "keygen", "subject", "-o", "a.key", "--force"])
+        .done()
+        .json();
+    assert_eq!(
+        (replaced["role"].as_str(), replaced["exit"].as_i64()),
+        (Some("subject"), Some(0))
+    );
 }
 
 /// Attests an account that must be refused; neither file may be there afterwards.
@@ -22,7 +27,11 @@ fn attest_refused(desk: &Desk, name: &str, account: &str, parts: &[&str]) {
     let file = format!("{name}.json");
     desk.write(&file, account);
     let (attestation, opening) = (format!("{name}.attestation"), format!("{name}.opening"));
-    run(desk.path(), &desk.attest("optionhouse.key", &file, &attestation, &opening)).refused(2, parts);
+    run(
+        desk.path(),
+        &desk.attest("optionhouse.key", &file, &attestation, &opening),
+    )
+    .refused(2, parts);
     assert!(!desk.exists(&attestation) && !desk.exists(&opening));
 }
 
@@ -33,12 +42,21 @@ fn account_that_is_not_whole_lots_of_known_instruments_is_not_attested() {
     let row = |name: &str, contracts: &str| format!(r#"{{"instrument":"{name}","contracts":"{contracts}"}}"#);
     let call = "BTC-28AUG26-70000-C";
     for (index, (rows, parts)) in [
-        (row(call, "0.25"), ["0.25 is not a whole number of lots of 0.1", "refused-0.json"]),
+        (
+            row(call, "0.25"),
+            ["0.25 is not a whole number of lots of 0.1", "refused-0.json"],
+        ),
         (row("BTC-28AUG26-70001-C", "1"), ["BTC-28AUG26-70001-C", "optionhouse"]),
-        (format!("{},{}", row(call, "1"), row(call, "-1")), ["position", "has two rows"]),
+        (
+            format!("{},{}", row(call, "1"), row(call, "-1")),
+            ["position", "has two rows"],
+        ),
         (row(call, "28147497671065.6"), ["more than 2^48 - 1 lots", call]),
         (row(call, "NaN"), ["`NaN` is not an amount", "line 1"]),
-        (r#"{"instrument":"x","contracts":"1","extra":1}"#.to_owned(), ["unknown field `extra`", "line 1"]),
+        (
+            r#"{"instrument":"x","contracts":"1","extra":1}"#.to_owned(),
+            ["unknown field `extra`", "line 1"],
+        ),
         (row(call, "1") + ",", ["line 1", "account"]),
     ]
     .into_iter()
@@ -51,11 +69,29 @@ fn account_that_is_not_whole_lots_of_known_instruments_is_not_attested() {
 #[test]
 fn venue_signs_only_with_its_own_key_and_in_order_of_time() {
     let desk = desk();
-    let words = desk.attest("perphouse.key", "options-account.json", "other.attestation", "other.opening");
+    let words = desk.attest(
+        "perphouse.key",
+        "options-account.json",
+        "other.attestation",
+        "other.opening",
+    );
     run(desk.path(), &words).refused(2, &["does not give venue \"optionhouse\" the key"]);
-    let words = desk.attest("trader.key", "options-account.json", "other.attestation", "other.opening");
-    run(desk.path(), &words).refused(2, &["trader.key", "this is the key of a subject, expected that of a venue"]);
-    let mut words = desk.attest("optionhouse.key", "options-account.json", "other.attestation", "other.opening");
+    let words = desk.attest(
+        "trader.key",
+        "options-account.json",
+        "other.attestation",
+        "other.opening",
+    );
+    run(desk.path(), &words).refused(
+        2,
+        &["trader.key", "this is the key of a subject, expected that of a venue"],
+    );
+    let mut words = desk.attest(
+        "optionhouse.key",
+        "options-account.json",
+        "other.attestation",
+        "other.opening",
+    );
     let at = words.iter().position(|word| *word == "--at").unwrap() + 1;
     words[at] = "2026-08-06T11:59:59Z";
     run(desk.path(), &words).refused(2, &["the epoch 2026-08-06T12:00:00Z is after the time of signing"]);
@@ -69,13 +105,24 @@ fn venue_signs_only_with_its_own_key_and_in_order_of_time() {
 #[test]
 fn two_attestations_of_one_account_share_the_pseudonym_and_no_commitment() {
     let desk = desk();
-    run(desk.path(), &desk.attest("optionhouse.key", "options-account.json", "again.attestation", "again.opening")).done();
+    run(
+        desk.path(),
+        &desk.attest(
+            "optionhouse.key",
+            "options-account.json",
+            "again.attestation",
+            "again.opening",
+        ),
+    )
+    .done();
     let look = |file| run(desk.path(), &["--json", "inspect", file]).done().json();
     let (first, second) = (look("options.attestation"), look("again.attestation"));
     assert_eq!(first["account"], second["account"]);
     let points = |found: &serde_json::Value| {
         let points = found["commitments"].as_array().unwrap().iter();
-        points.map(|point| point.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        points
+            .map(|point| point.as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     let (first, second) = (points(&first), points(&second));
     assert!(!first.is_empty() && first.len() == second.len());
@@ -107,11 +154,16 @@ fn fills_update_a_running_commitment_to_what_the_account_then_holds() {
             "balances":[{"asset":"BTC","amount":"0.498"}]}"#,
     );
     let update = |words: &[&str]| {
-        let all = ["--json", "venue", "update", "--universe", "universe.json"].iter().chain(words).copied();
+        let all = ["--json", "venue", "update", "--universe", "universe.json"]
+            .iter()
+            .chain(words)
+            .copied();
         run(desk.path(), &all.collect::<Vec<_>>())
     };
     update(&["--state", "running.state", "--account", "before.json"]).done();
-    let updated = update(&["--state", "running.state", "--fills", "fills.json"]).done().json();
+    let updated = update(&["--state", "running.state", "--fills", "fills.json"])
+        .done()
+        .json();
     assert_eq!(updated["equals_recommitting"], true);
     // Long leg, carry credit, balance; short leg, carry credit, balance; balance.
     assert_eq!(updated["legs_moved"], 7);
@@ -127,18 +179,45 @@ fn fills_update_a_running_commitment_to_what_the_account_then_holds() {
     (words[place], words[place + 1]) = ("--state", "running.state");
     run(desk.path(), &words).done();
     let margin = |kind: &str, file: &str| {
-        let words = ["--json", "margin", "--universe", "universe.json", "--snapshot", "snapshot.json", "--model", "paradex-pm", kind, file];
+        let words = [
+            "--json",
+            "margin",
+            "--universe",
+            "universe.json",
+            "--snapshot",
+            "snapshot.json",
+            "--model",
+            "paradex-pm",
+            kind,
+            file,
+        ];
         run(desk.path(), &words).json()
     };
-    assert_eq!(margin("--opening", "running.opening"), margin("--account", "after.json"));
+    assert_eq!(
+        margin("--opening", "running.opening"),
+        margin("--account", "after.json")
+    );
 }
 
 #[test]
 fn refused_fills_leave_the_running_commitment_as_it_was() {
     let desk = desk();
-    desk.write("small.json", r#"{"venue":"perphouse","balances":[{"asset":"BTC","amount":"1"}]}"#);
+    desk.write(
+        "small.json",
+        r#"{"venue":"perphouse","balances":[{"asset":"BTC","amount":"1"}]}"#,
+    );
     let update = |words: &[&str]| {
-        let all = ["venue", "update", "--universe", "universe.json", "--state", "kept.state"].iter().chain(words).copied();
+        let all = [
+            "venue",
+            "update",
+            "--universe",
+            "universe.json",
+            "--state",
+            "kept.state",
+        ]
+        .iter()
+        .chain(words)
+        .copied();
         run(desk.path(), &all.collect::<Vec<_>>())
     };
     update(&["--account", "small.json"]).done();
@@ -150,11 +229,23 @@ fn refused_fills_leave_the_running_commitment_as_it_was() {
         )
     };
     for (text, parts) in [
-        (fill("BTC-PERPETUAL", "0.5", "60000"), ["fills[0]: contracts", "0.5 is not a whole number of lots"]),
+        (
+            fill("BTC-PERPETUAL", "0.5", "60000"),
+            ["fills[0]: contracts", "0.5 is not a whole number of lots"],
+        ),
         (fill("BTC-PERPETUAL", "1", "0"), ["fills[0]: price is 0", "above 0"]),
-        (fill("BTC-PERP", "1", "60000"), ["has no instrument \"BTC-PERP\"", "perphouse"]),
-        (fill("BTC-PERPETUAL", "1", "60000").replace("perphouse", "optionhouse"), ["of venue \"optionhouse\"", "\"perphouse\""]),
-        (fill("BTC-PERPETUAL", "281474976710656", "60000"), ["2^48 - 1 lots", "fills[0]"]),
+        (
+            fill("BTC-PERP", "1", "60000"),
+            ["has no instrument \"BTC-PERP\"", "perphouse"],
+        ),
+        (
+            fill("BTC-PERPETUAL", "1", "60000").replace("perphouse", "optionhouse"),
+            ["of venue \"optionhouse\"", "\"perphouse\""],
+        ),
+        (
+            fill("BTC-PERPETUAL", "281474976710656", "60000"),
+            ["2^48 - 1 lots", "fills[0]"],
+        ),
         ("{".to_owned(), ["bad.json", "fills: EOF"]),
     ] {
         desk.write("bad.json", &text);

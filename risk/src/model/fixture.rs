@@ -30,7 +30,8 @@ fn asset(name: &str, lot: &str) -> String {
     format!(r#"{{"asset":{{"name":"{name}","lot":"{lot}","carry":true,"reserve":true}}}}"#)
 }
 
-/// Venue `alpha` lists BTC and ETH options, inverse and linear; venue `beta` futures and perpetuals, and things that nobody prices.
+/// Venue `alpha` lists BTC and ETH options, inverse and linear; venue `beta` futures and perpetuals, and things that
+/// nobody prices.
 pub(crate) fn universe() -> Universe {
     let future = |expiry: &str| format!(r#"{{"future":{{"expiry":"{expiry}"}}}}"#);
     let perpetual = r#""perpetual""#;

@@ -81,7 +81,10 @@ pub struct NotCounted {
 /// `deribit:BTC-X (reason); …`, the first few of them.
 pub(super) fn list(all: &[NotCounted]) -> String {
     const SHOWN: usize = 20;
-    let each = all.iter().take(SHOWN).map(|held| format!("{}:{} ({})", held.venue, held.line, held.reason));
+    let each = all
+        .iter()
+        .take(SHOWN)
+        .map(|held| format!("{}:{} ({})", held.venue, held.line, held.reason));
     let more = (all.len() > SHOWN).then(|| format!("and {} more", all.len() - SHOWN));
     each.chain(more).collect::<Vec<_>>().join("; ")
 }
@@ -98,7 +101,8 @@ impl Coverage<'_> {
     /// `p_a` in USD: the snapshot's own price, else the index of the underlying of that name.
     pub(crate) fn price(&self, asset: &str) -> Option<BigRational> {
         let own = self.snapshot.assets.get(asset).copied();
-        own.or_else(|| self.snapshot.underlyings.get(asset).map(|market| market.index)).map(to_ratio)
+        own.or_else(|| self.snapshot.underlyings.get(asset).map(|market| market.index))
+            .map(to_ratio)
     }
 
     /// `p_M` in USD.
@@ -107,7 +111,8 @@ impl Coverage<'_> {
         if numeraire == "USD" {
             return Ok(BigRational::from_integer(1.into()));
         }
-        self.price(numeraire).ok_or_else(|| OracleError::Numeraire(numeraire.clone()))
+        self.price(numeraire)
+            .ok_or_else(|| OracleError::Numeraire(numeraire.clone()))
     }
 
     /// Whether the asset of this name counts.
@@ -118,11 +123,22 @@ impl Coverage<'_> {
         if self.price(name).is_none() {
             return Err(Uncounted::NoPrice(name.to_owned()));
         }
-        if !self.universe.assets().any(|(_, asset)| asset.name == name && asset.isolated.is_none()) {
+        if !self
+            .universe
+            .assets()
+            .any(|(_, asset)| asset.name == name && asset.isolated.is_none())
+        {
             return Err(Uncounted::NotCross(name.to_owned()));
         }
-        if let Some(moves_with) = rules.underlying.as_ref().filter(|moves_with| !self.snapshot.underlyings.contains_key(*moves_with)) {
-            return Err(Uncounted::NothingMovesIt { asset: name.to_owned(), moves_with: moves_with.clone() });
+        if let Some(moves_with) = rules
+            .underlying
+            .as_ref()
+            .filter(|moves_with| !self.snapshot.underlyings.contains_key(*moves_with))
+        {
+            return Err(Uncounted::NothingMovesIt {
+                asset: name.to_owned(),
+                moves_with: moves_with.clone(),
+            });
         }
         Ok(())
     }
@@ -141,22 +157,36 @@ impl Coverage<'_> {
         let Some(rules) = self.parameters.underlyings.get(underlying) else {
             return Err(Uncounted::UnderlyingNotInModel(underlying.clone()));
         };
-        if venue.assets().any(|asset| asset.isolated.as_ref() == Some(&instrument.name)) {
+        if venue
+            .assets()
+            .any(|asset| asset.isolated.as_ref() == Some(&instrument.name))
+        {
             return Err(Uncounted::Isolated);
         }
         // The market of the underlying among it.
         valuation::priced(self.snapshot, instrument)?;
         let asset = &instrument.settlement;
         if let Err(reason) = self.asset(asset) {
-            return Err(Uncounted::Settlement { asset: asset.clone(), reason: Box::new(reason) });
+            return Err(Uncounted::Settlement {
+                asset: asset.clone(),
+                reason: Box::new(reason),
+            });
         }
-        let moves_with = self.parameters.assets.get(asset).and_then(|asset| asset.underlying.as_ref());
+        let moves_with = self
+            .parameters
+            .assets
+            .get(asset)
+            .and_then(|asset| asset.underlying.as_ref());
         match (instrument.style, moves_with) {
             (Style::Inverse, Some(coin)) if coin == underlying => Ok(()),
-            (Style::Inverse, _) => {
-                Err(Uncounted::CoinMovesOtherwise { asset: asset.clone(), underlying: underlying.clone() })
-            }
-            (Style::Linear, Some(coin)) => Err(Uncounted::MoneyMoves { asset: asset.clone(), moves_with: coin.clone() }),
+            (Style::Inverse, _) => Err(Uncounted::CoinMovesOtherwise {
+                asset: asset.clone(),
+                underlying: underlying.clone(),
+            }),
+            (Style::Linear, Some(coin)) => Err(Uncounted::MoneyMoves {
+                asset: asset.clone(),
+                moves_with: coin.clone(),
+            }),
             (Style::Linear, None) if rules.profit == Profit::Coin => Err(Uncounted::ProfitInCoins(underlying.clone())),
             (Style::Linear, None) => Ok(()),
         }

@@ -20,7 +20,7 @@ impl ExactSum {
         }
         let (mantissa, exponent, sign) = FloatCore::integer_decode(x);
         let shift = u32::try_from(i32::from(exponent) + FRACTION_BITS as i32).ok()?;
-        self.0 += times * BigInt::from(mantissa) * BigInt::from(sign) << shift;
+        self.0 += (times * BigInt::from(mantissa) * BigInt::from(sign)) << shift;
         Some(())
     }
 
@@ -44,10 +44,26 @@ mod tests {
     #[test]
     fn floats_are_taken_as_the_dyadic_fractions_they_are() {
         let smallest = f64::from_bits(1);
-        for x in [0.0, -0.0, 1.0, -0.1, 64_432.44, 1e300, -1e-300, smallest, -smallest, f64::MAX, f64::MIN_POSITIVE] {
+        for x in [
+            0.0,
+            -0.0,
+            1.0,
+            -0.1,
+            64_432.44,
+            1e300,
+            -1e-300,
+            smallest,
+            -smallest,
+            f64::MAX,
+            f64::MIN_POSITIVE,
+        ] {
             let mut sum = ExactSum::default();
             sum.add(x, &7.into()).unwrap();
-            assert_eq!(sum.value(), dyadic(x).unwrap() * BigRational::from_integer(7.into()), "{x:e}");
+            assert_eq!(
+                sum.value(),
+                dyadic(x).unwrap() * BigRational::from_integer(7.into()),
+                "{x:e}"
+            );
         }
         for x in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             assert!(ExactSum::default().add(x, &1.into()).is_none());
@@ -60,6 +76,9 @@ mod tests {
         for (x, times) in [(1e300, 1), (1e-300, 3), (1e300, -1)] {
             sum.add(x, &times.into()).unwrap();
         }
-        assert_eq!(sum.value(), dyadic(1e-300).unwrap() * BigRational::from_integer(3.into()));
+        assert_eq!(
+            sum.value(),
+            dyadic(1e-300).unwrap() * BigRational::from_integer(3.into())
+        );
     }
 }

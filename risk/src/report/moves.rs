@@ -76,16 +76,37 @@ pub(super) fn index_moves(
     legs: &[u64],
     now: &Evaluation,
 ) -> Result<Vec<IndexMoves>, ReportError> {
-    let criteria = [Criterion::Level(Level::Initial), Criterion::Level(Level::Maintenance), Criterion::Statement];
+    let criteria = [
+        Criterion::Level(Level::Initial),
+        Criterion::Level(Level::Maintenance),
+        Criterion::Statement,
+    ];
     let is_own = |criterion| criterion != Criterion::Statement || terms.ratio != Ratio20::ONE || terms.excess > 0;
     let mut found = Vec::new();
     for underlying in now.underlyings.keys() {
-        let scan = Scan { model, universe, snapshot, terms, legs, underlying };
+        let scan = Scan {
+            model,
+            universe,
+            snapshot,
+            terms,
+            legs,
+            underlying,
+        };
         let holds_now = criteria.map(|criterion| scan.holds(now, criterion));
         let down = scan.failures(criteria, holds_now, -1, MAX_DOWN_BP)?;
         let up = scan.failures(criteria, holds_now, 1, MAX_UP_BP)?;
-        for ((criterion, down), up) in criteria.into_iter().zip(down).zip(up).filter(|((criterion, _), _)| is_own(*criterion)) {
-            found.push(IndexMoves { underlying: underlying.clone(), criterion, down, up });
+        for ((criterion, down), up) in criteria
+            .into_iter()
+            .zip(down)
+            .zip(up)
+            .filter(|((criterion, _), _)| is_own(*criterion))
+        {
+            found.push(IndexMoves {
+                underlying: underlying.clone(),
+                criterion,
+                down,
+                up,
+            });
         }
     }
     Ok(found)
@@ -140,8 +161,10 @@ impl Scan<'_> {
 
     fn evaluate(&self, basis_points: i32) -> Result<Evaluation, ReportError> {
         let moved = self.moved(basis_points);
-        let moved =
-            moved.ok_or_else(|| ReportError::Move { underlying: self.underlying.to_owned(), basis_points })?;
+        let moved = moved.ok_or_else(|| ReportError::Move {
+            underlying: self.underlying.to_owned(),
+            basis_points,
+        })?;
         Ok(oracle::evaluate(self.model, self.universe, &moved, self.legs)?)
     }
 

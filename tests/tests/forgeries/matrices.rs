@@ -11,9 +11,10 @@ use crate::{statements, verdict};
 fn proof_is_refused_when_rows_or_columns_of_the_matrix_are_permuted() {
     let program = scenarios();
     let plan = Plan::of(&program);
+    type Book<'a> = &'a [(usize, u64)];
     type Permute = fn(&mut Matrix);
     // Each book is insolvent; with its legs in other places it would not be.
-    let cases: [(&[(usize, u64)], &[(usize, u64)], Permute); 2] = [
+    let cases: [(Book<'_>, Book<'_>, Permute); 2] = [
         (&[(1, 10), (2, 3), (49, 4)], &SOLVENT, |a| a[0].swap(0, 1)),
         (&[(1, 4), (48, 10)], &[(0, 10), (49, 4)], |a| a.swap(0, 1)),
     ];

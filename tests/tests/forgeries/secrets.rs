@@ -20,7 +20,7 @@ fn nonces_out_of_the_replayed_draws_would_give_the_account_away_and_the_real_one
     let mut forger = Forger::new(&SETUP, &plan, statements(1));
     let scene = account.honest_scene(&plan, &program);
     forger.nonces = Nonces::Replayed;
-    let careless = forger.prove(&[scene.clone()]).unwrap().proof;
+    let careless = forger.prove(std::slice::from_ref(&scene)).unwrap().proof;
     assert_eq!(
         verdict(&claims, &careless),
         Ok(()),

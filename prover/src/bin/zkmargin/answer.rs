@@ -17,7 +17,11 @@ pub(crate) struct Answer {
 impl Answer {
     /// A verb that has done what it was asked; `data` is an object.
     pub(crate) fn new(text: impl Into<String>, data: Value) -> Answer {
-        Answer { text: text.into(), data, exit: exit::OK }
+        Answer {
+            text: text.into(),
+            data,
+            exit: exit::OK,
+        }
     }
 
     /// The same answer with another exit code.

@@ -79,9 +79,9 @@ pub(crate) fn run(args: &Attest) -> anyhow::Result<Answer> {
     let parameters = load::parameters(&universe)?;
     let account = match (&args.account, &args.state) {
         (Some(path), _) => RunningAccount::open(&universe, &parameters, &load::account(path, &universe)?)?,
-        (None, Some(path)) => {
-            load::load(path, MAX_STATE_BYTES, |bytes| Ok(RunningAccount::from_bytes(bytes, &universe, &parameters)?))?
-        }
+        (None, Some(path)) => load::load(path, MAX_STATE_BYTES, |bytes| {
+            Ok(RunningAccount::from_bytes(bytes, &universe, &parameters)?)
+        })?,
         (None, None) => anyhow::bail!("give --account or --state"),
     };
     let request = Request {

@@ -27,17 +27,29 @@ impl At {
     /// The instant given, or that of the system's clock.
     pub(crate) fn now(&self) -> anyhow::Result<Now> {
         if let Some(instant) = self.at {
-            return Ok(Now { instant, is_given: true });
+            return Ok(Now {
+                instant,
+                is_given: true,
+            });
         }
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the system's clock is before 1970")?;
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .context("the system's clock is before 1970")?;
         let instant = Instant::from_millis(u64::try_from(since.as_millis())?).context("the system's clock")?;
-        Ok(Now { instant, is_given: false })
+        Ok(Now {
+            instant,
+            is_given: false,
+        })
     }
 }
 
 impl fmt::Display for Now {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let source = if self.is_given { "the instant given with --at" } else { "the system's clock" };
+        let source = if self.is_given {
+            "the instant given with --at"
+        } else {
+            "the system's clock"
+        };
         write!(f, "{}, {source}", self.instant)
     }
 }

@@ -37,19 +37,60 @@ const BOOK: &str = "credit-line-7";
 
 /// What the folder begins with: a recorded market, two venues' listings, and three accounts.
 const FILES: [(&str, &str, Secrecy); 6] = [
-    ("snapshot.json", include_str!("../../../../examples/snapshots/2026-08-06T1200Z.json"), Secrecy::Public),
-    ("optionhouse.json", include_str!("../../../../examples/venues/optionhouse.json"), Secrecy::Public),
-    ("perphouse.json", include_str!("../../../../examples/venues/perphouse.json"), Secrecy::Public),
-    ("options-account.json", include_str!("../../../../examples/accounts/options-account.json"), Secrecy::Secret),
-    ("hedge-account.json", include_str!("../../../../examples/accounts/hedge-account.json"), Secrecy::Secret),
-    ("short-account.json", include_str!("../../../../examples/accounts/short-account.json"), Secrecy::Secret),
+    (
+        "snapshot.json",
+        include_str!("../../../../examples/snapshots/2026-08-06T1200Z.json"),
+        Secrecy::Public,
+    ),
+    (
+        "optionhouse.json",
+        include_str!("../../../../examples/venues/optionhouse.json"),
+        Secrecy::Public,
+    ),
+    (
+        "perphouse.json",
+        include_str!("../../../../examples/venues/perphouse.json"),
+        Secrecy::Public,
+    ),
+    (
+        "options-account.json",
+        include_str!("../../../../examples/accounts/options-account.json"),
+        Secrecy::Secret,
+    ),
+    (
+        "hedge-account.json",
+        include_str!("../../../../examples/accounts/hedge-account.json"),
+        Secrecy::Secret,
+    ),
+    (
+        "short-account.json",
+        include_str!("../../../../examples/accounts/short-account.json"),
+        Secrecy::Secret,
+    ),
 ];
 
 /// Everything else that is written there.
 const OUTPUTS: [&str; 20] = [
-    "universe.json", "optionhouse.key", "perphouse.key", "trader.key", "partner.key", "stranger.key", "heat-map.svg",
-    "options.attestation", "options.opening", "hedge.attestation", "hedge.opening", "short.attestation", "short.opening",
-    "margin.bundle", "policy.json", "stranger-policy.json", "changed.bundle", "signed-again.bundle", "twice.bundle", "none.bundle",
+    "universe.json",
+    "optionhouse.key",
+    "perphouse.key",
+    "trader.key",
+    "partner.key",
+    "stranger.key",
+    "heat-map.svg",
+    "options.attestation",
+    "options.opening",
+    "hedge.attestation",
+    "hedge.opening",
+    "short.attestation",
+    "short.opening",
+    "margin.bundle",
+    "policy.json",
+    "stranger-policy.json",
+    "changed.bundle",
+    "signed-again.bundle",
+    "twice.bundle",
+    "none.bundle",
 ];
 
 /// `demo`: options at one venue, hedge and collateral at another; each account alone is short of margin, both together are not, and that
@@ -85,12 +126,17 @@ fn prepare(args: &Demo) -> anyhow::Result<()> {
     fs::create_dir_all(&args.dir).with_context(at)?;
     let is_empty = fs::read_dir(&args.dir).with_context(at)?.next().is_none();
     if !is_empty && !args.force {
-        bail!("{} is not empty; --force uses it all the same, or choose another with --dir", at());
+        bail!(
+            "{} is not empty; --force uses it all the same, or choose another with --dir",
+            at()
+        );
     }
     for name in FILES.iter().map(|(name, ..)| *name).chain(OUTPUTS) {
         let path = args.dir.join(name);
         match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(WriteError::Io { path, source }.into()),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(WriteError::Io { path, source }.into());
+            }
             _ => {}
         }
     }
@@ -102,10 +148,15 @@ fn prepare(args: &Demo) -> anyhow::Result<()> {
 
 fn tell(stage: &mut Stage) -> anyhow::Result<Value> {
     stage.chapter("The market and the venues")?;
-    stage.say("snapshot.json is a recorded market, the .json files of the two venues say what they list.")?;
+    stage.say(
+        "The folder begins with snapshot.json (a recorded market), optionhouse.json and perphouse.json (what two venues list)\n\
+         and three accounts; everything else is made here, as printed.",
+    )?;
     stage.run(&["inspect", "snapshot.json"])?;
-    let [optionhouse, perphouse] =
-        [keygen(stage, "venue", "optionhouse.key")?, keygen(stage, "venue", "perphouse.key")?];
+    let [optionhouse, perphouse] = [
+        keygen(stage, "venue", "optionhouse.key")?,
+        keygen(stage, "venue", "perphouse.key")?,
+    ];
     let [trader, partner, stranger] = [
         keygen(stage, "subject", "trader.key")?,
         keygen(stage, "audience", "partner.key")?,
@@ -113,8 +164,22 @@ fn tell(stage: &mut Stage) -> anyhow::Result<Value> {
     ];
     let (first, second) = (format!("optionhouse={optionhouse}"), format!("perphouse={perphouse}"));
     stage.run(&[
-        "universe", "build", "--venue", "optionhouse.json", "--venue", "perphouse.json", "--key", &first, "--key", &second,
-        "--snapshot", "snapshot.json", "--network", "test", "-o", "universe.json",
+        "universe",
+        "build",
+        "--venue",
+        "optionhouse.json",
+        "--venue",
+        "perphouse.json",
+        "--key",
+        &first,
+        "--key",
+        &second,
+        "--snapshot",
+        "snapshot.json",
+        "--network",
+        "test",
+        "-o",
+        "universe.json",
     ])?;
 
     stage.chapter("The trader's private view")?;
@@ -124,16 +189,43 @@ fn tell(stage: &mut Stage) -> anyhow::Result<Value> {
         stage.say(&format!("{}\n(exit code {NOT_MET})", excess(report.data())))?;
     }
     stage.say("\nTogether they are not:")?;
-    stage.run(&margin(&["options-account.json", "hedge-account.json"], &["--svg", "heat-map.svg"]))?;
+    stage.run(&margin(
+        &["options-account.json", "hedge-account.json"],
+        &["--svg", "heat-map.svg"],
+    ))?;
 
     stage.chapter("The venues attest")?;
     let attest = |stage: &mut Stage, venue: &str, account: &str, id: &str, name: &str| {
         let (key, file) = (format!("{venue}.key"), format!("{account}-account.json"));
         let (attestation, opening) = (format!("{name}.attestation"), format!("{name}.opening"));
         stage.run(&[
-            "venue", "attest", "--universe", "universe.json", "--key", &key, "--subject", &trader, "--account", &file,
-            "--account-id", id, "--epoch", EPOCH, "--audience", &partner, "--book", BOOK, "--expires", EXPIRES, "--held", "--at",
-            AT, "-o", &attestation, "--opening", &opening,
+            "venue",
+            "attest",
+            "--universe",
+            "universe.json",
+            "--key",
+            &key,
+            "--subject",
+            &trader,
+            "--account",
+            &file,
+            "--account-id",
+            id,
+            "--epoch",
+            EPOCH,
+            "--audience",
+            &partner,
+            "--book",
+            BOOK,
+            "--expires",
+            EXPIRES,
+            "--held",
+            "--at",
+            AT,
+            "-o",
+            &attestation,
+            "--opening",
+            &opening,
         ])
     };
     attest(stage, "optionhouse", "options", "account-1", "options")?;
@@ -143,18 +235,47 @@ fn tell(stage: &mut Stage) -> anyhow::Result<Value> {
     let partner_desk = Partner::new(stage, [&optionhouse, &perphouse], [&partner, &stranger])?;
     let nonce = partner_desk.nonce();
     let proving = |pairs: &[&str], out: &str| {
-        let mut words: Vec<String> = ["prove", "--universe", "universe.json", "--snapshot", "snapshot.json", "--model", MODEL]
-            .map(str::to_owned)
-            .to_vec();
+        let mut words: Vec<String> = [
+            "prove",
+            "--universe",
+            "universe.json",
+            "--snapshot",
+            "snapshot.json",
+            "--model",
+            MODEL,
+        ]
+        .map(str::to_owned)
+        .to_vec();
         for name in pairs {
             words.extend([
-                "--attestation".to_owned(), format!("{name}.attestation"), "--opening".to_owned(), format!("{name}.opening"),
+                "--attestation".to_owned(),
+                format!("{name}.attestation"),
+                "--opening".to_owned(),
+                format!("{name}.opening"),
             ]);
         }
         words.extend(
             [
-                "--level", "maintenance", "--ratio", "1.05", "--excess", "1000", "--audience", &partner, "--book", BOOK, "--nonce",
-                &nonce, "--subject-key", "trader.key", "--valid-for", "30m", "--at", AT, "-o", out,
+                "--level",
+                "maintenance",
+                "--ratio",
+                "1.05",
+                "--excess",
+                "1000",
+                "--audience",
+                &partner,
+                "--book",
+                BOOK,
+                "--nonce",
+                &nonce,
+                "--subject-key",
+                "trader.key",
+                "--valid-for",
+                "30m",
+                "--at",
+                AT,
+                "-o",
+                out,
             ]
             .map(str::to_owned),
         );
@@ -170,25 +291,44 @@ fn tell(stage: &mut Stage) -> anyhow::Result<Value> {
     partner_desk.refusals(stage)?;
     stage.say("\nThe trader's own tool does not prove with one attestation used twice either:")?;
     let words = proving(&["options", "options", "hedge"], "none.bundle");
-    stage.refused(&words.iter().map(String::as_str).collect::<Vec<_>>(), "none.bundle", |error| {
-        matches!(
-            error.downcast_ref(),
-            Some(ProveError::Statement(VerifyError::Facts(FactRefusal::AccountTwice { .. })))
-        )
-    })?;
+    stage.refused(
+        &words.iter().map(String::as_str).collect::<Vec<_>>(),
+        "none.bundle",
+        |error| {
+            matches!(
+                error.downcast_ref(),
+                Some(ProveError::Statement(VerifyError::Facts(
+                    FactRefusal::AccountTwice { .. }
+                )))
+            )
+        },
+    )?;
     stage.say("\nAnd there is no proof for a book that is short of margin. The trader alone is told by how much:")?;
     attest(stage, "optionhouse", "short", "account-2", "short")?;
     let words = proving(&["short", "hedge"], "none.bundle");
-    let error = stage.refused(&words.iter().map(String::as_str).collect::<Vec<_>>(), "none.bundle", |error| {
-        matches!(error.downcast_ref(), Some(ProveError::NotMet { .. }))
-    })?;
+    let error = stage.refused(
+        &words.iter().map(String::as_str).collect::<Vec<_>>(),
+        "none.bundle",
+        |error| matches!(error.downcast_ref(), Some(ProveError::NotMet { .. })),
+    )?;
     if let Some(ProveError::NotMet { shortfall, .. }) = error.downcast_ref() {
-        stage.say(&format!("short by {} (said to you alone: it is in no file)", shortfall.reveal()))?;
+        stage.say(&format!(
+            "short by {} (said to you alone: it is in no file)",
+            shortfall.reveal()
+        ))?;
     }
 
-    let proving_ms = proof.data().get("proving_ms").and_then(Value::as_f64).unwrap_or_default();
-    stage.say(&format!("\nProven in {proving_ms:.0} ms, verified in {verifying_ms:.0} ms."))?;
-    Ok(json!({ "proving_ms": proving_ms, "verifying_ms": verifying_ms, "proof_bytes": proof.data().get("proof_bytes") }))
+    let proving_ms = proof
+        .data()
+        .get("proving_ms")
+        .and_then(Value::as_f64)
+        .unwrap_or_default();
+    stage.say(&format!(
+        "\nProven in {proving_ms:.0} ms, verified in {verifying_ms:.0} ms."
+    ))?;
+    Ok(
+        json!({ "proving_ms": proving_ms, "verifying_ms": verifying_ms, "proof_bytes": proof.data().get("proof_bytes") }),
+    )
 }
 
 /// Makes a key; its public half.
@@ -199,7 +339,15 @@ fn keygen(stage: &mut Stage, role: &str, file: &str) -> anyhow::Result<String> {
 }
 
 fn margin<'a>(accounts: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
-    let mut words = vec!["margin", "--universe", "universe.json", "--snapshot", "snapshot.json", "--model", MODEL];
+    let mut words = vec![
+        "margin",
+        "--universe",
+        "universe.json",
+        "--snapshot",
+        "snapshot.json",
+        "--model",
+        MODEL,
+    ];
     accounts.iter().for_each(|account| words.extend(["--account", account]));
     words.extend(["--level", "maintenance", "--ratio", "1.05", "--excess", "1000"]);
     words.extend_from_slice(more);

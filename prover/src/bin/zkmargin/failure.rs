@@ -57,7 +57,10 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         Some(ParametersError::Derived { .. } | ParametersError::Unreadable { .. })
     ) || matches!(cause.downcast_ref(), Some(KeyError::Randomness(_)))
         || matches!(cause.downcast_ref(), Some(CommitmentError::Randomness { .. }))
-        || matches!(cause.downcast_ref(), Some(AttestError::Commitment(CommitmentError::Randomness { .. })));
+        || matches!(
+            cause.downcast_ref(),
+            Some(AttestError::Commitment(CommitmentError::Randomness { .. }))
+        );
     is_internal.then_some(exit::INTERNAL)
 }
 
@@ -68,7 +71,10 @@ fn of_prove(error: &ProveError) -> u8 {
         ProveError::Statement(error) => error.exit_code(),
         ProveError::Opening { .. } | ProveError::SubjectKey { .. } | ProveError::Witness { .. } => exit::USAGE,
         ProveError::Argument(ArgumentError::Claim(
-            ClaimError::PublicLeg { .. } | ClaimError::PublicAmount { .. } | ClaimError::Shape(_) | ClaimError::WrapAround(_),
+            ClaimError::PublicLeg { .. }
+            | ClaimError::PublicAmount { .. }
+            | ClaimError::Shape(_)
+            | ClaimError::WrapAround(_),
         )) => exit::USAGE,
         ProveError::Argument(_) | ProveError::SelfCheck(_) => exit::INTERNAL,
     }

@@ -47,7 +47,11 @@ fn look(bytes: &[u8]) -> anyhow::Result<Answer> {
         Some(FileKind::Bundle) => return Ok(bundle(&Bundle::from_bytes(bytes)?)),
         None => {}
     }
-    if bytes.windows(running::MAGIC.len()).take(8).any(|start| start == running::MAGIC.as_bytes()) {
+    if bytes
+        .windows(running::MAGIC.len())
+        .take(8)
+        .any(|start| start == running::MAGIC.as_bytes())
+    {
         return Ok(running_commitment(&Head::read(bytes)?));
     }
     let unknown = "neither JSON nor one of our binary files";
@@ -55,9 +59,8 @@ fn look(bytes: &[u8]) -> anyhow::Result<Answer> {
     // Keys alone tell the kinds of JSON files apart. Values are skipped, not kept: they may be secret.
     #[derive(Deserialize)]
     struct Keys(BTreeMap<String, IgnoredAny>);
-    let keys: Keys = serde_json::from_str(text).map_err(|error| {
-        anyhow::anyhow!("{unknown}: line {}, column {}", error.line(), error.column())
-    })?;
+    let keys: Keys = serde_json::from_str(text)
+        .map_err(|error| anyhow::anyhow!("{unknown}: line {}, column {}", error.line(), error.column()))?;
     let has = |names: &[&str]| names.iter().all(|name| keys.0.contains_key(*name));
     Ok(if has(&["key", "signing"]) {
         let key = KeyFile::of_any_role(bytes)?;
@@ -78,19 +81,34 @@ fn look(bytes: &[u8]) -> anyhow::Result<Answer> {
     } else if has(&["name", "classes"]) {
         let found = VenueFile::from_json(text)?;
         Answer::new(
-            format!("Venue file of {:?}: {} assets, {} classes of instruments", found.name, found.assets.len(), found.classes.len()),
+            format!(
+                "Venue file of {:?}: {} assets, {} classes of instruments",
+                found.name,
+                found.assets.len(),
+                found.classes.len()
+            ),
             json!({ "kind": "venue", "name": found.name, "assets": found.assets.len(), "classes": found.classes.len() }),
         )
     } else if has(&["venue"]) && (has(&["fills"]) || has(&["transfers"])) {
         let found = Fills::from_json(bytes)?;
         Answer::new(
-            format!("Fills of an account at {:?}, secret: {} trades, {} transfers", found.venue, found.fills.len(), found.transfers.len()),
+            format!(
+                "Fills of an account at {:?}, secret: {} trades, {} transfers",
+                found.venue,
+                found.fills.len(),
+                found.transfers.len()
+            ),
             json!({ "kind": "fills", "venue": found.venue, "trades": found.fills.len(), "transfers": found.transfers.len() }),
         )
     } else if has(&["venue"]) {
         let found: AccountFile = serde_json::from_str(text)?;
         Answer::new(
-            format!("Account at {:?}, secret: {} positions, {} balances", found.venue, found.positions.len(), found.balances.len()),
+            format!(
+                "Account at {:?}, secret: {} positions, {} balances",
+                found.venue,
+                found.positions.len(),
+                found.balances.len()
+            ),
             json!({
                 "kind": "account", "venue": found.venue, "positions": found.positions.len(), "balances": found.balances.len(),
             }),
@@ -113,14 +131,21 @@ fn policy(policy: &Policy) -> Answer {
     let books: Vec<&str> = policy.books.iter().map(|book| book.as_str()).collect();
     let venues: Vec<&str> = policy.venues.keys().map(String::as_str).collect();
     let _ = writeln!(text, "Books: {}\nVenues: {}", books.join(", "), venues.join(", "));
-    let _ = write!(text, "{} level, ratio {}, excess {}", policy.level, policy.ratio, policy.excess);
+    let _ = write!(
+        text,
+        "{} level, ratio {}, excess {}",
+        policy.level, policy.ratio, policy.excess
+    );
     let rules = serde_json::to_value(policy).unwrap_or(Value::Null);
     Answer::new(text, json!({ "kind": "policy", "policy": rules }))
 }
 
 fn running_commitment(head: &Head<'_>) -> Answer {
     Answer::new(
-        format!("Running commitment to an account at {:?}, secret\nUniverse {}", head.venue, head.universe),
+        format!(
+            "Running commitment to an account at {:?}, secret\nUniverse {}",
+            head.venue, head.universe
+        ),
         json!({ "kind": "running-commitment", "venue": head.venue, "universe": head.universe, "k": head.k }),
     )
 }
@@ -142,7 +167,11 @@ fn opening(opening: &Opening) -> Answer {
 
 fn attestation(signed: &SignedAttestation) -> Answer {
     let content = signed.content();
-    let signature = if signed.verify().is_ok() { "fits the key that it names" } else { "IS WRONG" };
+    let signature = if signed.verify().is_ok() {
+        "fits the key that it names"
+    } else {
+        "IS WRONG"
+    };
     let text = format!(
         "Attestation by venue {:?}, network {:?}; its signature {signature}\n\
          Account {} of subject {} (one of {})\nEpoch {}, signed {}, good until {}, withdrawals {}\n\
@@ -170,7 +199,11 @@ fn attestation(signed: &SignedAttestation) -> Answer {
 
 fn attestation_data(signed: &SignedAttestation) -> Value {
     let content = signed.content();
-    let points: Vec<String> = content.points.iter().map(|point| hex::encode(point.to_bytes())).collect();
+    let points: Vec<String> = content
+        .points
+        .iter()
+        .map(|point| hex::encode(point.to_bytes()))
+        .collect();
     json!({
         "network": content.network, "universe": content.universe, "k": content.k, "venue": content.venue, "subject": content.subject,
         "account": content.account, "accounts": content.accounts, "epoch": content.epoch, "time": content.time, "expiry": content.expiry,
@@ -210,7 +243,11 @@ fn bundle(bundle: &Bundle) -> Answer {
         }
         for attestation in &statement.attestations {
             let content = attestation.content();
-            let _ = writeln!(text, "  account {} at {:?}, {}", content.account, content.venue, content.epoch);
+            let _ = writeln!(
+                text,
+                "  account {} at {:?}, {}",
+                content.account, content.venue, content.epoch
+            );
         }
         statements.push(json!({
             "level": terms.level.to_string(), "ratio": terms.ratio.to_string(), "excess": terms.excess, "order": order,

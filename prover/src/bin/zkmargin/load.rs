@@ -103,7 +103,8 @@ pub(crate) fn snapshot(path: &Path) -> anyhow::Result<Snapshot> {
 
 /// The name, if it is that of a preset.
 pub(crate) fn preset(name: &Path) -> Option<&str> {
-    name.to_str().filter(|name| PRESETS.iter().any(|(preset, _)| preset == name))
+    name.to_str()
+        .filter(|name| PRESETS.iter().any(|(preset, _)| preset == name))
 }
 
 /// Reads a model, or takes a preset.
@@ -121,17 +122,23 @@ pub(crate) fn key(path: &Path, role: Role) -> anyhow::Result<KeyFile> {
 
 /// Reads an account.
 pub(crate) fn account(path: &Path, universe: &Universe) -> anyhow::Result<AccountVector> {
-    load(path, MAX_ACCOUNT_BYTES, |bytes| Ok(AccountVector::from_json(text(bytes)?, universe)?))
+    load(path, MAX_ACCOUNT_BYTES, |bytes| {
+        Ok(AccountVector::from_json(text(bytes)?, universe)?)
+    })
 }
 
 /// Reads an attestation; its signature is not verified.
 pub(crate) fn attestation(path: &Path) -> anyhow::Result<SignedAttestation> {
-    load(path, FileKind::Attestation.max_bytes(), |bytes| Ok(SignedAttestation::from_bytes(bytes)?))
+    load(path, FileKind::Attestation.max_bytes(), |bytes| {
+        Ok(SignedAttestation::from_bytes(bytes)?)
+    })
 }
 
 /// Reads an opening.
 pub(crate) fn opening(path: &Path) -> anyhow::Result<Opening> {
-    load(path, FileKind::Opening.max_bytes(), |bytes| Ok(Opening::from_bytes(bytes)?))
+    load(path, FileKind::Opening.max_bytes(), |bytes| {
+        Ok(Opening::from_bytes(bytes)?)
+    })
 }
 
 /// The commitment parameters, from the cache under the user's cache folder if there is one.

@@ -34,7 +34,12 @@ use crate::answer::Answer;
 /// Exit codes: 0 done; 1 a wrong proof or signature; 2 usage, input and output, a file that does not decode; 3 refused by policy or facts; 4 margin not
 /// met; 70 internal error.
 #[derive(Debug, Parser)]
-#[command(name = "zkmargin", version, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    name = "zkmargin",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -100,7 +105,11 @@ fn run(cli: &Cli) -> anyhow::Result<Answer> {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_env("ZKMARGIN_LOG").unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
     // The place says enough; a message could hold what is in a secret file.
     set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();

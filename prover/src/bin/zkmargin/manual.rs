@@ -35,7 +35,9 @@ pub(crate) fn man(args: &Man) -> anyhow::Result<Answer> {
     command.build();
     let mut name = command.get_name().to_owned();
     for word in &args.verb {
-        let found = command.find_subcommand(word).with_context(|| format!("{name} has no verb {word:?}"))?;
+        let found = command
+            .find_subcommand(word)
+            .with_context(|| format!("{name} has no verb {word:?}"))?;
         command = found.clone();
         name = format!("{name}-{word}");
     }

@@ -59,7 +59,11 @@ pub(crate) fn run(args: &Margin) -> anyhow::Result<Answer> {
         data["svg"] = json!(path.display().to_string());
     }
     let answer = Answer::new(text, data);
-    Ok(if report.is_met() { answer } else { answer.with_exit(NOT_MET) })
+    Ok(if report.is_met() {
+        answer
+    } else {
+        answer.with_exit(NOT_MET)
+    })
 }
 
 /// Lots per slot, summed over all accounts, legs of a pair gross.
@@ -68,17 +72,28 @@ fn legs(args: &Margin, universe: &Universe) -> anyhow::Result<Zeroizing<Vec<u64>
     let mut legs = Zeroizing::new(vec![0_u64; layout.slots()]);
     for path in &args.accounts {
         let account = load::account(path, universe)?;
-        legs.iter_mut().zip(account.lots()).for_each(|(sum, lots)| *sum = sum.saturating_add(*lots));
+        legs.iter_mut()
+            .zip(account.lots())
+            .for_each(|(sum, lots)| *sum = sum.saturating_add(*lots));
     }
     for path in &args.openings {
         let opening = load::opening(path)?;
         if opening.universe != universe.digest() {
-            bail!("{}: of universe {}, this is {}", path.display(), opening.universe, universe.digest());
+            bail!(
+                "{}: of universe {}, this is {}",
+                path.display(),
+                opening.universe,
+                universe.digest()
+            );
         }
-        let (_, venue) = universe.venue(&opening.venue).with_context(|| path.display().to_string())?;
+        let (_, venue) = universe
+            .venue(&opening.venue)
+            .with_context(|| path.display().to_string())?;
         for (column, opened) in venue.columns.clone().zip(&opening.columns) {
             let slots = legs.iter_mut().skip(column * layout.rows()).take(layout.rows());
-            slots.zip(&opened.lots).for_each(|(sum, lots)| *sum = sum.saturating_add(*lots));
+            slots
+                .zip(&opened.lots)
+                .for_each(|(sum, lots)| *sum = sum.saturating_add(*lots));
         }
     }
     Ok(legs)

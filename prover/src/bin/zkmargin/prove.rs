@@ -75,12 +75,17 @@ impl Accounts {
     fn load(&self) -> anyhow::Result<Vec<Account>> {
         let (attestations, openings) = (self.attestations.len(), self.openings.len());
         if attestations != openings {
-            bail!("{attestations} attestations and {openings} openings: give one --opening for each --attestation, in the same order");
+            bail!(
+                "{attestations} attestations and {openings} openings: give one --opening for each --attestation, in the same order"
+            );
         }
         let pairs = self.attestations.iter().zip(&self.openings);
         pairs
             .map(|(attestation, opening)| {
-                Ok(Account { attestation: load::attestation(attestation)?, opening: load::opening(opening)? })
+                Ok(Account {
+                    attestation: load::attestation(attestation)?,
+                    opening: load::opening(opening)?,
+                })
             })
             .collect()
     }
@@ -110,16 +115,34 @@ pub(crate) struct TermArgs {
 impl TermArgs {
     /// The terms in a universe.
     pub(crate) fn terms(&self, universe: &Universe) -> anyhow::Result<Terms> {
-        let order = self.order.as_ref().map(|text| Order::parse(text, universe)).transpose().context("--order")?;
-        let deposit =
-            self.deposit.as_ref().map(|text| Deposit::parse(text, universe)).transpose().context("--deposit")?;
-        Ok(Terms { level: self.level, ratio: self.ratio, excess: self.excess, order, deposit })
+        let order = self
+            .order
+            .as_ref()
+            .map(|text| Order::parse(text, universe))
+            .transpose()
+            .context("--order")?;
+        let deposit = self
+            .deposit
+            .as_ref()
+            .map(|text| Deposit::parse(text, universe))
+            .transpose()
+            .context("--deposit")?;
+        Ok(Terms {
+            level: self.level,
+            ratio: self.ratio,
+            excess: self.excess,
+            order,
+            deposit,
+        })
     }
 }
 
 fn window(text: &str) -> anyhow::Result<Window> {
     let (from, until) = text.split_once('/').context("expected FROM/UNTIL, two instants")?;
-    Ok(Window { from: from.parse()?, until: until.parse()? })
+    Ok(Window {
+        from: from.parse()?,
+        until: until.parse()?,
+    })
 }
 
 pub(crate) fn run(args: &Prove) -> anyhow::Result<Answer> {
@@ -127,7 +150,10 @@ pub(crate) fn run(args: &Prove) -> anyhow::Result<Answer> {
     let now = args.at.now()?;
     let facts = args.facts.load()?;
     let accounts = args.accounts.load()?;
-    let subjects = args.subject_keys.iter().map(|path| Ok(load::key(path, Role::Subject)?.signing().clone()));
+    let subjects = args
+        .subject_keys
+        .iter()
+        .map(|path| Ok(load::key(path, Role::Subject)?.signing().clone()));
     let subjects = subjects.collect::<anyhow::Result<Vec<_>>>()?;
     let draft = Draft {
         terms: args.terms.terms(&facts.universe)?,
@@ -145,7 +171,12 @@ pub(crate) fn run(args: &Prove) -> anyhow::Result<Answer> {
         model: &facts.model,
         parameters: &parameters,
     };
-    let request = Request { context, drafts: vec![draft], subjects: &subjects, at: now.instant };
+    let request = Request {
+        context,
+        drafts: vec![draft],
+        subjects: &subjects,
+        at: now.instant,
+    };
 
     // Draws on a terminal only, and only on standard error.
     let spinner = ProgressBar::new_spinner();
@@ -201,7 +232,9 @@ fn when(args: &Prove, now: Now, accounts: &[Account]) -> anyhow::Result<Window> 
     }
     let from = now.instant;
     let until: Instant = match args.valid_for {
-        Some(age) => from.checked_add(age.millis()).context("--valid-for ends beyond the year 9999")?,
+        Some(age) => from
+            .checked_add(age.millis())
+            .context("--valid-for ends beyond the year 9999")?,
         None => {
             let expiries = accounts.iter().map(|account| account.attestation.content().expiry);
             expiries.min().unwrap_or(from)

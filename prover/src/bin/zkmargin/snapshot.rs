@@ -66,7 +66,10 @@ struct Common {
 
 impl Common {
     fn source(&self) -> Source {
-        Source { source: self.source.clone(), licence: self.licence.clone() }
+        Source {
+            source: self.source.clone(),
+            licence: self.licence.clone(),
+        }
     }
 }
 
@@ -117,7 +120,12 @@ pub(crate) fn run(verb: &Verb) -> anyhow::Result<Answer> {
         Import::DeribitApi(args) => {
             let texts = args.folders.iter().map(|folder| {
                 let file = |name: &str| load::text_file(&folder.join(name));
-                Ok([file("instruments.json")?, file("options.json")?, file("futures.json")?, file("perpetual.json")?])
+                Ok([
+                    file("instruments.json")?,
+                    file("options.json")?,
+                    file("futures.json")?,
+                    file("perpetual.json")?,
+                ])
             });
             let texts = texts.collect::<anyhow::Result<Vec<_>>>()?;
             let answers = texts.iter().map(|[instruments, options, futures, perpetual]| Answers {
@@ -166,10 +174,16 @@ pub(crate) fn describe(snapshot: &Snapshot) -> String {
         );
     }
     let provenance = &snapshot.provenance;
-    let _ = write!(text, "\nSource: {} ({}), by {}", provenance.source, provenance.licence, provenance.importer);
-    for (word, list) in
-        [("Recorded", &provenance.recorded), ("Derived", &provenance.derived), ("Assumed", &provenance.assumed)]
-    {
+    let _ = write!(
+        text,
+        "\nSource: {} ({}), by {}",
+        provenance.source, provenance.licence, provenance.importer
+    );
+    for (word, list) in [
+        ("Recorded", &provenance.recorded),
+        ("Derived", &provenance.derived),
+        ("Assumed", &provenance.assumed),
+    ] {
         if !list.is_empty() {
             let _ = write!(text, "\n{word}:");
         }
@@ -181,7 +195,12 @@ pub(crate) fn describe(snapshot: &Snapshot) -> String {
 }
 
 fn options_of(expiry: &zkmargin_risk::market::Expiry) -> usize {
-    expiry.strikes.values().flat_map(|strike| [&strike.call, &strike.put]).flatten().count()
+    expiry
+        .strikes
+        .values()
+        .flat_map(|strike| [&strike.call, &strike.put])
+        .flatten()
+        .count()
 }
 
 /// A snapshot as data.
@@ -209,7 +228,9 @@ pub(crate) fn data(snapshot: &Snapshot, file: Option<String>) -> Value {
 
 fn report_data(report: &ImportReport) -> Value {
     let list = |omitted: &[Omitted]| {
-        let items = omitted.iter().map(|item| json!({ "instrument": item.instrument, "reason": item.reason }));
+        let items = omitted
+            .iter()
+            .map(|item| json!({ "instrument": item.instrument, "reason": item.reason }));
         items.collect::<Vec<_>>()
     };
     json!({
@@ -219,8 +240,19 @@ fn report_data(report: &ImportReport) -> Value {
 }
 
 fn omitted(text: &mut String, word: &str, list: &[Omitted]) {
-    let _ = writeln!(text, "{word}: {}", if list.is_empty() { "nothing".to_owned() } else { list.len().to_string() });
-    shortened(text, list.iter().map(|item| format!("{}: {}", item.instrument, item.reason)));
+    let _ = writeln!(
+        text,
+        "{word}: {}",
+        if list.is_empty() {
+            "nothing".to_owned()
+        } else {
+            list.len().to_string()
+        }
+    );
+    shortened(
+        text,
+        list.iter().map(|item| format!("{}: {}", item.instrument, item.reason)),
+    );
 }
 
 fn shortened<T: std::fmt::Display>(text: &mut String, items: impl ExactSizeIterator<Item = T>) {

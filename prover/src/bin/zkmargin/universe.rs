@@ -60,7 +60,11 @@ pub(crate) fn run(verb: &Verb) -> anyhow::Result<Answer> {
     let listing = load::snapshot(&args.snapshot)?;
     let read = |path: &PathBuf| load::load(path, MAX_BYTES, |bytes| Ok(VenueFile::from_json(load::text(bytes)?)?));
     let mut venues: Vec<VenueFile> = args.venues.iter().map(read).collect::<Result<_, _>>()?;
-    if let Some((name, _)) = args.keys.iter().find(|(name, _)| !venues.iter().any(|venue| venue.name == *name)) {
+    if let Some((name, _)) = args
+        .keys
+        .iter()
+        .find(|(name, _)| !venues.iter().any(|venue| venue.name == *name))
+    {
         bail!("--key {name}=…: no venue file is of venue {name:?}");
     }
     for venue in &mut venues {
@@ -77,7 +81,9 @@ pub(crate) fn run(verb: &Verb) -> anyhow::Result<Answer> {
     let universe = Universe::build(network, args.k, &venues, &listing)?;
     for venue in universe.venues() {
         for key in &venue.keys {
-            PublicKey(*key).check().with_context(|| format!("venue {:?}", venue.name))?;
+            PublicKey(*key)
+                .check()
+                .with_context(|| format!("venue {:?}", venue.name))?;
         }
     }
     outputs.stage(&args.out.path, universe.to_json()?.as_bytes(), Secrecy::Public)?;

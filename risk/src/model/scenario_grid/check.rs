@@ -39,12 +39,9 @@ pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
         });
     }
     at_most("levels.initial", parameters.levels.initial, MAX_FACTOR, "0 to 100")?;
-    at_most(
-        "levels.maintenance",
-        parameters.levels.maintenance,
-        MAX_FACTOR,
-        "0 to 100",
-    )?;
+    // A policy that asks for maintenance takes a proof of initial: it must not be the weaker of the two.
+    let (maintenance, initial) = (parameters.levels.maintenance, parameters.levels.initial);
+    at_most("levels.maintenance", maintenance, initial, "0 to levels.initial")?;
     for (name, asset) in &parameters.assets {
         let field = |part: &str| format!("assets.{name}.{part}");
         at_most(&field("haircut"), asset.haircut, Decimal::ONE, "0 to 1")?;

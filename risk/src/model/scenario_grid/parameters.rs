@@ -185,7 +185,7 @@ pub struct Levels {
     #[serde(with = "amount")]
     #[schemars(with = "String")]
     pub initial: Decimal,
-    /// Factor at the maintenance level.
+    /// Factor at the maintenance level, at most that at the initial one: who accepts maintenance may accept initial.
     #[serde(with = "amount")]
     #[schemars(with = "String")]
     pub maintenance: Decimal,

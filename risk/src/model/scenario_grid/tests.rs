@@ -69,11 +69,8 @@ fn a_program_is_small_and_an_empty_book_has_margin() {
     let universe = fixture::universe();
     for (name, equations, variables) in [("paradex-pm", 54, 55), ("deribit-pm", 245, 318)] {
         let program = compile(&preset(name), &Terms::at(Level::Initial));
-        assert_eq!(
-            (program.equations().len(), program.variables().len()),
-            (equations, variables),
-            "{name}"
-        );
+        let size = (program.equations().len(), program.variables().len());
+        assert!(size.0 <= equations && size.1 <= variables, "{name}: {size:?}");
         assert_eq!(missing(&program, &Book::empty(&universe).q), 0.0);
     }
 }

@@ -19,9 +19,7 @@ use zkmargin_risk::universe::{Network, Universe};
 use zkmargin_verifier::acceptance::PolicyRefusal;
 use zkmargin_verifier::facts::FactRefusal;
 use zkmargin_verifier::policy::{AcceptedSnapshots, NonceRule};
-use zkmargin_verifier::{
-    Bundle, Context, Policy, ProofHash, PublicKey, SubjectSignature, VerifyError, verify_bundle,
-};
+use zkmargin_verifier::{Bundle, Context, Policy, ProofHash, PublicKey, SubjectSignature, VerifyError, verify_bundle};
 
 use crate::demo::stage::{Stage, command_line};
 use crate::demo::{AT, BOOK, MODEL};
@@ -81,9 +79,19 @@ impl Partner {
             max_attestation_age: "10m".parse()?,
             nonce: NonceRule::Required,
         };
-        write_file(Path::new("policy.json"), policy.to_json()?.as_bytes(), Secrecy::Public, false)?;
+        write_file(
+            Path::new("policy.json"),
+            policy.to_json()?.as_bytes(),
+            Secrecy::Public,
+            false,
+        )?;
         policy.audience = of(stranger)?;
-        write_file(Path::new("stranger-policy.json"), policy.to_json()?.as_bytes(), Secrecy::Public, false)?;
+        write_file(
+            Path::new("stranger-policy.json"),
+            policy.to_json()?.as_bytes(),
+            Secrecy::Public,
+            false,
+        )?;
         stage.say("policy.json says what the partner accepts. It draws a nonce for this proof:")?;
         stage.show("zkmargin-verify nonce")?;
         stage.say(&desk.nonce())?;
@@ -103,8 +111,14 @@ impl Partner {
         let started = Clock::now();
         let verdict = verify_bundle(&self.context(), &policy, Some(self.nonce), &bytes, self.at)?;
         let took = started.elapsed().as_secs_f64() * 1e3;
-        stage.record(&command, 0, json!({ "valid": true, "verdict": &verdict, "verifying_ms": took }));
-        stage.say(&format!("{verdict}\nVerified at {AT}, the instant given with --at, in {took:.0} ms."))?;
+        stage.record(
+            &command,
+            0,
+            json!({ "valid": true, "verdict": &verdict, "verifying_ms": took }),
+        );
+        stage.say(&format!(
+            "{verdict}\nVerified at {AT}, the instant given with --at, in {took:.0} ms."
+        ))?;
         Ok(took)
     }
 
@@ -121,24 +135,42 @@ impl Partner {
         let middle = changed.proof.len() / 2;
         *changed.proof.get_mut(middle).context("the proof is empty")? ^= 1;
         write(&changed, "changed.bundle")?;
-        stage.say("\nOne bit of the proof changed (changed.bundle): the trader's signature does not cover this proof.")?;
+        stage.say(
+            "\nOne bit of the proof changed (changed.bundle): the trader's signature does not cover this proof.",
+        )?;
         self.refuses(stage, "policy.json", "changed.bundle", |error| {
             matches!(error, VerifyError::SubjectSignature { .. })
         })?;
 
         let trader = load::key(Path::new("trader.key"), Role::Subject)?;
         let statements: Vec<_> = changed.statements.iter().map(|signed| &signed.statement).collect();
-        let digests: Vec<_> = self.context().prepare(&statements)?.iter().map(|prepared| prepared.digest).collect();
+        let digests: Vec<_> = self
+            .context()
+            .prepare(&statements)?
+            .iter()
+            .map(|prepared| prepared.digest)
+            .collect();
         for (signed, digest) in changed.statements.iter_mut().zip(digests) {
-            signed.signatures = vec![SubjectSignature::sign(trader.signing(), digest, ProofHash::of(&changed.proof))];
+            signed.signatures = vec![SubjectSignature::sign(
+                trader.signing(),
+                digest,
+                ProofHash::of(&changed.proof),
+            )];
         }
         write(&changed, "signed-again.bundle")?;
         stage.say("\nThe same, signed again by the trader (signed-again.bundle): now the proof itself fails.")?;
-        self.refuses(stage, "policy.json", "signed-again.bundle", |error| matches!(error, VerifyError::Proof(_)))?;
+        self.refuses(stage, "policy.json", "signed-again.bundle", |error| {
+            matches!(error, VerifyError::Proof(_))
+        })?;
 
         let mut twice = genuine;
         for signed in &mut twice.statements {
-            let first = signed.statement.attestations.first().cloned().context("the statement has no attestation")?;
+            let first = signed
+                .statement
+                .attestations
+                .first()
+                .cloned()
+                .context("the statement has no attestation")?;
             signed.statement.attestations.insert(0, first);
         }
         write(&twice, "twice.bundle")?;
@@ -163,16 +195,33 @@ impl Partner {
         };
         let code = error.exit_code();
         stage.record(&command, code, json!({ "valid": false, "error": error.to_string() }));
-        stage.say(&format!("zkmargin-verify: {bundle}: refused at {AT}: {error}\n(exit code {code})"))?;
-        ensure!(is_expected(&error), "{bundle} was refused for another reason than expected: {error}");
+        stage.say(&format!(
+            "zkmargin-verify: {bundle}: refused at {AT}: {error}\n(exit code {code})"
+        ))?;
+        ensure!(
+            is_expected(&error),
+            "{bundle} was refused for another reason than expected: {error}"
+        );
         Ok(())
     }
 
     fn command(&self, stage: &Stage, policy: &str, bundle: &str) -> anyhow::Result<String> {
         let nonce = self.nonce();
         let command = command_line(&[
-            "zkmargin-verify", "--policy", policy, "--universe", "universe.json", "--snapshot", "snapshot.json", "--model", MODEL,
-            "--nonce", &nonce, "--at", AT, bundle,
+            "zkmargin-verify",
+            "--policy",
+            policy,
+            "--universe",
+            "universe.json",
+            "--snapshot",
+            "snapshot.json",
+            "--model",
+            MODEL,
+            "--nonce",
+            &nonce,
+            "--at",
+            AT,
+            bundle,
         ]);
         stage.show(&command)?;
         Ok(command)

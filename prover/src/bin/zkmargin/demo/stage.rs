@@ -23,7 +23,10 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(is_told: bool) -> Stage {
-        Stage { is_told, steps: Vec::new() }
+        Stage {
+            is_told,
+            steps: Vec::new(),
+        }
     }
 
     /// Every command so far, as data.
@@ -51,7 +54,8 @@ impl Stage {
 
     /// Remembers a command that this tool runs for another one.
     pub(crate) fn record(&mut self, command: &str, exit: u8, data: Value) {
-        self.steps.push(json!({ "command": command, "exit": exit, "answer": data }));
+        self.steps
+            .push(json!({ "command": command, "exit": exit, "answer": data }));
     }
 
     fn attempt(&mut self, words: &[&str]) -> anyhow::Result<anyhow::Result<Answer>> {
@@ -78,7 +82,11 @@ impl Stage {
     /// Runs a command that must answer with this exit code; says nothing.
     pub(crate) fn run_quietly(&mut self, words: &[&str], exit: u8) -> anyhow::Result<Answer> {
         let answer = self.attempt(words)??;
-        ensure!(answer.exit() == exit, "expected exit code {exit}, the command answered with {}", answer.exit());
+        ensure!(
+            answer.exit() == exit,
+            "expected exit code {exit}, the command answered with {}",
+            answer.exit()
+        );
         Ok(answer)
     }
 
@@ -89,9 +97,14 @@ impl Stage {
         output: &str,
         is_expected: impl FnOnce(&anyhow::Error) -> bool,
     ) -> anyhow::Result<anyhow::Error> {
-        let Err(error) = self.attempt(words)? else { bail!("this should have been refused, and was not") };
+        let Err(error) = self.attempt(words)? else {
+            bail!("this should have been refused, and was not")
+        };
         self.say(&format!("zkmargin: {error:#}\n(exit code {})", exit_code(&error)))?;
-        ensure!(is_expected(&error), "refused for another reason than expected: {error:#}");
+        ensure!(
+            is_expected(&error),
+            "refused for another reason than expected: {error:#}"
+        );
         ensure!(!PathBuf::from(output).exists(), "{output} was written all the same");
         Ok(error)
     }
@@ -122,7 +135,11 @@ pub(crate) fn command_line(words: &[&str]) -> String {
 
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 #[cfg(test)]
@@ -131,7 +148,10 @@ mod tests {
 
     #[test]
     fn command_is_quoted_and_broken_before_options() {
-        assert_eq!(command_line(&["zkmargin", "prove", "--order", "sell 5 X @ 1"]), "zkmargin prove --order 'sell 5 X @ 1'");
+        assert_eq!(
+            command_line(&["zkmargin", "prove", "--order", "sell 5 X @ 1"]),
+            "zkmargin prove --order 'sell 5 X @ 1'"
+        );
         assert_eq!(quoted("it's"), "'it'\\''s'");
         let long = "f".repeat(60);
         assert_eq!(

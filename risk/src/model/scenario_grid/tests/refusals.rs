@@ -38,7 +38,12 @@ fn each_number_has_its_bounds() {
         (
             "/levels/maintenance",
             "-0.8",
-            "levels.maintenance is -0.8, expected 0 to 100",
+            "levels.maintenance is -0.8, expected 0 to levels.initial",
+        ),
+        (
+            "/levels/maintenance",
+            "1.1",
+            "levels.maintenance is 1.1, expected 0 to levels.initial",
         ),
         ("/levels/initial", "101", "levels.initial is 101"),
         (
