@@ -31,6 +31,10 @@ pub const PROTOCOL_VERSION: u32 = 1;
 pub const MAX_STATEMENTS: usize = 256;
 
 /// One statement as the argument sees it: a program that the sum of attested accounts satisfies.
+///
+/// The transcript absorbs the digest alone. **It must cover everything else that is here**: the program (by the digests of what it is
+/// compiled of), every attested point, every public amount. With a digest that does not, a prover could choose what it
+/// leaves out after the challenges. `zkmargin-verifier` makes such digests.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim<'a> {
     /// The statement digest.

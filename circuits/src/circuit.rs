@@ -168,8 +168,9 @@ fn configure_shape(meta: &mut ConstraintSystem<Fp>, shape: &Shape) -> Config {
     meta.create_gate("accumulator ends at gamma", |meta| {
         let last = meta.query_selector(last);
         let acc = meta.query_advice(acc, Rotation::cur());
-        let gamma = f.first().map(|f| meta.query_instance(*f, Rotation::cur()));
-        Constraints::with_selector(last, gamma.map(|gamma| ("acc_last = γ", acc - gamma)))
+        // A shape has at least one `z` column, and so one `f`.
+        let gamma = meta.query_instance(f[0], Rotation::cur());
+        Constraints::with_selector(last, [("acc_last = γ", acc - gamma)])
     });
     Config {
         q,

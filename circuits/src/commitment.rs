@@ -272,7 +272,9 @@ impl RunningCommitment {
             if let Some(row) = column.iter().position(|lots| lots >> LOT_BITS != 0) {
                 return Err(CommitmentError::LotsOutOfRange { column: index, row });
             }
-            let mut padded = column.to_vec();
+            // Full capacity at once: a vector that grows leaves copies behind.
+            let mut padded = Vec::with_capacity(rows);
+            padded.extend_from_slice(column);
             padded.resize(rows, 0);
             lots.push(padded);
         }
@@ -377,7 +379,7 @@ impl RunningCommitment {
 impl Drop for RunningCommitment {
     fn drop(&mut self) {
         self.lots.iter_mut().for_each(Zeroize::zeroize);
-        self.sums.fill(Eq::identity());
+        self.sums.iter_mut().for_each(Zeroize::zeroize);
     }
 }
 

@@ -71,7 +71,7 @@ mod prover {
     use group::Curve;
     use halo2_proofs::transcript::TranscriptWrite;
     use rand_chacha::ChaCha20Rng;
-    use zeroize::Zeroize;
+    use zeroize::{Zeroize, Zeroizing};
 
     use super::*;
     use crate::transcript::Writer;
@@ -108,14 +108,14 @@ mod prover {
         nonces: &mut ChaCha20Rng,
     ) -> std::io::Result<()> {
         let generators = generators(parameters, placement);
-        let mut tau: Vec<Fp> = generators.iter().map(|_| Fp::random(&mut *nonces)).collect();
+        let tau: Vec<Fp> = generators.iter().map(|_| Fp::random(&mut *nonces)).collect();
+        let tau = Zeroizing::new(tau);
         let nonce = multiexp(tau.iter().copied().zip(generators));
         writer.write_point(nonce.to_affine())?;
         let c = challenge(writer);
         for (tau, value) in tau.iter().zip(&difference.0) {
             writer.write_scalar(*tau + c * value)?;
         }
-        tau.zeroize();
         Ok(())
     }
 }

@@ -219,8 +219,8 @@ pub fn prove_unchecked(
         create_proof(parameters.params(), &key, &circuits, &instances, generator, &mut writer)
     });
     match outcome {
+        _ if writer.diverged() => Err(ProveError::Diverged),
         Ok(()) => Ok(writer.finish()),
-        Err(_) if writer.diverged() => Err(ProveError::Diverged),
         Err(error) => Err(library(error.to_string())),
     }
 }
@@ -331,14 +331,26 @@ impl Seeds {
         getrandom::fill(&mut *fresh).map_err(|error| CommitmentError::Randomness {
             reason: error.to_string(),
         })?;
-        let mut secret = Zeroizing::new(Vec::new());
+        // Full capacity at once: a vector that grows leaves copies behind.
+        let length = |account: &Account, opening: &Opening| {
+            8 * (3 + account.lots.len()) + 32 * (1 + opening.blinds.len()) + 16 * account.w.values().len()
+        };
+        let bytes: usize = accounts
+            .iter()
+            .zip(openings)
+            .map(|(account, opening)| length(account, opening))
+            .sum();
+        let mut secret = Zeroizing::new(Vec::with_capacity(8 + bytes + 32));
         let mut append = |bytes: &[u8]| secret.extend_from_slice(bytes);
         append(&(claims.len() as u64).to_le_bytes());
         for ((claim, account), opening) in claims.iter().zip(accounts).zip(openings) {
             append(&(account.lots.len() as u64).to_le_bytes());
             account.lots.iter().for_each(|lots| append(&lots.to_le_bytes()));
             append(&(opening.blinds.len() as u64).to_le_bytes());
-            opening.blinds.iter().for_each(|blind| append(&blind.to_bytes()));
+            opening
+                .blinds
+                .iter()
+                .for_each(|blind| append(&*Zeroizing::new(blind.to_bytes())));
             append(&(account.w.values().len() as u64).to_le_bytes());
             account.w.values().iter().for_each(|value| append(&value.to_le_bytes()));
             append(&claim.statement);

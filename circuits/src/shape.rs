@@ -245,7 +245,6 @@ fn arrange(
                 limb_bits,
                 runs: Vec::new(),
             };
-            let last = circuit::last_usable_row(&shape)?;
             let mut cells = vec![
                 Cell {
                     column: 0,
@@ -282,7 +281,12 @@ fn arrange(
                 shape.runs.push(Run { start, limbs: length });
                 start += length;
             }
+            // Counting rows is cheap, a constraint system is not: it is asked only when the runs could fit.
+            if start >= shape.n() {
+                continue;
+            }
             // Every run ends above the last usable row: a head there would stand in no equation.
+            let last = circuit::last_usable_row(&shape)?;
             if start <= last {
                 return Ok(Some(Placement { shape, cells, last }));
             }
@@ -317,3 +321,6 @@ pub(crate) fn with_shape<T>(shape: &Shape, body: impl FnOnce() -> T) -> T {
 pub(crate) fn current_shape() -> Option<Shape> {
     SHAPES.with_borrow(|shapes| shapes.last().cloned())
 }
+
+#[cfg(all(test, feature = "prove"))]
+mod tests;

@@ -96,6 +96,12 @@ pub enum Malformed {
         /// How many bytes follow.
         count: usize,
     },
+    /// The proof library did not ask for every linked point: it is not the one that this version was written for.
+    #[error("{count} linked points were not read")]
+    Unread {
+        /// How many.
+        count: usize,
+    },
     /// An element that should be a point is none, or the identity.
     #[error("at byte {at} of the proof: {error}")]
     Point {
@@ -144,8 +150,13 @@ impl<'a> Reader<'a> {
         self.linked = linked;
     }
 
-    /// Ends the transcript: every byte must have been read.
+    /// Ends the transcript: every linked point must have been asked for, and every byte read.
     pub(crate) fn finish(self) -> Result<(), Malformed> {
+        if !self.linked.is_empty() {
+            return Err(Malformed::Unread {
+                count: self.linked.len(),
+            });
+        }
         match self.bytes.len() - self.position {
             0 => Ok(()),
             count => Err(Malformed::TrailingBytes {
@@ -250,9 +261,9 @@ impl Writer {
         self.linked = linked;
     }
 
-    /// Whether the library committed to something else than was predicted.
+    /// Whether the library committed to something else than was predicted, or did not commit to all of it.
     pub(crate) fn diverged(&self) -> bool {
-        self.diverged
+        self.diverged || !self.linked.is_empty()
     }
 
     pub(crate) fn finish(self) -> Vec<u8> {

@@ -4,6 +4,8 @@
 use ff::{Field, PrimeField};
 use pasta_curves::Fp;
 use zeroize::Zeroize;
+#[cfg(feature = "prove")]
+use zeroize::Zeroizing;
 
 #[cfg(feature = "prove")]
 use crate::shape::Placement;
@@ -49,7 +51,7 @@ impl Witness {
     pub(crate) fn accumulate(&self, placement: &Placement, instance: &[Vec<Fp>]) -> Vec<Fp> {
         let shape = placement.shape();
         let (f, s) = instance.split_at(shape.z_columns);
-        let mut sums = vec![Fp::ZERO; placement.last()];
+        let mut sums = Zeroizing::new(vec![Fp::ZERO; placement.last()]);
         let mut add = |left: &[Fp], right: &[Fp]| {
             for (sum, (left, right)) in sums.iter_mut().zip(left.iter().zip(right)) {
                 if !bool::from(left.is_zero()) {
@@ -60,10 +62,11 @@ impl Witness {
         self.q.iter().zip(&self.a).for_each(|(q, a)| add(q, a));
         self.z.iter().zip(f).for_each(|(z, f)| add(z, f));
         for (z, s) in self.z.iter().zip(s) {
-            let squares: Vec<Fp> = z.iter().map(Field::square).collect();
+            let squares = Zeroizing::new(z.iter().map(Field::square).collect::<Vec<Fp>>());
             add(&squares, s);
         }
-        let mut acc = vec![Fp::ZERO];
+        let mut acc = Vec::with_capacity(sums.len() + 1);
+        acc.push(Fp::ZERO);
         acc.extend(sums.iter().scan(Fp::ZERO, |total, sum| {
             *total += sum;
             Some(*total)

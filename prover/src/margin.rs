@@ -26,8 +26,15 @@ const FINE_PLACES: u32 = 12;
 pub(crate) fn scenario_name(row: &Scenario) -> String {
     let percent = (row.price_move * rust_decimal::Decimal::ONE_HUNDRED).normalize();
     let sign = if percent > rust_decimal::Decimal::ZERO { "+" } else { "" };
-    let weight = if row.weight == rust_decimal::Decimal::ONE { String::new() } else { format!(", weight {}", row.weight) };
-    format!("{sign}{percent} %, volatility {}{weight}", volatility_name(row.volatility))
+    let weight = if row.weight == rust_decimal::Decimal::ONE {
+        String::new()
+    } else {
+        format!(", weight {}", row.weight)
+    };
+    format!(
+        "{sign}{percent} %, volatility {}{weight}",
+        volatility_name(row.volatility)
+    )
 }
 
 pub(crate) const fn volatility_name(direction: VolatilityMove) -> &'static str {
@@ -74,8 +81,13 @@ fn expiry_name(expiry: Option<zkmargin_risk::instant::Instant>) -> String {
 
 /// The worst row of a group in words, which its underlyings share by number: `BTC -16 %, volatility up; ETH …`.
 fn worst_words(report: &Report, group: &GroupLoss) -> String {
-    let rows = group.underlyings.iter().filter_map(|name| Some((name, report.grids.get(name)?.get(group.worst)?)));
-    rows.map(|(name, row)| format!("{name} {}", scenario_name(row))).collect::<Vec<_>>().join("; ")
+    let rows = group
+        .underlyings
+        .iter()
+        .filter_map(|name| Some((name, report.grids.get(name)?.get(group.worst)?)));
+    rows.map(|(name, row)| format!("{name} {}", scenario_name(row)))
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// Aligned columns: the first to the left, the others to the right.
@@ -92,11 +104,21 @@ impl Columns {
 
     fn write(&self, text: &mut String) {
         let columns = self.0.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |column: usize| self.0.iter().filter_map(|row| Some(row.get(column)?.chars().count())).max().unwrap_or(0);
+        let width = |column: usize| {
+            self.0
+                .iter()
+                .filter_map(|row| Some(row.get(column)?.chars().count()))
+                .max()
+                .unwrap_or(0)
+        };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         for row in &self.0 {
             let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
-                if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+                if column == 0 {
+                    format!("{cell:<width$}")
+                } else {
+                    format!("{cell:>width$}")
+                }
             });
             let line = cells.collect::<Vec<_>>().join("  ");
             text.push_str("  ");
@@ -109,7 +131,9 @@ impl Columns {
 /// `1,234,567.89`.
 fn grouped(number: &str) -> String {
     let (sign, digits) = number.strip_prefix('-').map_or(("", number), |digits| ("-", digits));
-    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
+    let (whole, fraction) = digits
+        .split_once('.')
+        .map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
     let mut out = String::from(sign);
     for (place, digit) in whole.chars().enumerate() {
         if place > 0 && (whole.len() - place) % 3 == 0 {
@@ -132,7 +156,13 @@ struct Money {
 
 impl Money {
     fn of(report: &Report) -> Money {
-        Money { places: if report.evaluation.numeraire == "USD" { 2 } else { COIN_PLACES } }
+        Money {
+            places: if report.evaluation.numeraire == "USD" {
+                2
+            } else {
+                COIN_PLACES
+            },
+        }
     }
 
     fn down(self, x: &BigRational) -> String {
@@ -160,13 +190,23 @@ fn over(x: &BigRational, divisor: u32) -> BigRational {
 pub fn render_table(report: &Report) -> String {
     let book = &report.evaluation;
     let money = Money::of(report);
-    let mut text =
-        format!("Margin by {}, market of {}, in {}\n\n", report.model, report.instant, book.numeraire);
+    let mut text = format!(
+        "Margin by {}, market of {}, in {}\n\n",
+        report.model, report.instant, book.numeraire
+    );
 
     let mut columns = Columns::new(&["", "initial", "maintenance"]);
     columns.row(["value V".to_owned(), money.down(&book.value), money.down(&book.value)]);
-    columns.row(["requirement R".to_owned()].into_iter().chain(LEVELS.map(|level| money.up(book.requirement(level)))));
-    columns.row(["excess V - R".to_owned()].into_iter().chain(LEVELS.map(|level| money.down(&report.excess(level)))));
+    columns.row(
+        ["requirement R".to_owned()]
+            .into_iter()
+            .chain(LEVELS.map(|level| money.up(book.requirement(level)))),
+    );
+    columns.row(
+        ["excess V - R".to_owned()]
+            .into_iter()
+            .chain(LEVELS.map(|level| money.down(&report.excess(level)))),
+    );
     columns.write(&mut text);
     let verdict = if report.is_met() { "met" } else { "NOT met" };
     text += &format!(
@@ -183,7 +223,10 @@ pub fn render_table(report: &Report) -> String {
     columns.row(["equity (without options)".to_owned(), money.down(&equity)]);
     columns.row(["options at their mark".to_owned(), money.near(&book.options)]);
     columns.row(["net liquidation value".to_owned(), money.down(&liquidation)]);
-    columns.row(["haircuts, caps, uncounted".to_owned(), money.near(&(&book.value - &liquidation))]);
+    columns.row([
+        "haircuts, caps, uncounted".to_owned(),
+        money.near(&(&book.value - &liquidation)),
+    ]);
     columns.row(["value V".to_owned(), money.down(&book.value)]);
     columns.write(&mut text);
 
@@ -200,11 +243,31 @@ pub fn render_table(report: &Report) -> String {
 fn collateral_table(text: &mut String, report: &Report, money: Money) {
     *text += "\nCollateral\n";
     let worth = format!("counts, {}", report.evaluation.numeraire);
-    let mut columns =
-        Columns::new(&["", "balance", "debt", "carry", "reserve", "price, USD", "haircut", "balance counted", &worth, ""]);
+    let mut columns = Columns::new(&[
+        "",
+        "balance",
+        "debt",
+        "carry",
+        "reserve",
+        "price, USD",
+        "haircut",
+        "balance counted",
+        &worth,
+        "",
+    ]);
     for line in &report.evaluation.collateral {
-        let price = line.price.as_ref().map_or_else(|| "none".to_owned(), |price| grouped(&decimal(price, 2, Rounding::Nearest)));
-        let haircut = format!("{} %", decimal(&(&line.haircut * BigRational::from_integer(100.into())), 2, Rounding::Nearest));
+        let price = line.price.as_ref().map_or_else(
+            || "none".to_owned(),
+            |price| grouped(&decimal(price, 2, Rounding::Nearest)),
+        );
+        let haircut = format!(
+            "{} %",
+            decimal(
+                &(&line.haircut * BigRational::from_integer(100.into())),
+                2,
+                Rounding::Nearest
+            )
+        );
         columns.row([
             line.asset.clone(),
             coins(&line.balance),
@@ -232,7 +295,15 @@ fn note(line: &Collateral) -> String {
 fn requirement_table(text: &mut String, report: &Report, money: Money) {
     let book = &report.evaluation;
     *text += "\nRequirement before the factor of the level: each group counts its largest\n";
-    let mut columns = Columns::new(&["group", "largest loss", "delta provision", "short option minimum", "counts", "which is", "worst scenario"]);
+    let mut columns = Columns::new(&[
+        "group",
+        "largest loss",
+        "delta provision",
+        "short option minimum",
+        "counts",
+        "which is",
+        "worst scenario",
+    ]);
     for group in &book.groups {
         let worst = group.losses.get(group.worst);
         columns.row([
@@ -263,12 +334,23 @@ fn requirement_table(text: &mut String, report: &Report, money: Money) {
 
 fn greeks_table(text: &mut String, report: &Report) {
     *text += "\nGreeks\n";
-    let mut columns =
-        Columns::new(&["", "delta, coins", "gamma, coins per USD", "vega, USD per point", "theta, USD per day"]);
+    let mut columns = Columns::new(&[
+        "",
+        "delta, coins",
+        "gamma, coins per USD",
+        "vega, USD per point",
+        "theta, USD per day",
+    ]);
     let cells = |label: String, delta: &BigRational, gamma: &BigRational, vega: &BigRational, theta: &BigRational| {
         let usd = |x: &BigRational| grouped(&decimal(x, 2, Rounding::Nearest));
         let gamma = decimal(gamma, FINE_PLACES, Rounding::Nearest);
-        [label, coins(delta), gamma, usd(&over(vega, VOLATILITY_POINTS)), usd(&over(theta, YEAR_DAYS))]
+        [
+            label,
+            coins(delta),
+            gamma,
+            usd(&over(vega, VOLATILITY_POINTS)),
+            usd(&over(theta, YEAR_DAYS)),
+        ]
     };
     for name in report.evaluation.underlyings.keys() {
         let zero = || BigRational::from_integer(0.into());
@@ -276,7 +358,10 @@ fn greeks_table(text: &mut String, report: &Report) {
         for line in report.greeks.iter().filter(|line| line.underlying == *name) {
             let label = format!("{name} {}", expiry_name(line.expiry));
             columns.row(cells(label, &line.delta, &line.gamma, &line.vega, &line.theta));
-            for (total, greek) in total.iter_mut().zip([&line.delta, &line.gamma, &line.vega, &line.theta]) {
+            for (total, greek) in total
+                .iter_mut()
+                .zip([&line.delta, &line.gamma, &line.vega, &line.theta])
+            {
                 *total += greek;
             }
         }
@@ -302,10 +387,17 @@ fn moves_table(text: &mut String, report: &Report) {
 
 fn grid_tables(text: &mut String, report: &Report, money: Money) {
     for (name, exposure) in &report.evaluation.underlyings {
-        *text += &format!("\nScenarios of {name}: profit in {}, and as it counts\n", report.evaluation.numeraire);
+        *text += &format!(
+            "\nScenarios of {name}: profit in {}, and as it counts\n",
+            report.evaluation.numeraire
+        );
         let mut columns = Columns::new(&["scenario", "profit", "counts"]);
         for (row, profit) in report.grids.get(name).into_iter().flatten().zip(&exposure.rows) {
-            columns.row([scenario_name(row), money.near(&profit.profit), money.near(&profit.weighted)]);
+            columns.row([
+                scenario_name(row),
+                money.near(&profit.profit),
+                money.near(&profit.weighted),
+            ]);
         }
         columns.write(text);
     }

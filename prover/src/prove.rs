@@ -420,7 +420,16 @@ mod tests {
     }
     #[test]
     fn ratios_are_taken_in_lowest_terms() {
-        for (twentieths, denominator) in [(20, 1), (21, 20), (22, 10), (24, 5), (25, 4), (30, 2), (40, 1), (2000, 1)] {
+        for (twentieths, denominator) in [
+            (20, 1),
+            (21, 20),
+            (22, 10),
+            (24, 5),
+            (25, 4),
+            (30, 2),
+            (40, 1),
+            (2000, 1),
+        ] {
             assert_eq!(lowest_denominator(twentieths), denominator, "{twentieths}/20");
         }
     }

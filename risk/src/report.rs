@@ -129,7 +129,10 @@ impl Report {
         let Model::ScenarioGrid(rules) = model;
         let grid_of = |name: &String| {
             let rules = rules.parameters();
-            let grid = rules.underlyings.get(name).and_then(|underlying| rules.grids.get(&underlying.grid));
+            let grid = rules
+                .underlyings
+                .get(name)
+                .and_then(|underlying| rules.grids.get(&underlying.grid));
             (name.clone(), grid.cloned().unwrap_or_default())
         };
         Ok(Report {
@@ -172,25 +175,37 @@ fn greeks(universe: &Universe, snapshot: &Snapshot, legs: &[u64]) -> Result<Vec<
         }
         let name = || instrument.name.clone();
         let one = valuation::greeks(snapshot, instrument)
-            .map_err(|source| ReportError::Pricing { instrument: name(), source })?
-            .map_err(|reason| ReportError::Unpriced { instrument: name(), reason })?;
+            .map_err(|source| ReportError::Pricing {
+                instrument: name(),
+                source,
+            })?
+            .map_err(|reason| ReportError::Unpriced {
+                instrument: name(),
+                reason,
+            })?;
         let expiry = instrument.kind.expiry();
-        let sum = sums.entry((instrument.underlying.clone(), expiry.is_none(), expiry)).or_default();
+        let sum = sums
+            .entry((instrument.underlying.clone(), expiry.is_none(), expiry))
+            .or_default();
         let net = long - short;
         for (sum, greek) in sum.iter_mut().zip([one.delta, one.gamma, one.vega, one.theta]) {
             let mut exact = ExactSum::default();
-            exact.add(greek, &net).ok_or_else(|| OracleError::NoValue { instrument: name() })?;
+            exact
+                .add(greek, &net)
+                .ok_or_else(|| OracleError::NoValue { instrument: name() })?;
             *sum += to_ratio(instrument.lot) * exact.value();
         }
     }
-    let lines = sums.into_iter().map(|((underlying, _, expiry), [delta, gamma, vega, theta])| Greeks {
-        underlying,
-        expiry,
-        delta,
-        gamma,
-        vega,
-        theta,
-    });
+    let lines = sums
+        .into_iter()
+        .map(|((underlying, _, expiry), [delta, gamma, vega, theta])| Greeks {
+            underlying,
+            expiry,
+            delta,
+            gamma,
+            vega,
+            theta,
+        });
     Ok(lines.collect())
 }
 

@@ -107,8 +107,8 @@ fn plain_books_get_plain_verdicts() {
         assert!(verdict(&[]), "{name}: an empty book");
         assert!(verdict(&[("USDC", "0.0001")]), "{name}: a coin");
         assert!(
-            verdict(&[(CALL, "5")]),
-            "{name}: long options lose no more than they are worth"
+            verdict(&[(CALL, "5"), ("USDC", "2000")]),
+            "{name}: long options, and their roll charge"
         );
         assert!(!verdict(&[("USDC", "-0.0001")]), "{name}: a debt");
         assert!(!verdict(&[(CALL, "-5")]), "{name}: short options alone");

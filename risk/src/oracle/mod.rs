@@ -210,7 +210,9 @@ impl Evaluation {
 
     /// Collateral at its price, whole, and unrealized profit of futures and perpetuals: less debts and what is reserved, without options.
     pub fn equity(&self) -> BigRational {
-        self.collateral.iter().fold(self.futures.clone(), |sum, line| sum + &line.market_value)
+        self.collateral
+            .iter()
+            .fold(self.futures.clone(), |sum, line| sum + &line.market_value)
     }
 
     /// [`equity`](Self::equity) with options at their mark. `V` is this without haircuts, what is above caps, and what does not count.
@@ -225,7 +227,12 @@ impl Evaluation {
 ///
 /// # Errors
 /// [`OracleError`]; [`OracleError::NotCounted`] for a book that holds what does not count.
-pub fn evaluate(model: &Model, universe: &Universe, snapshot: &Snapshot, legs: &[u64]) -> Result<Evaluation, OracleError> {
+pub fn evaluate(
+    model: &Model,
+    universe: &Universe,
+    snapshot: &Snapshot,
+    legs: &[u64],
+) -> Result<Evaluation, OracleError> {
     match model {
         Model::ScenarioGrid(model) => scenario_grid::evaluate(model, universe, snapshot, legs),
     }
