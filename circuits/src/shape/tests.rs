@@ -34,7 +34,8 @@ proptest! {
         let mut heads = BTreeSet::new();
         for (index, (cell, width)) in placement.cells().iter().zip(placement.widths()).enumerate() {
             prop_assert!(heads.insert((cell.column, cell.row)), "two variables in one cell");
-            prop_assert!(shape.runs().contains(&Run { start: cell.row, limbs: cell.limbs }));
+            let run = Run { start: cell.row, limbs: cell.limbs };
+            prop_assert!(shape.runs().contains(&run));
             prop_assert!(width >= bits[index]);
             prop_assert!(cell.column < shape.z_columns());
             prop_assert!(index >= squares || cell.column < shape.square_columns(), "a square where there is no s");
@@ -54,7 +55,7 @@ fn columns_are_as_few_as_can_be() {
 fn variables_that_no_proof_can_hold_are_refused_soon() {
     let start = std::time::Instant::now();
     assert!(place(6, 5, &[128; 5_000], 400).is_none());
-    assert!(place(6, 5, &[128; 400], 350).is_some());
+    assert!(place(6, 5, &[128; 250], 200).is_some());
     assert!(
         start.elapsed().as_secs() < 5,
         "a hostile model must not keep a verifier busy"
