@@ -1,12 +1,12 @@
 //! What a venue and a trader do: keep a running commitment, attest an account, report its margin, prove it.
 //!
 //! The partner's part is the crate `zkmargin-verifier`, which this one depends on and never the other way round: no bundle
-//! leaves [`prove::prove`] before the verifier has accepted it.
+//! leaves [`prove()`] before the verifier has accepted it.
 //!
 //! - [`keys`]: key files of venues, subjects and audiences;
 //! - [`running`], [`fill`]: a venue's running commitment to an account, and what moves it;
-//! - [`attest`]: a signed attestation and its opening;
-//! - [`prove`]: statements, a proof, a bundle;
+//! - [`mod@attest`]: a signed attestation and its opening;
+//! - [`mod@prove`]: statements, a proof, a bundle;
 //! - [`output`]: files that are written whole or not at all, and secret ones for the user alone.
 
 pub mod attest;

@@ -11,6 +11,10 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
+/// Names of files that are being written begin and end so.
+const PREFIX: &str = ".zkmargin-";
+const SUFFIX: &str = ".tmp";
+
 /// Who may read an output.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Secrecy {
@@ -170,26 +174,29 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
+#[cfg(unix)]
 fn temporary(folder: &Path, secrecy: Secrecy) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".zkmargin-").suffix(".tmp");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = match secrecy {
-            // What the umask leaves of it.
-            Secrecy::Public => 0o666,
-            Secrecy::Secret => 0o600,
-        };
-        return builder
-            .permissions(std::fs::Permissions::from_mode(mode))
-            .tempfile_in(folder);
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = secrecy;
-        builder.tempfile_in(folder)
-    }
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = match secrecy {
+        // What the umask leaves of it.
+        Secrecy::Public => 0o666,
+        Secrecy::Secret => 0o600,
+    };
+    let permissions = std::fs::Permissions::from_mode(mode);
+    tempfile::Builder::new()
+        .prefix(PREFIX)
+        .suffix(SUFFIX)
+        .permissions(permissions)
+        .tempfile_in(folder)
+}
+
+/// Elsewhere a folder's own rules say who may read.
+#[cfg(not(unix))]
+fn temporary(folder: &Path, _: Secrecy) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new()
+        .prefix(PREFIX)
+        .suffix(SUFFIX)
+        .tempfile_in(folder)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-use crate::desk::{desk, run};
+use crate::desk::{desk, example, run};
 
 #[test]
 fn every_kind_of_file_is_recognized() {
@@ -67,6 +67,29 @@ fn recorded_chain_is_imported_and_says_what_it_did() {
         .json();
     assert_eq!(data["import"]["options"], 3);
     run(folder.path(), &["inspect", "s.json"]).done();
+}
+
+#[test]
+fn deribit_answers_and_recordings_are_imported() {
+    let fixture = |name: &str| example("../risk/tests/fixtures").join(name);
+    let folder = tempfile::tempdir().unwrap();
+    let btc = folder.path().join("BTC");
+    std::fs::create_dir(&btc).unwrap();
+    for name in ["instruments.json", "options.json", "futures.json", "perpetual.json"] {
+        std::fs::copy(fixture("deribit_api").join(format!("btc-{name}")), btc.join(name)).unwrap();
+    }
+    let api = ["--json", "snapshot", "import", "deribit-api", "BTC", "-o", "api.json"];
+    assert_eq!(run(folder.path(), &api).done().json()["kind"], "snapshot");
+    std::fs::copy(fixture("deribit_recording.json"), folder.path().join("r.json")).unwrap();
+    let recording = ["snapshot", "import", "deribit-recording", "r.json", "-o", "recording.json"];
+    let done = run(folder.path(), &recording).done();
+    assert!(done.out.contains("Unpriced: ") && !done.out.contains("Unpriced: nothing"), "{}", done.out);
+    std::fs::remove_file(btc.join("perpetual.json")).unwrap();
+    let again = ["snapshot", "import", "deribit-api", "BTC", "-o", "again.json"];
+    let refused = run(folder.path(), &again);
+    refused.refused(2, &["cannot read BTC/perpetual.json"]);
+    assert_eq!(refused.err.matches("os error 2").count(), 1, "said once: {}", refused.err);
+    assert!(!folder.path().join("again.json").exists());
 }
 
 #[test]

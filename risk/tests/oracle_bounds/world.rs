@@ -202,7 +202,7 @@ fn model(random: &mut Random) -> Value {
         "model": "scenario-grid", "name": "random", "description": "random",
         "numeraire": random.pick(&["USD", "USD", "AAA", "USDC"]),
         "collateral_in_scenarios": random.chance(2),
-        "levels": {"initial": random.decimal(5, 20, 1).to_string(), "maintenance": random.decimal(0, 15, 1).to_string()},
+        "levels": {"initial": random.decimal(10, 15, 1).to_string(), "maintenance": random.decimal(0, 10, 1).to_string()},
         "grids": {"AAA": grid(random), "BBB": grid(random)}, "assets": assets, "underlyings": underlyings, "groups": groups,
     })
 }

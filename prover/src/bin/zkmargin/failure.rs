@@ -23,18 +23,31 @@ pub(crate) fn report(error: &anyhow::Error, as_json: bool) -> u8 {
         _ => None,
     });
     if as_json {
-        let mut data = json!({ "exit": code, "error": format!("{error:#}") });
+        let mut data = json!({ "exit": code, "error": describe(error) });
         if let Some(shortfall) = &shortfall {
             data["shortfall"] = json!(shortfall);
         }
         // The exit code says it all even if nobody reads standard output.
         let _ = print(&format!("{data:#}"));
     }
-    eprintln!("zkmargin: {error:#}");
+    eprintln!("zkmargin: {}", describe(error));
     if let Some(shortfall) = shortfall {
         eprintln!("zkmargin: short by {shortfall} (said to you alone: it is in no file)");
     }
     code
+}
+
+/// An error with its causes; a cause that is in the message above it already is left out.
+pub(crate) fn describe(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for message in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = message;
+        } else if !text.contains(&message) {
+            text = format!("{text}: {message}");
+        }
+    }
+    text
 }
 
 /// The exit code of an error: that of the first cause that has one of its own, else 2.

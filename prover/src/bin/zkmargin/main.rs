@@ -103,21 +103,32 @@ fn run(cli: &Cli) -> anyhow::Result<Answer> {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let filter = tracing_subscriber::EnvFilter::try_from_env("ZKMARGIN_LOG").unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .without_time()
-        .init();
     // The place says enough; a message could hold what is in a secret file.
     set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         eprintln!("zkmargin: internal error at {place}: please report it");
     }));
-    let code = catch_unwind(|| match run(&cli) {
+    ExitCode::from(catch_unwind(respond).unwrap_or(exit::INTERNAL))
+}
+
+fn respond() -> u8 {
+    let cli = Cli::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("ZKMARGIN_LOG").unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    match run(&cli) {
         Ok(answer) => answer.print(cli.json),
         Err(error) => failure::report(&error, cli.json),
-    });
-    ExitCode::from(code.unwrap_or(exit::INTERNAL))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
 }

@@ -18,6 +18,16 @@ use crate::load::{self, Out};
 /// Lines of each list that are shown to people; data has them all.
 const SHOWN: usize = 12;
 
+const DERIBIT_API_HELP: &str = "\
+Each currency has a folder of four answers, made within a minute of each other. With curl:
+
+  mkdir BTC && cd BTC
+  A=https://www.deribit.com/api/v2/public
+  curl \"$A/get_instruments?currency=BTC\" -o instruments.json
+  curl \"$A/get_book_summary_by_currency?currency=BTC&kind=option\" -o options.json
+  curl \"$A/get_book_summary_by_currency?currency=BTC&kind=future\" -o futures.json
+  curl \"$A/ticker?instrument_name=BTC-PERPETUAL\" -o perpetual.json";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Makes a snapshot from somebody's recording of a market.
@@ -30,19 +40,7 @@ pub(crate) enum Import {
     /// A whole option chain in one CSV file: forward and implied volatility of each option.
     RecordedChain(RecordedChain),
     /// Answers of Deribit's public API, saved to files.
-    ///
-    /// Each currency has a folder of four answers, made within a minute, for example:
-    ///
-    /// mkdir BTC && cd BTC && A=https://www.deribit.com/api/v2/public
-    ///
-    /// curl "$A/get_instruments?currency=BTC" -o instruments.json
-    ///
-    /// curl "$A/get_book_summary_by_currency?currency=BTC&kind=option" -o options.json
-    ///
-    /// curl "$A/get_book_summary_by_currency?currency=BTC&kind=future" -o futures.json
-    ///
-    /// curl "$A/ticker?instrument_name=BTC-PERPETUAL" -o perpetual.json
-    #[command(verbatim_doc_comment)]
+    #[command(after_help = DERIBIT_API_HELP)]
     DeribitApi(DeribitApi),
     /// A recording of Deribit's order books (JSON), without volatilities and index.
     DeribitRecording(DeribitRecording),
@@ -99,7 +97,7 @@ pub(crate) struct DeribitApi {
 #[derive(Debug, Args)]
 pub(crate) struct DeribitRecording {
     /// The recording (JSON).
-    json: PathBuf,
+    recording: PathBuf,
     #[command(flatten)]
     common: Common,
 }
@@ -137,7 +135,7 @@ pub(crate) fn run(verb: &Verb) -> anyhow::Result<Answer> {
             deribit_api::import(&answers.collect::<Vec<_>>(), tenor, &common.source())?
         }
         Import::DeribitRecording(args) => {
-            deribit_recording::import(&load::text_file(&args.json)?, tenor, &common.source())?
+            deribit_recording::import(&load::text_file(&args.recording)?, tenor, &common.source())?
         }
     };
     write(&common.out, outputs, &imported)
@@ -163,7 +161,7 @@ fn write(out: &Out, mut outputs: Outputs, imported: &Imported) -> anyhow::Result
 pub(crate) fn describe(snapshot: &Snapshot) -> String {
     let mut text = format!("Snapshot {}\nof {}", snapshot.digest(), snapshot.instant);
     for (name, market) in &snapshot.underlyings {
-        let options: usize = market.expiries.values().map(|expiry| options_of(expiry)).sum();
+        let options: usize = market.expiries.values().map(options_of).sum();
         let _ = write!(
             text,
             "\n  {name:<6} index {}, {options} options in {} expiries, {} futures, {} perpetual",

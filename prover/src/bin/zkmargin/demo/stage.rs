@@ -7,7 +7,7 @@ use clap::Parser as _;
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, print};
-use crate::failure::exit_code;
+use crate::failure::{describe, exit_code};
 use crate::{Cli, run};
 
 /// Width at which a printed command is broken.
@@ -67,7 +67,7 @@ impl Stage {
         let outcome = run(&cli);
         match &outcome {
             Ok(answer) => self.record(&command, answer.exit(), answer.data().clone()),
-            Err(error) => self.record(&command, exit_code(error), json!({ "error": format!("{error:#}") })),
+            Err(error) => self.record(&command, exit_code(error), json!({ "error": describe(error) })),
         }
         Ok(outcome)
     }
@@ -100,7 +100,7 @@ impl Stage {
         let Err(error) = self.attempt(words)? else {
             bail!("this should have been refused, and was not")
         };
-        self.say(&format!("zkmargin: {error:#}\n(exit code {})", exit_code(&error)))?;
+        self.say(&format!("zkmargin: {}\n(exit code {})", describe(&error), exit_code(&error)))?;
         ensure!(
             is_expected(&error),
             "refused for another reason than expected: {error:#}"
