@@ -1,6 +1,6 @@
 //! The private margin report: everything that a model says of a book, for the trader alone.
 //!
-//! All figures are exact fractions, from the [oracle](crate::oracle), not from the program; [`decimal`] writes them with a stated rounding.
+//! All figures are exact fractions, from the [oracle], not from the program; [`decimal`] writes them with a stated rounding.
 //! A book whose excess is positive here but below the program's rounding bound (some millionths of a dollar) may still have no proof.
 
 mod moves;

@@ -81,14 +81,30 @@ fn deribit_answers_and_recordings_are_imported() {
     let api = ["--json", "snapshot", "import", "deribit-api", "BTC", "-o", "api.json"];
     assert_eq!(run(folder.path(), &api).done().json()["kind"], "snapshot");
     std::fs::copy(fixture("deribit_recording.json"), folder.path().join("r.json")).unwrap();
-    let recording = ["snapshot", "import", "deribit-recording", "r.json", "-o", "recording.json"];
+    let recording = [
+        "snapshot",
+        "import",
+        "deribit-recording",
+        "r.json",
+        "-o",
+        "recording.json",
+    ];
     let done = run(folder.path(), &recording).done();
-    assert!(done.out.contains("Unpriced: ") && !done.out.contains("Unpriced: nothing"), "{}", done.out);
+    assert!(
+        done.out.contains("Unpriced: ") && !done.out.contains("Unpriced: nothing"),
+        "{}",
+        done.out
+    );
     std::fs::remove_file(btc.join("perpetual.json")).unwrap();
     let again = ["snapshot", "import", "deribit-api", "BTC", "-o", "again.json"];
     let refused = run(folder.path(), &again);
     refused.refused(2, &["cannot read BTC/perpetual.json"]);
-    assert_eq!(refused.err.matches("os error 2").count(), 1, "said once: {}", refused.err);
+    assert_eq!(
+        refused.err.matches("os error 2").count(),
+        1,
+        "said once: {}",
+        refused.err
+    );
     assert!(!folder.path().join("again.json").exists());
 }
 

@@ -114,7 +114,11 @@ fn main() -> ExitCode {
 fn respond() -> u8 {
     let cli = Cli::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_env("ZKMARGIN_LOG").unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
     match run(&cli) {
         Ok(answer) => answer.print(cli.json),
         Err(error) => failure::report(&error, cli.json),

@@ -100,7 +100,11 @@ impl Stage {
         let Err(error) = self.attempt(words)? else {
             bail!("this should have been refused, and was not")
         };
-        self.say(&format!("zkmargin: {}\n(exit code {})", describe(&error), exit_code(&error)))?;
+        self.say(&format!(
+            "zkmargin: {}\n(exit code {})",
+            describe(&error),
+            exit_code(&error)
+        ))?;
         ensure!(
             is_expected(&error),
             "refused for another reason than expected: {error:#}"
