@@ -13,10 +13,14 @@ fn presets(criterion: &mut Criterion) {
     let parameters = Parameters::load(chain.universe.k(), None).expect("parameters");
     for preset in ["paradex-pm", "deribit-pm"] {
         let compile = || chain.compile(preset).expect("the preset compiles");
-        criterion.bench_function(&format!("{preset}/compile"), |bencher| bencher.iter(|| black_box(compile())));
+        criterion.bench_function(&format!("{preset}/compile"), |bencher| {
+            bencher.iter(|| black_box(compile()))
+        });
         let case = Case::new(&parameters, compile(), chain.book(120)).expect("a book");
         let prove = || case.prove(&parameters).expect("a proof");
-        criterion.bench_function(&format!("{preset}/prove"), |bencher| bencher.iter(|| black_box(prove())));
+        criterion.bench_function(&format!("{preset}/prove"), |bencher| {
+            bencher.iter(|| black_box(prove()))
+        });
         let proof = prove();
         criterion.bench_function(&format!("{preset}/verify"), |bencher| {
             bencher.iter(|| case.verify(&parameters, black_box(&proof)).expect("a valid proof"));

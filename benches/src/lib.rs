@@ -38,8 +38,11 @@ impl Chain {
     /// A book that holds `held` of the chain's instruments, every other one short, and enough dollars for any model.
     pub fn book(&self, held: usize) -> Vec<u64> {
         let mut lots = vec![0; self.universe.layout().slots()];
-        let instruments: Vec<(LegId, LegId)> =
-            self.universe.instruments().map(|(_, instrument)| (instrument.long, instrument.short)).collect();
+        let instruments: Vec<(LegId, LegId)> = self
+            .universe
+            .instruments()
+            .map(|(_, instrument)| (instrument.long, instrument.short))
+            .collect();
         let mut put = |leg: LegId, amount: u64| {
             if let Some(slot) = lots.get_mut(leg.index()) {
                 *slot = amount;
@@ -76,7 +79,11 @@ impl Case {
             points.push(vec![commit(parameters, column, &blind)?]);
             blinds.push(blind);
         }
-        Ok(Self { program, points, opening: Opening::new(book, blinds) })
+        Ok(Self {
+            program,
+            points,
+            opening: Opening::new(book, blinds),
+        })
     }
 
     /// The program that is proven.
@@ -87,7 +94,11 @@ impl Case {
     /// Proves, without the verification that ends a prover's work; it is measured beside it.
     pub fn prove(&self, parameters: &Parameters) -> Result<Vec<u8>> {
         let openings = std::slice::from_ref(&self.opening);
-        Ok(zkmargin_circuits::prove_unchecked(parameters, &[self.claim()], openings)?)
+        Ok(zkmargin_circuits::prove_unchecked(
+            parameters,
+            &[self.claim()],
+            openings,
+        )?)
     }
 
     /// Verifies.
@@ -96,6 +107,11 @@ impl Case {
     }
 
     fn claim(&self) -> Claim<'_> {
-        Claim { statement: [0; 32], program: &self.program, attested: &self.points, public: &[] }
+        Claim {
+            statement: [0; 32],
+            program: &self.program,
+            attested: &self.points,
+            public: &[],
+        }
     }
 }

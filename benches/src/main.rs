@@ -60,7 +60,12 @@ fn main() -> Result<()> {
 
 impl std::fmt::Display for Cost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:.1} / {:.1}", self.cpu.as_secs_f64() * 1e3, self.wall.as_secs_f64() * 1e3)
+        write!(
+            f,
+            "{:.1} / {:.1}",
+            self.cpu.as_secs_f64() * 1e3,
+            self.wall.as_secs_f64() * 1e3
+        )
     }
 }
 
@@ -70,7 +75,10 @@ fn median(mut run: impl FnMut() -> Result<()>) -> Result<Cost> {
     for _ in 0..RUNS {
         let (cpu, wall) = (ProcessTime::now(), Instant::now());
         run()?;
-        costs.push(Cost { cpu: cpu.elapsed(), wall: wall.elapsed() });
+        costs.push(Cost {
+            cpu: cpu.elapsed(),
+            wall: wall.elapsed(),
+        });
     }
     costs.sort_by_key(|cost| cost.cpu);
     Ok(costs[RUNS / 2])

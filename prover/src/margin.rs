@@ -235,7 +235,7 @@ pub fn render_table(report: &Report) -> String {
     greeks_table(&mut text, report);
     moves_table(&mut text, report);
     grid_tables(&mut text, report, money);
-    text += "\nExact figures of the unrounded rule; a proof may need some millionths more. Values and excesses are rounded down, requirements\n\
+    text += "\nExact figures of the unrounded rule; a proof needs a little more, about 1e-10 of the numeraire for each lot held. Values and excesses are rounded down, requirements\n\
              and charges up, all else to the nearest.\n";
     text
 }

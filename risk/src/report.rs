@@ -1,7 +1,7 @@
 //! The private margin report: everything that a model says of a book, for the trader alone.
 //!
 //! All figures are exact fractions, from the [oracle], not from the program; [`decimal`] writes them with a stated rounding.
-//! A book whose excess is positive here but below the program's rounding bound (some millionths of a dollar) may still have no proof.
+//! A book whose excess is positive here but below the program's rounding bound (`Program::rounding_bound`: a unit per lot and form, so it grows with the lots held) may still have no proof.
 
 mod moves;
 
