@@ -33,3 +33,9 @@ pub use observer::Observer;
 pub use plan::{Cell, Plan};
 pub use setup::{Setup, decode, integer, point, scalars};
 pub use transcript::statements_scalar;
+
+/// The README's example, run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+#[derive(Debug)]
+pub struct Readme;
