@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::model::Model;
 use zkmargin_risk::universe::Universe;
-use zkmargin_verifier::{Bundle, Policy, SigningKey};
+use zkmargin_verifier::{Bundle, SigningKey};
 
 /// The instant at which the demonstration signs, proves and verifies.
 pub const AT: &str = "2026-08-06T12:01:00Z";
@@ -76,10 +76,6 @@ impl Stage {
 
     pub fn nonce(&self) -> [u8; 32] {
         self.bundle().statements[0].statement.nonce
-    }
-
-    pub fn policy(&self) -> Policy {
-        Policy::from_json(&self.read("policy.json")).unwrap()
     }
 
     pub fn universe(&self) -> Universe {
