@@ -17,7 +17,7 @@ fn bundle_is_accepted_and_the_verdict_says_what_is_not_proven() {
 #[test]
 fn bundle_with_any_byte_changed_is_refused() {
     let bundle = STAGE.read("margin.bundle");
-    for at in (0..bundle.len()).step_by(53) {
+    for at in (0..bundle.len()).step_by(101) {
         let mut changed = bundle.clone();
         changed[at] ^= 1 << (at % 8);
         let (code, text) = said(&STAGE.verify(&changed, &[]));
@@ -93,9 +93,8 @@ fn policy_that_asks_for_more_refuses() {
     }
     // A venue's key that the policy does not know, though the universe does.
     let mut policy = own.clone();
-    let key = policy["venues"]["perphouse"][0].take();
-    policy["venues"]["perphouse"][0] = policy["venues"]["optionhouse"][0].clone();
-    assert_ne!(policy["venues"]["perphouse"][0], key);
+    let trader: Value = serde_json::from_slice(&STAGE.read("trader.key")).unwrap();
+    policy["venues"]["perphouse"] = json!([trader["public"]]);
     fs::write(&file, policy.to_string()).unwrap();
     let (code, text) = said(&STAGE.verify(&bundle, &[("--policy", "other-policy.json")]));
     assert_eq!(code, 3, "{text}");
