@@ -21,20 +21,24 @@ fn main() -> Result<()> {
     let chain = Chain::shipped()?;
     let parameters = Parameters::load(chain.universe.k(), None)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    println!("{threads} processors; medians of {RUNS} runs in milliseconds, CPU (all threads) / wall");
-    println!("RAYON_NUM_THREADS=1 shows the CPU cost without what two threads lose to each other\n");
+    println!("{threads} processors; medians of {RUNS} runs in milliseconds, CPU (all threads) / wall\n");
+    // As `zkmargin prove` does.
+    let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
 
-    println!("| model | legs | equations | shape q+z | compile | prove | verify | proof bytes |");
-    println!("|---|---|---|---|---|---|---|---|");
+    println!(
+        "| model | legs | equations | shape q+z | compile | prove, 1 thread | prove, all | verify | proof bytes |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
     for preset in ["paradex-pm", "deribit-pm"] {
         let compile = median(|| chain.compile(preset).map(drop))?;
         let case = Case::new(&parameters, chain.compile(preset)?, chain.book(120))?;
         let proof = case.prove(&parameters)?;
-        let prove = median(|| case.prove(&parameters).map(drop))?;
+        let prove = one_thread.install(|| median(|| case.prove(&parameters).map(drop)))?;
+        let prove_on_all = median(|| case.prove(&parameters).map(drop))?;
         let verify = median(|| case.verify(&parameters, &proof))?;
         let placement = Placement::new(case.program())?;
         println!(
-            "| {preset} | {} | {} | {}+{} | {compile} | {prove} | {verify} | {} |",
+            "| {preset} | {} | {} | {}+{} | {compile} | {prove} | {prove_on_all} | {verify} | {} |",
             case.program().layout().legs().len(),
             case.program().equations().len(),
             placement.shape().q_columns(),
@@ -43,12 +47,12 @@ fn main() -> Result<()> {
         );
     }
 
-    println!("\n| instruments held (paradex-pm) | prove |");
+    println!("\n| instruments held (paradex-pm) | prove, 1 thread |");
     println!("|---|---|");
     let program = chain.compile("paradex-pm")?;
     for held in [0, 1, 10, 100, 500, 1_000, usize::MAX] {
         let case = Case::new(&parameters, program.clone(), chain.book(held))?;
-        let prove = median(|| case.prove(&parameters).map(drop))?;
+        let prove = one_thread.install(|| median(|| case.prove(&parameters).map(drop)))?;
         let held = held.min(chain.universe.instruments().count());
         println!("| {held} | {prove} |");
     }
