@@ -190,6 +190,10 @@ fn file_length(k: u32) -> usize {
 /// The cached bytes, if there are exactly as many as there must be and their digest is the pinned one.
 fn read_cached(path: &Path, k: u32, expected: &[u8; 32]) -> Option<Vec<u8>> {
     let length = file_length(k);
+    // A FIFO in its place would block whoever opens it.
+    if !fs::metadata(path).ok()?.is_file() {
+        return None;
+    }
     let mut bytes = Vec::with_capacity(length + 1);
     fs::File::open(path)
         .ok()?

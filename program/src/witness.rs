@@ -54,7 +54,9 @@ pub enum WitnessError {
         bits: u32,
     },
     /// An amount stands on legs that must be empty.
-    #[error("{name}: the book holds what this program proves to be empty")]
+    #[error(
+        "{name}: the book, or an order on it, holds a leg that must be empty: nothing prices it, or no rule covers it"
+    )]
     NotEmpty {
         /// The verb.
         name: String,

@@ -5,8 +5,8 @@ use std::io;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
-/// Largest JSON text that is read, in bytes (256 MiB; the shipped files are below 1 MiB).
-pub const MAX_BYTES: usize = 1 << 28;
+/// Largest JSON text that is read, in bytes (32 MiB; the shipped files are below 1 MiB).
+pub const MAX_BYTES: usize = 1 << 25;
 
 /// `#[serde(with = "json::unique")]`: a map in which a key that occurs twice is refused (the library keeps the last).
 pub mod unique {

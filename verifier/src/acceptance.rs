@@ -145,6 +145,22 @@ pub enum PolicyRefusal {
         /// Accounts that the venue says there are.
         said: u32,
     },
+    /// An order or a deposit that is only supposed.
+    #[error("statement {statement} holds only after the {what} {text:?}, which may never be: the policy takes none")]
+    Hypothetical {
+        /// The statement.
+        statement: usize,
+        /// `order` or `deposit`.
+        what: &'static str,
+        /// Its text.
+        text: String,
+    },
+    /// A venue that does not hold withdrawals.
+    #[error("{place}: withdrawals are not held, the policy demands that they are")]
+    NotHeld {
+        /// The attestation.
+        place: Box<Place>,
+    },
     /// A lower level than demanded.
     #[error("statement {statement} is of level {found}, the policy demands {expected}")]
     Level {
@@ -274,6 +290,19 @@ impl Policy {
                 expected,
             });
         }
+        let (order, deposit) = (&statement.terms.order, &statement.terms.deposit);
+        let order = order.as_ref().filter(|_| !self.hypothetical_orders);
+        let deposit = deposit.as_ref().filter(|_| !self.hypothetical_deposits);
+        let refused = order
+            .map(|order| ("order", order.to_string()))
+            .or(deposit.map(|deposit| ("deposit", deposit.to_string())));
+        if let Some((what, text)) = refused {
+            return Err(PolicyRefusal::Hypothetical {
+                statement: index,
+                what,
+                text,
+            });
+        }
         if strictness(statement.terms.level) < strictness(self.level) {
             return Err(PolicyRefusal::Level {
                 statement: index,
@@ -311,6 +340,9 @@ impl Policy {
                     place: place(),
                     key: signed.key(),
                 });
+            }
+            if self.held && !content.held {
+                return Err(PolicyRefusal::NotHeld { place: place() });
             }
             let most = self.max_attestation_age;
             if at.millis_since(content.time) > most.millis() {

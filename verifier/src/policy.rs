@@ -12,6 +12,9 @@
 //!   "required_venues": ["options-venue"],
 //!   "subject_groups": [["<key>", "<key of the same party>"]],
 //!   "all_accounts": true,
+//!   "held": true,
+//!   "hypothetical_orders": false,
+//!   "hypothetical_deposits": false,
 //!   "models": ["<digest of an accepted model>"],
 //!   "snapshots": "given",
 //!   "level": "maintenance",
@@ -61,6 +64,13 @@ pub struct Policy {
     pub subject_groups: Vec<BTreeSet<PublicKey>>,
     /// Whether a statement must have all accounts that a subject has at each venue that it names.
     pub all_accounts: bool,
+    /// Whether every venue must hold withdrawals until its attestation expires.
+    pub held: bool,
+    /// Whether a statement may add an order to the book. It may never be made, or not at the price that it states: a
+    /// statement with one says only what would be so after it.
+    pub hypothetical_orders: bool,
+    /// Whether a statement may add a deposit to the book, with the same caution.
+    pub hypothetical_deposits: bool,
     /// Digests of the accepted models.
     pub models: BTreeSet<Digest>,
     /// Which snapshots are accepted.
@@ -289,6 +299,9 @@ mod tests {
             "required_venues": ["alpha"],
             "subject_groups": [[public("a").to_string(), public("b").to_string()]],
             "all_accounts": true,
+            "held": true,
+            "hypothetical_orders": false,
+            "hypothetical_deposits": false,
             "models": ["22".repeat(32)],
             "snapshots": "given",
             "level": "maintenance",
@@ -378,6 +391,9 @@ mod tests {
             ("audience", json!("00")),
             ("models", json!(["22"])),
             ("all_accounts", json!("yes")),
+            ("held", json!("yes")),
+            ("hypothetical_orders", json!("refused")),
+            ("hypothetical_deposits", json!(0)),
         ] {
             assert!(
                 matches!(with(field, value.clone()), Err(PolicyFileError::Json(_))),

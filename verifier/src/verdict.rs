@@ -14,10 +14,11 @@ use crate::statement::Statement;
 use crate::verify::Context;
 
 /// What no margin proof says, whatever it proves.
-pub const NOT_PROVEN: [&str; 5] = [
+pub const NOT_PROVEN: [&str; 6] = [
     "that the prices of the snapshot are right: you chose whose snapshot to accept",
     "that a venue tells the truth about its own books: its signature is taken for the facts of its own accounts",
     "that the trader has no account elsewhere: only the venues that you require must be there",
+    "that anything is still there after the snapshot's instant, where a venue does not hold withdrawals",
     "that the model is wise, or complete: you chose the model, and its file says what it leaves out",
     "that this software is free of errors: neither it nor its proof system has been audited for this use",
 ];
@@ -219,9 +220,15 @@ impl Verdict {
             universe,
             ..
         } = self;
+        let supposed = order.is_some() || deposit.is_some();
+        let condition = if supposed {
+            "IF what is supposed below happens, the"
+        } else {
+            "The"
+        };
         writeln!(
             f,
-            "  The accounts below, taken together, meet the {level} requirement of the model at the snapshot's prices,"
+            "  {condition} accounts below, taken together, meet the {level} requirement of the model at the snapshot's prices,"
         )?;
         writeln!(
             f,
@@ -229,7 +236,10 @@ impl Verdict {
         )?;
         for (what, text) in [("order", order), ("deposit", deposit)] {
             if let Some(text) = text {
-                writeln!(f, "  This holds after the hypothetical {what}: {text}")?;
+                writeln!(
+                    f,
+                    "  SUPPOSED  {what} {text}: nothing proves that it happens, or at this price"
+                )?;
             }
         }
         writeln!(f, "  model     {:?}, {model_digest}", model)?;

@@ -1,10 +1,11 @@
 //! `zkmargin-verify` on real bundles: accepted once, refused in every other way, with the exit code that says why.
 
 use std::fs;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::stage::{STAGE, said};
+use crate::stage::{AT, STAGE, binary, said};
 
 #[test]
 fn bundle_is_accepted_and_the_verdict_says_what_is_not_proven() {
@@ -99,6 +100,40 @@ fn policy_that_asks_for_more_refuses() {
     let (code, text) = said(&STAGE.verify(&bundle, &[("--policy", "other-policy.json")]));
     assert_eq!(code, 3, "{text}");
     fs::remove_file(&file).unwrap();
+}
+
+/// What is proven after a deposit that nobody made is no credit: a policy has to take such statements expressly.
+#[test]
+fn short_book_with_a_supposed_deposit_is_refused_unless_the_policy_takes_it() {
+    let own: Value = serde_json::from_slice(&STAGE.read("policy.json")).unwrap();
+    let output = STAGE.path("supposed.bundle");
+    let nonce = hex::encode(STAGE.nonce());
+    let audience = own["audience"].as_str().unwrap();
+    let arguments = [
+        "prove --universe universe.json --snapshot snapshot.json --model paradex-pm",
+        "--attestation short.attestation --opening short.opening --attestation hedge.attestation --opening hedge.opening",
+        "--level maintenance --ratio 1.05 --excess 1000 --book credit-line-7 --subject-key trader.key --valid-for 30m",
+    ];
+    let mut command = Command::new(binary("zkmargin"));
+    command
+        .current_dir(STAGE.path(""))
+        .args(arguments.iter().flat_map(|part| part.split(' ')));
+    command
+        .args(["--audience", audience, "--nonce", &nonce, "--at", AT, "-o"])
+        .arg(&output);
+    command.args(["--deposit", "5 perphouse:BTC"]);
+    let proven = command.output().unwrap();
+    assert_eq!(said(&proven).0, 0, "{}", said(&proven).1);
+    let bundle = fs::read(&output).unwrap();
+    let (code, text) = said(&STAGE.verify(&bundle, &[]));
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("holds only after the deposit"), "{text}");
+    let mut policy = own;
+    policy["hypothetical_deposits"] = json!(true);
+    fs::write(STAGE.path("supposing-policy.json"), policy.to_string()).unwrap();
+    let (code, text) = said(&STAGE.verify(&bundle, &[("--policy", "supposing-policy.json")]));
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("IF what is supposed below happens"), "{text}");
 }
 
 #[test]

@@ -30,6 +30,9 @@ fn policy() -> Policy {
             BTreeSet::from([public("d")]),
         ],
         all_accounts: true,
+        held: true,
+        hypothetical_orders: true,
+        hypothetical_deposits: true,
         models: BTreeSet::from([Digest([2; 32])]),
         snapshots: AcceptedSnapshots::Given,
         level: Level::Initial,
@@ -277,6 +280,36 @@ fn missing_account_of_a_subject_is_refused_where_all_are_demanded() {
         accept(&group),
         Err(PolicyRefusal::AccountMissing { found: 1, said: 2, .. })
     ));
+}
+
+#[test]
+fn account_whose_withdrawals_are_not_held_is_refused_where_they_must_be() {
+    let not_held = statement(vec![attestation("alpha", "one", |a| a.held = false)]);
+    assert!(matches!(accept(&not_held), Err(PolicyRefusal::NotHeld { .. })));
+    let mut lenient = policy();
+    lenient.held = false;
+    assert_eq!(accept_with(&lenient, &not_held), Ok(()));
+}
+
+#[test]
+fn supposed_order_or_deposit_is_refused_unless_the_policy_takes_it() {
+    let mut strict = policy();
+    (strict.hypothetical_orders, strict.hypothetical_deposits) = (false, false);
+    assert_eq!(accept_with(&strict, &good_statement()), Ok(()));
+    let mut deposited = good_statement();
+    deposited.terms.deposit = Some(zkmargin_risk::terms::Deposit {
+        venue: "alpha".to_owned(),
+        asset: "USDC".to_owned(),
+        amount: "1".parse().unwrap(),
+    });
+    assert_eq!(accept(&deposited), Ok(()));
+    let refused = accept_with(&strict, &deposited);
+    assert!(matches!(
+        refused,
+        Err(PolicyRefusal::Hypothetical { what: "deposit", .. })
+    ));
+    strict.hypothetical_deposits = true;
+    assert_eq!(accept_with(&strict, &deposited), Ok(()));
 }
 
 #[test]
