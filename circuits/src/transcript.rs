@@ -308,3 +308,71 @@ impl TranscriptWrite<EqAffine, Challenge255<EqAffine>> for Writer {
 pub(crate) fn challenge(transcript: &mut impl Transcript<EqAffine, Challenge255<EqAffine>>) -> Fp {
     transcript.squeeze_challenge().get_scalar()
 }
+
+#[cfg(all(test, feature = "prove"))]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use group::CurveAffine;
+
+    use super::*;
+
+    fn hex(scalar: Fp) -> String {
+        scalar.to_repr().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The first two challenges over fixed statements and points: whoever implements the protocol anew gets these.
+    #[test]
+    fn challenges_over_fixed_bytes_are_the_pinned_ones() {
+        let point = (<EqAffine as CurveAffine>::generator() * Fp::from(7)).into();
+        let mut writer = Writer::new(&[[1; 32], [2; 32]]);
+        let first = challenge(&mut writer);
+        writer.write_point(point).unwrap();
+        writer.write_scalar(Fp::from(9)).unwrap();
+        let second = challenge(&mut writer);
+        crate::golden::check("challenges.txt", &format!("{}\n{}\n", hex(first), hex(second)));
+
+        let bytes = writer.finish();
+        let mut reader = Reader::new(&[[1; 32], [2; 32]], &bytes);
+        assert_eq!(challenge(&mut reader), first);
+        assert_eq!(reader.read_point().unwrap(), point);
+        assert_eq!(reader.read_scalar().unwrap(), Fp::from(9));
+        assert_eq!(challenge(&mut reader), second);
+        assert_eq!(reader.finish(), Ok(()));
+    }
+
+    #[test]
+    fn number_and_order_of_statements_are_absorbed() {
+        let first = |digests: &[[u8; 32]]| challenge(&mut Writer::new(digests));
+        let all = [
+            first(&[[1; 32]]),
+            first(&[[1; 32], [2; 32]]),
+            first(&[[2; 32], [1; 32]]),
+            first(&[]),
+        ];
+        for (index, challenge) in all.iter().enumerate() {
+            assert!(!all[index + 1..].contains(challenge));
+        }
+    }
+
+    #[test]
+    fn linked_points_that_the_library_does_not_ask_for_are_noticed() {
+        let mut reader = Reader::new(&[[1; 32]], &[]);
+        reader.answer_with([None].into());
+        assert_eq!(reader.finish(), Err(Malformed::Unread { count: 1 }));
+        let mut writer = Writer::new(&[[1; 32]]);
+        writer.expect([None].into());
+        assert!(writer.diverged());
+    }
+
+    #[test]
+    fn commitment_that_was_not_predicted_is_not_written() {
+        let generator = <EqAffine as CurveAffine>::generator();
+        let other: EqAffine = (generator * Fp::from(2)).into();
+        let mut writer = Writer::new(&[[1; 32]]);
+        writer.expect([Some(generator)].into());
+        assert!(writer.write_point(other).is_err());
+        assert!(writer.diverged());
+        assert!(writer.finish().is_empty());
+    }
+}
