@@ -144,6 +144,34 @@ impl Program {
         Ok(worst.map(|&(row, units)| (self.equation_name(row).to_owned(), units)))
     }
 
+    /// What each requirement is exceeded or missed by, in units, with its name: the best that a prover can show of `q`. For the
+    /// trader alone.
+    ///
+    /// # Errors
+    /// [`WitnessError`], for every other reason than a requirement.
+    pub fn surplus(&self, q: &[u64]) -> Result<Vec<(String, i128)>, WitnessError> {
+        let state = self.evaluate(q)?;
+        let requirements = self.steps.iter().filter_map(|step| match step {
+            Step::Requirement { variable, row } => Some((*variable, *row)),
+            _ => None,
+        });
+        let units = |(variable, row): (VarId, usize)| {
+            let missed = state
+                .missed
+                .iter()
+                .find(|(missed, _)| *missed == row)
+                .map(|(_, units)| -units);
+            let held = || {
+                state
+                    .values
+                    .get(variable.index())
+                    .and_then(|value| i128::try_from(*value).ok())
+            };
+            (self.equation_name(row).to_owned(), missed.or_else(held).unwrap_or(0))
+        };
+        Ok(requirements.map(units).collect())
+    }
+
     /// Every variable, and the requirements that are missed.
     fn evaluate(&self, q: &[u64]) -> Result<State<'_>, WitnessError> {
         let mut state = State::new(self, q)?;

@@ -357,6 +357,38 @@ impl Writer {
         self.int(exponent);
     }
 
+    /// What a JSON text says, in the form in which our files are written (amounts are texts, without trailing zeros): a text,
+    /// `true` or `false` and an unsigned number as they are; an array as `[0, element…]`; an object as `[1, [name,
+    /// value]…]` in the order of its names, without the members that are `null`. Anything else, which our files do not
+    /// have, as its JSON text.
+    pub fn json(&mut self, value: &serde_json::Value) {
+        use serde_json::Value;
+        match value {
+            Value::String(text) => self.text(text),
+            Value::Bool(flag) => self.flag(*flag),
+            Value::Array(elements) => {
+                self.array(elements.len() + 1);
+                self.uint(0);
+                elements.iter().for_each(|element| self.json(element));
+            }
+            Value::Object(members) => {
+                let mut members: Vec<_> = members.iter().filter(|(_, value)| !value.is_null()).collect();
+                members.sort_unstable_by_key(|(name, _)| name.as_str());
+                self.array(members.len() + 1);
+                self.uint(1);
+                for (name, value) in members {
+                    self.array(2);
+                    self.text(name);
+                    self.json(value);
+                }
+            }
+            Value::Null | Value::Number(_) => match value.as_u64() {
+                Some(number) => self.uint(number),
+                None => self.text(&value.to_string()),
+            },
+        }
+    }
+
     /// An integer of at most 97 bits: as CBOR's own, or (RFC 8949, section 3.4.3) a tagged byte string where that is
     /// too short.
     fn wide(&mut self, value: i128) {

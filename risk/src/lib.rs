@@ -16,10 +16,12 @@
 //! - [`market`]: the snapshot; [`import`]: snapshots from other people's recordings;
 //! - [`pricing`], [`valuation`], [`scenario`]: what a contract is worth, now and under a shock;
 //! - [`model`], [`collateral`], [`terms`]: what a margin model makes of it, as a program.
+//! - [`oracle`], [`report`], [`case`]: the same exactly, for the trader, and for anyone with figures of their own.
 
 pub mod account;
 pub mod amount;
 pub mod canonical;
+pub mod case;
 pub mod collateral;
 pub mod import;
 pub mod instant;

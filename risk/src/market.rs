@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::canonical::{Digest, Personal, Writer, digest};
 use crate::instant::Instant;
 pub use check::SnapshotError;
-use check::{check_market, check_name, check_price};
+use check::{check_confidence, check_market, check_name, check_price};
 
 /// Largest price, index, forward, strike, delivery or asset price, in USD. All of them are above 0.
 pub const MAX_PRICE: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
@@ -34,7 +34,7 @@ pub const MAX_FUNDING: Decimal = Decimal::from_parts(1, 0, 0, false, 1);
 pub const MAX_QUANTITY: Decimal = Decimal::from_parts(0xd4a5_1000, 0xe8, 0, false, 0);
 
 /// Version of the canonical form of a snapshot.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// A market at one instant. See the [module](self) for the units.
 ///
@@ -51,6 +51,10 @@ pub struct Snapshot {
     #[serde(with = "crate::amount::map")]
     #[schemars(with = "BTreeMap<String, String>")]
     pub assets: BTreeMap<String, Decimal>,
+    /// How sure the venue's oracle is of the price of an asset, 0 to 1; whole where it does not say.
+    #[serde(default, with = "crate::amount::map", skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub confidences: BTreeMap<String, Decimal>,
     /// The markets, by the name of their underlying.
     #[serde(with = "crate::json::unique")]
     #[schemars(with = "BTreeMap<String, UnderlyingMarket>")]
@@ -85,6 +89,10 @@ pub struct UnderlyingMarket {
     #[serde(with = "crate::amount")]
     #[schemars(with = "String")]
     pub index: Decimal,
+    /// How sure the venue's oracle is of the index, 0 to 1; whole where it does not say.
+    #[serde(default, with = "crate::amount::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub confidence: Option<Decimal>,
     /// The rate at which its options are discounted.
     #[serde(with = "crate::amount")]
     #[schemars(with = "String")]
@@ -118,6 +126,10 @@ pub struct PerpetualQuote {
     #[serde(with = "crate::amount")]
     #[schemars(with = "String")]
     pub funding: Decimal,
+    /// How sure the venue's oracle is of the price, 0 to 1; whole where it does not say.
+    #[serde(default, with = "crate::amount::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub confidence: Option<Decimal>,
     /// What else is known.
     #[serde(default, skip_serializing_if = "Quote::is_empty")]
     pub quote: Quote,
@@ -148,6 +160,39 @@ pub struct Expiry {
     #[serde(with = "crate::amount::keyed")]
     #[schemars(with = "BTreeMap<String, Strike>")]
     pub strikes: BTreeMap<Decimal, Strike>,
+    /// The rate at which its options are discounted, where it is not that of the underlying.
+    #[serde(default, with = "crate::amount::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub rate: Option<Decimal>,
+    /// The part of the forward that is settled already, by an average that has begun: no scenario moves it. 0 to the forward.
+    #[serde(default, with = "crate::amount", skip_serializing_if = "Decimal::is_zero")]
+    #[schemars(with = "String")]
+    pub settled: Decimal,
+    /// How sure the venue's oracle is of its least sure figure (forward, rate, volatilities), 0 to 1; whole where it does not say.
+    #[serde(default, with = "crate::amount::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub confidence: Option<Decimal>,
+}
+
+impl Expiry {
+    /// Options on a forward of which nothing is settled, at the rate of their underlying.
+    pub fn new(forward: Decimal, strikes: BTreeMap<Decimal, Strike>) -> Expiry {
+        Expiry {
+            forward,
+            strikes,
+            rate: None,
+            settled: Decimal::ZERO,
+            confidence: None,
+        }
+    }
+}
+
+impl UnderlyingMarket {
+    /// The rate at which options of an expiry are discounted.
+    pub fn rate_of(&self, expiry: Instant) -> Decimal {
+        let own = self.expiries.get(&expiry).and_then(|options| options.rate);
+        own.unwrap_or(self.rate)
+    }
 }
 
 /// The two options of one strike. Both are priced at one volatility (put-call parity holds by construction).
@@ -238,6 +283,10 @@ impl Snapshot {
             check_name(asset)?;
             check_price(&format!("asset {asset}"), "price", *price)?;
         }
+        for (asset, confidence) in &self.confidences {
+            check_name(asset)?;
+            check_confidence(&format!("asset {asset}"), Some(*confidence))?;
+        }
         for (name, market) in &self.underlyings {
             check_name(name)?;
             check_market(name, market, self.instant)?;
@@ -255,13 +304,14 @@ impl Snapshot {
         Ok(())
     }
 
-    /// The canonical bytes, of which [`digest`](Self::digest) is the digest: `[1, instant, provenance, [[asset,
-    /// price]…], [[name, index, rate, [[price, funding, quote]]?, [[expiry, price, quote]…], [[expiry, forward,
-    /// [[strike, volatility, [call]?, [put]?]…]]…], [[expiry, delivery]…]]…]]`, instants in milliseconds, a quote being
-    /// its five fields, each an array of none or one, the provenance its seven.
+    /// The canonical bytes, of which [`digest`](Self::digest) is the digest: `[2, instant, provenance, [[asset,
+    /// price]…], [[asset, confidence]…], [[name, index, confidence?, rate, [[price, funding, confidence?, quote]]?,
+    /// [[expiry, price, quote]…], [[expiry, forward, [[strike, volatility, [call]?, [put]?]…], rate?, settled,
+    /// confidence?]…], [[expiry, delivery]…]]…]]`, instants in milliseconds, a quote being its five fields, each an
+    /// array of none or one as all that may be absent, the provenance its seven.
     pub fn canonical(&self) -> Vec<u8> {
         let mut writer = Writer::new();
-        writer.array(5);
+        writer.array(6);
         writer.uint(FORMAT);
         writer.uint(self.instant.millis());
         write_provenance(&mut writer, &self.provenance);
@@ -269,6 +319,11 @@ impl Snapshot {
             w.array(2);
             w.text(name);
             w.decimal(*price);
+        });
+        writer.list(self.confidences.iter(), |w, (name, confidence)| {
+            w.array(2);
+            w.text(name);
+            w.decimal(*confidence);
         });
         writer.list(self.underlyings.iter(), |w, (name, market)| {
             write_market(w, name, market)
@@ -295,14 +350,16 @@ fn write_provenance(w: &mut Writer, provenance: &Provenance) {
 }
 
 fn write_market(w: &mut Writer, name: &str, market: &UnderlyingMarket) {
-    w.array(7);
+    w.array(8);
     w.text(name);
     w.decimal(market.index);
+    w.option(market.confidence, Writer::decimal);
     w.decimal(market.rate);
     w.option(market.perpetual.as_ref(), |w, perpetual| {
-        w.array(3);
+        w.array(4);
         w.decimal(perpetual.price);
         w.decimal(perpetual.funding);
+        w.option(perpetual.confidence, Writer::decimal);
         write_quote(w, &perpetual.quote);
     });
     w.list(market.futures.iter(), |w, (expiry, future)| {
@@ -312,7 +369,7 @@ fn write_market(w: &mut Writer, name: &str, market: &UnderlyingMarket) {
         write_quote(w, &future.quote);
     });
     w.list(market.expiries.iter(), |w, (instant, expiry)| {
-        w.array(3);
+        w.array(6);
         w.uint(instant.millis());
         w.decimal(expiry.forward);
         w.list(expiry.strikes.iter(), |w, (strike, options)| {
@@ -322,6 +379,9 @@ fn write_market(w: &mut Writer, name: &str, market: &UnderlyingMarket) {
             w.option(options.call.as_ref(), write_quote);
             w.option(options.put.as_ref(), write_quote);
         });
+        w.option(expiry.rate, Writer::decimal);
+        w.decimal(expiry.settled);
+        w.option(expiry.confidence, Writer::decimal);
     });
     w.list(market.deliveries.iter(), |w, (expiry, price)| {
         w.array(2);

@@ -126,14 +126,11 @@ impl Report {
     ) -> Result<Report, ReportError> {
         let legs = oracle::with_public_amounts(universe, terms, legs)?;
         let evaluation = oracle::evaluate(model, universe, snapshot, &legs)?;
-        let Model::ScenarioGrid(rules) = model;
         let grid_of = |name: &String| {
-            let rules = rules.parameters();
-            let grid = rules
-                .underlyings
-                .get(name)
-                .and_then(|underlying| rules.grids.get(&underlying.grid));
-            (name.clone(), grid.cloned().unwrap_or_default())
+            let grid = match model {
+                Model::ScenarioGrid(rules) => rules.parameters().grid(name),
+            };
+            (name.clone(), grid.map(<[Scenario]>::to_vec).unwrap_or_default())
         };
         Ok(Report {
             model: model.name().to_owned(),

@@ -13,7 +13,8 @@
 //! | linear future, perpetual | | `(F s) k` | `k` |
 //!
 //! `B` is the undiscounted Black-76 value at forward `F s` and the shocked volatility `σ'` ([`crate::scenario`]), with
-//! `ln(F s / K)` taken as `ln(F / K) + ln(s)` (deltas: of the unshocked market) and `w = σ' √T`; `D = exp(-r T)`. Index
+//! `ln(F s / K)` taken as `ln(F / K) + ln(s)` (deltas: of the unshocked market) and `w = σ' √T`; `D = exp(-r T)` with the rate of the
+//! expiry. Index
 //! and forward move together, so an inverse option in USD at the scenario's index is `B I / F`. Linear figures are in
 //! the settlement asset, a coin of which counts as one USD here. A long inverse future is worth `-k/F` coins against
 //! its carry credit of `k/E` coins at entry price `E`: together `k/E - k/F`, its profit.
@@ -65,7 +66,8 @@ pub enum Unpriced {
 
 /// Where the snapshot has one instrument's market.
 #[derive(Copy, Clone, Debug)]
-enum Quote {
+pub(crate) enum Quote {
+    /// An option, and the forward and volatility that it is priced at.
     Option {
         forward: Decimal,
         strike: Decimal,
@@ -73,12 +75,15 @@ enum Quote {
         expiry: Instant,
         right: Right,
     },
-    Forward {
-        price: Decimal,
-    },
+    /// A future or perpetual at its mark.
+    Forward { price: Decimal },
 }
 
-fn quote(market: &UnderlyingMarket, kind: &Kind, now: Instant) -> Result<Quote, Unpriced> {
+/// The market of one instrument.
+///
+/// # Errors
+/// [`Unpriced`], if the snapshot does not price it.
+pub(crate) fn quote(market: &UnderlyingMarket, kind: &Kind, now: Instant) -> Result<Quote, Unpriced> {
     if kind.expiry().is_some_and(|expiry| expiry <= now) {
         return Err(Unpriced::Expired);
     }
@@ -240,7 +245,7 @@ impl Valuer<'_> {
         let (market, now, volatility) = (self.market, self.now, self.volatility);
         *self.tenors.entry(expiry).or_insert_with(|| {
             let years = years(now, expiry);
-            let rate = to_f64(market.rate);
+            let rate = to_f64(market.rate_of(expiry));
             let discount = if rate == 0.0 { 1.0 } else { libm::exp(-rate * years) };
             Tenor {
                 forward: to_f64(forward),
@@ -390,7 +395,7 @@ pub fn greeks(
             let forward = to_f64(forward);
             let (rate, usd) = match instrument.style {
                 Style::Inverse => (0.0, index / forward * contract),
-                Style::Linear => (to_f64(market.rate), contract),
+                Style::Linear => (to_f64(market.rate_of(expiry)), contract),
             };
             let years = years(snapshot.instant, expiry);
             let greeks = Black76::new(forward, to_f64(strike), to_f64(volatility), years, rate)?.greeks(right);

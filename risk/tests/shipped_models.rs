@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use zkmargin_program::{Program, WitnessError};
 use zkmargin_risk::amount;
 use zkmargin_risk::market::Snapshot;
-use zkmargin_risk::model::{Model, PRESETS, scenario_grid};
+use zkmargin_risk::model::{Model, PRESETS};
 use zkmargin_risk::terms::{Level, Order, Ratio20, Terms};
 use zkmargin_risk::universe::Universe;
 
@@ -90,8 +90,7 @@ fn what_expired_overnight_must_be_gone() {
         let verdict = program.witness(&book(&universe, &[("USDC", "100000"), (gone, "1")]));
         let is_refused = matches!(verdict, Err(WitnessError::NotEmpty { .. }));
         assert_eq!(is_refused, !is_listed, "{day}");
-        let Model::ScenarioGrid(grid) = &model;
-        let uncounted = scenario_grid::uncounted(grid, &universe, &snapshot(day));
+        let uncounted = model.uncounted(&universe, &snapshot(day));
         assert_eq!(uncounted.iter().any(|line| line.line == gone), !is_listed, "{day}");
     }
 }

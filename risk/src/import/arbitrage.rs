@@ -125,9 +125,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn surface(expiries: &[(&str, &[(&str, &str)])]) -> Vec<String> {
-        let chain = |strikes: &[(&str, &str)]| Expiry {
-            forward: "100".parse().unwrap(),
-            strikes: strikes
+        let chain = |strikes: &[(&str, &str)]| {
+            let strikes = strikes
                 .iter()
                 .map(|(strike, volatility)| {
                     let (call, put) = (Some(Quote::default()), Some(Quote::default()));
@@ -140,10 +139,12 @@ mod tests {
                         },
                     )
                 })
-                .collect(),
+                .collect();
+            Expiry::new("100".parse().unwrap(), strikes)
         };
         let market = UnderlyingMarket {
             index: "100".parse().unwrap(),
+            confidence: None,
             rate: "0".parse().unwrap(),
             perpetual: None,
             futures: BTreeMap::new(),
@@ -157,6 +158,7 @@ mod tests {
             instant: "2026-01-01T00:00:00Z".parse().unwrap(),
             provenance: Provenance::default(),
             assets: BTreeMap::new(),
+            confidences: BTreeMap::new(),
             underlyings: BTreeMap::from([("X".to_owned(), market)]),
         };
         snapshot.check().unwrap();

@@ -81,13 +81,8 @@ pub(super) fn chains(rows: Vec<Row>) -> Result<BTreeMap<String, BTreeMap<Instant
                 },
             );
         }
-        chains.entry(underlying).or_default().insert(
-            expiry,
-            Expiry {
-                forward,
-                strikes: priced,
-            },
-        );
+        let options = Expiry::new(forward, priced);
+        chains.entry(underlying).or_default().insert(expiry, options);
     }
     Ok(chains)
 }

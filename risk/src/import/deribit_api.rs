@@ -155,6 +155,7 @@ pub fn import(answers: &[Answers<'_>], min_tenor_ms: u64, source: &Source) -> Re
             instant,
             provenance: provenance(source),
             assets,
+            confidences: BTreeMap::new(),
             underlyings,
         },
         report,
@@ -314,6 +315,7 @@ fn market(
     let place = format!("perpetual, {}", answers.ticker.instrument_name);
     Ok(UnderlyingMarket {
         index: number(&place, "index_price", answers.ticker.index_price)?,
+        confidence: None,
         rate: Decimal::ZERO,
         perpetual: Some(perpetual(&place, &answers.ticker)?),
         futures,
@@ -326,6 +328,7 @@ fn perpetual(place: &str, ticker: &Ticker<'_>) -> Result<PerpetualQuote, ImportE
     Ok(PerpetualQuote {
         price: number(place, "mark_price", ticker.mark_price)?,
         funding: number(place, "funding_8h", ticker.funding_8h)?,
+        confidence: None,
         quote: Quote {
             open_interest: optional(place, "open_interest", ticker.open_interest)?,
             bid: optional(place, "best_bid_price", ticker.best_bid_price)?,

@@ -124,7 +124,7 @@ pub fn import(json: &str, min_tenor_ms: u64, source: &Source) -> Result<Imported
         let years = at.millis_since(instant) as f64 / YEAR_MS;
         let strikes = solve(strikes, forward, years, &mut report);
         if !strikes.is_empty() {
-            market.expiries.insert(at, Expiry { forward, strikes });
+            market.expiries.insert(at, Expiry::new(forward, strikes));
         }
     }
     for (name, market) in &mut markets {
@@ -146,6 +146,7 @@ pub fn import(json: &str, min_tenor_ms: u64, source: &Source) -> Result<Imported
             instant,
             provenance: provenance(source),
             assets,
+            confidences: BTreeMap::new(),
             underlyings: markets,
         },
         report,
@@ -158,6 +159,7 @@ fn empty() -> UnderlyingMarket {
     let (futures, expiries, deliveries) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     UnderlyingMarket {
         index,
+        confidence: None,
         rate,
         perpetual,
         futures,
@@ -249,6 +251,7 @@ fn add_future(markets: &mut BTreeMap<String, UnderlyingMarket>, quoted: Quoted, 
             .replace(PerpetualQuote {
                 price,
                 funding: Decimal::ZERO,
+                confidence: None,
                 quote,
             })
             .is_none(),

@@ -99,6 +99,7 @@ pub fn import(csv: &str, time: Instant, min_tenor_ms: u64, source: &Source) -> R
             instant: time,
             provenance: provenance(source),
             assets,
+            confidences: BTreeMap::new(),
             underlyings,
         },
         report,
@@ -118,10 +119,12 @@ fn market(underlying: &str, expiries: BTreeMap<Instant, Expiry>) -> Result<Under
     };
     Ok(UnderlyingMarket {
         index,
+        confidence: None,
         rate: Decimal::ZERO,
         perpetual: Some(PerpetualQuote {
             price: index,
             funding: Decimal::ZERO,
+            confidence: None,
             quote: Quote::default(),
         }),
         futures: expiries

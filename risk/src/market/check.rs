@@ -77,11 +77,13 @@ pub enum SnapshotError {
 
 pub(super) fn check_market(name: &str, market: &UnderlyingMarket, instant: Instant) -> Result<(), SnapshotError> {
     check_price(name, "index", market.index)?;
+    check_confidence(name, market.confidence)?;
     check_within(name, "rate", market.rate, -MAX_RATE, MAX_RATE)?;
     if let Some(perpetual) = &market.perpetual {
         let place = format!("{name}, perpetual");
         check_price(&place, "price", perpetual.price)?;
         check_within(&place, "funding", perpetual.funding, -MAX_FUNDING, MAX_FUNDING)?;
+        check_confidence(&place, perpetual.confidence)?;
         check_quote(&place, &perpetual.quote)?;
     }
     for (expiry, future) in &market.futures {
@@ -94,6 +96,9 @@ pub(super) fn check_market(name: &str, market: &UnderlyingMarket, instant: Insta
         let place = format!("{name}, expiry {instant_of}");
         check_ahead(&place, *instant_of, instant)?;
         check_price(&place, "forward", expiry.forward)?;
+        check_within(&place, "rate", expiry.rate.unwrap_or_default(), -MAX_RATE, MAX_RATE)?;
+        check_within(&place, "settled", expiry.settled, Decimal::ZERO, expiry.forward)?;
+        check_confidence(&place, expiry.confidence)?;
         if expiry.strikes.is_empty() {
             return Err(SnapshotError::Nothing {
                 place,
@@ -195,6 +200,16 @@ fn check_within(
         value,
         bound: format!("{least} to {most}"),
     })
+}
+
+pub(super) fn check_confidence(place: &str, confidence: Option<Decimal>) -> Result<(), SnapshotError> {
+    check_within(
+        place,
+        "confidence",
+        confidence.unwrap_or(Decimal::ONE),
+        Decimal::ZERO,
+        Decimal::ONE,
+    )
 }
 
 pub(super) fn check_name(name: &str) -> Result<(), SnapshotError> {

@@ -4,31 +4,29 @@
 
 mod check;
 mod compile;
-mod coverage;
 mod desk;
 pub mod parameters;
 
-use crate::canonical::{Digest, Personal, Writer, digest};
-use crate::model::ModelError;
+use zkmargin_program::Builder;
 
-pub use compile::{COIN_UNIT_EXPONENT, CompileError, REQUIREMENT, USD_UNIT_EXPONENT, VALUE_BITS};
-pub use coverage::{Uncounted, Why, uncounted};
+use crate::model::assets::{moves_with, numeraire};
+use crate::model::compile::{CompileError, Forms, Numeraire};
+use crate::model::{ModelError, Names, Rule, Scope};
+use crate::terms::Level;
+use crate::valuation::Denomination;
+
 pub use parameters::Parameters;
 
-use parameters::{
-    AssetParameters, DeltaProvision, Group, Profit, Roll, Scenario, UnderlyingParameters, VolatilityMove,
-};
+use parameters::{Profit, UnderlyingParameters};
 
 /// Most rows of all underlyings together.
 pub const MAX_ROWS: usize = 4_096;
-
-/// Version of the canonical form.
-const FORMAT: u64 = 1;
 
 /// A checked scenario-grid model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScenarioGrid {
     parameters: Parameters,
+    file: serde_json::Value,
 }
 
 impl ScenarioGrid {
@@ -38,7 +36,8 @@ impl ScenarioGrid {
     /// [`ModelError`] naming the field, its value and the bound.
     pub fn new(parameters: Parameters) -> Result<ScenarioGrid, ModelError> {
         check::check(&parameters)?;
-        Ok(ScenarioGrid { parameters })
+        let file = serde_json::to_value(&parameters)?;
+        Ok(ScenarioGrid { parameters, file })
     }
 
     /// The parameters.
@@ -53,111 +52,40 @@ impl ScenarioGrid {
     pub fn to_json(&self) -> Result<String, ModelError> {
         Ok(crate::json::to_text(&self.parameters, 3)?)
     }
+}
 
-    /// The canonical bytes (protocol §7): every field of the file in the order of [`Parameters`], maps as arrays in the
-    /// order of their names, what may be absent (`?`) as an array of none or one.
-    /// ```text
-    /// model      = [1, "scenario-grid", name, description, [left_out…], [assumed…], numeraire, collateral_in_scenarios,
-    ///               [initial, maintenance], [asset…], [grid…], [underlying…], [group…]]
-    /// asset      = [name, haircut, cap?, underlying?]
-    /// grid       = [name, [[move, volatility, weight]…]]             volatility 0 up, 1 none, 2 down
-    /// underlying = [name, grid, profit,                              profit 0 coin, 1 USD
-    ///               [up, down, short_power, long_power, tenor_floor_days, up_floor],
-    ///               [net, gross]?, short_option_minimum, [annual_move, least]?, option_fee, future_fee, funding_intervals]
-    /// group      = [[underlying…], gain_factor, gain_cap?]
-    /// ```
-    pub fn canonical(&self) -> Vec<u8> {
-        let parameters = &self.parameters;
-        let mut w = Writer::new();
-        w.array(13);
-        w.uint(FORMAT);
-        w.text("scenario-grid");
-        w.text(&parameters.name);
-        w.text(&parameters.description);
-        w.list(parameters.left_out.iter(), |w, text| w.text(text));
-        w.list(parameters.assumed.iter(), |w, text| w.text(text));
-        w.text(&parameters.numeraire);
-        w.flag(parameters.collateral_in_scenarios);
-        w.array(2);
-        w.decimal(parameters.levels.initial);
-        w.decimal(parameters.levels.maintenance);
-        w.list(parameters.assets.iter(), write_asset);
-        w.list(parameters.grids.iter(), |w, (name, rows)| {
-            w.array(2);
-            w.text(name);
-            w.list(rows.iter(), write_row);
-        });
-        w.list(parameters.underlyings.iter(), write_underlying);
-        w.list(parameters.groups.iter(), write_group);
-        w.into_bytes()
+impl Rule for ScenarioGrid {
+    fn name(&self) -> &str {
+        &self.parameters.name
     }
 
-    /// The digest by which statements and policies name this model.
-    pub fn digest(&self) -> Digest {
-        digest(Personal::Model, &self.canonical())
+    fn numeraire(&self) -> Numeraire {
+        numeraire(&self.parameters.numeraire, &self.parameters.assets)
     }
-}
 
-fn write_asset(w: &mut Writer, (name, asset): (&String, &AssetParameters)) {
-    w.array(4);
-    w.text(name);
-    w.decimal(asset.haircut);
-    w.option(asset.cap, Writer::decimal);
-    w.option(asset.underlying.as_deref(), Writer::text);
-}
-
-fn write_row(w: &mut Writer, row: &Scenario) {
-    w.array(3);
-    w.decimal(row.price_move);
-    w.uint(match row.volatility {
-        VolatilityMove::Up => 0,
-        VolatilityMove::None => 1,
-        VolatilityMove::Down => 2,
-    });
-    w.decimal(row.weight);
-}
-
-fn write_underlying(w: &mut Writer, (name, underlying): (&String, &UnderlyingParameters)) {
-    w.array(10);
-    w.text(name);
-    w.text(&underlying.grid);
-    w.uint(match underlying.profit {
-        Profit::Coin => 0,
-        Profit::Usd => 1,
-    });
-    let volatility = &underlying.volatility;
-    w.array(6);
-    for value in [
-        volatility.up,
-        volatility.down,
-        volatility.short_power,
-        volatility.long_power,
-        volatility.tenor_floor_days,
-        volatility.up_floor,
-    ] {
-        w.decimal(value);
+    fn names(&self) -> Names<'_> {
+        let profit = |underlying: &UnderlyingParameters| match underlying.profit {
+            Profit::Coin => Denomination::Coin,
+            Profit::Usd => Denomination::Usd,
+        };
+        Names {
+            assets: moves_with(&self.parameters.assets),
+            underlyings: self
+                .parameters
+                .underlyings
+                .iter()
+                .map(|(name, underlying)| (name.as_str(), profit(underlying)))
+                .collect(),
+        }
     }
-    w.option(underlying.delta_provision, |w, DeltaProvision { net, gross }| {
-        w.array(2);
-        w.decimal(net);
-        w.decimal(gross);
-    });
-    w.decimal(underlying.short_option_minimum);
-    w.option(underlying.roll, |w, Roll { annual_move, least }| {
-        w.array(2);
-        w.decimal(annual_move);
-        w.decimal(least);
-    });
-    w.decimal(underlying.option_fee);
-    w.decimal(underlying.future_fee);
-    w.decimal(underlying.funding_intervals);
-}
 
-fn write_group(w: &mut Writer, group: &Group) {
-    w.array(3);
-    w.list(group.underlyings.iter(), |w, name| w.text(name));
-    w.decimal(group.gain_factor);
-    w.option(group.gain_cap, Writer::decimal);
+    fn file(&self) -> &serde_json::Value {
+        &self.file
+    }
+
+    fn forms(&self, builder: &mut Builder, scope: &Scope<'_>, level: Level) -> Result<Forms, CompileError> {
+        self.compile(builder, scope, level)
+    }
 }
 
 #[cfg(test)]

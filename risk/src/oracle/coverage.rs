@@ -4,10 +4,10 @@ use num_rational::BigRational;
 
 use crate::amount::to_ratio;
 use crate::market::Snapshot;
-use crate::model::scenario_grid::parameters::{Parameters, Profit};
+use crate::model::Names;
 use crate::oracle::OracleError;
 use crate::universe::{Asset, Instrument, Style, Universe, Venue};
-use crate::valuation::{self, Unpriced};
+use crate::valuation::{self, Denomination, Unpriced};
 
 /// Why an instrument or asset does not count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,9 +90,10 @@ pub(super) fn list(all: &[NotCounted]) -> String {
 }
 
 /// The rules of "What counts", for one model, universe and snapshot.
-#[derive(Copy, Clone, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Coverage<'a> {
-    pub(crate) parameters: &'a Parameters,
+    pub(crate) names: Names<'a>,
+    pub(crate) numeraire: String,
     pub(crate) universe: &'a Universe,
     pub(crate) snapshot: &'a Snapshot,
 }
@@ -107,7 +108,7 @@ impl Coverage<'_> {
 
     /// `p_M` in USD.
     pub(crate) fn numeraire_price(&self) -> Result<BigRational, OracleError> {
-        let numeraire = &self.parameters.numeraire;
+        let numeraire = &self.numeraire;
         if numeraire == "USD" {
             return Ok(BigRational::from_integer(1.into()));
         }
@@ -117,7 +118,7 @@ impl Coverage<'_> {
 
     /// Whether the asset of this name counts.
     pub(crate) fn asset(&self, name: &str) -> Result<(), Uncounted> {
-        let Some(rules) = self.parameters.assets.get(name) else {
+        let Some(moves_with) = self.names.assets.get(name).copied() else {
             return Err(Uncounted::AssetNotInModel(name.to_owned()));
         };
         if self.price(name).is_none() {
@@ -130,14 +131,10 @@ impl Coverage<'_> {
         {
             return Err(Uncounted::NotCross(name.to_owned()));
         }
-        if let Some(moves_with) = rules
-            .underlying
-            .as_ref()
-            .filter(|moves_with| !self.snapshot.underlyings.contains_key(*moves_with))
-        {
+        if let Some(moves_with) = moves_with.filter(|moves_with| !self.snapshot.underlyings.contains_key(*moves_with)) {
             return Err(Uncounted::NothingMovesIt {
                 asset: name.to_owned(),
-                moves_with: moves_with.clone(),
+                moves_with: moves_with.to_owned(),
             });
         }
         Ok(())
@@ -154,7 +151,7 @@ impl Coverage<'_> {
     /// Whether an instrument counts.
     pub(crate) fn instrument(&self, venue: &Venue, instrument: &Instrument) -> Result<(), Uncounted> {
         let underlying = &instrument.underlying;
-        let Some(rules) = self.parameters.underlyings.get(underlying) else {
+        let Some(denomination) = self.names.underlyings.get(underlying.as_str()).copied() else {
             return Err(Uncounted::UnderlyingNotInModel(underlying.clone()));
         };
         if venue
@@ -172,22 +169,20 @@ impl Coverage<'_> {
                 reason: Box::new(reason),
             });
         }
-        let moves_with = self
-            .parameters
-            .assets
-            .get(asset)
-            .and_then(|asset| asset.underlying.as_ref());
+        let moves_with = self.names.assets.get(asset.as_str()).copied().flatten();
         match (instrument.style, moves_with) {
-            (Style::Inverse, Some(coin)) if coin == underlying => Ok(()),
+            (Style::Inverse, Some(coin)) if coin == underlying.as_str() => Ok(()),
             (Style::Inverse, _) => Err(Uncounted::CoinMovesOtherwise {
                 asset: asset.clone(),
                 underlying: underlying.clone(),
             }),
             (Style::Linear, Some(coin)) => Err(Uncounted::MoneyMoves {
                 asset: asset.clone(),
-                moves_with: coin.clone(),
+                moves_with: coin.to_owned(),
             }),
-            (Style::Linear, None) if rules.profit == Profit::Coin => Err(Uncounted::ProfitInCoins(underlying.clone())),
+            (Style::Linear, None) if denomination == Denomination::Coin => {
+                Err(Uncounted::ProfitInCoins(underlying.clone()))
+            }
             (Style::Linear, None) => Ok(()),
         }
     }

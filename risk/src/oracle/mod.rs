@@ -14,9 +14,11 @@
 //! - An underlying of the model that the snapshot does not have contributes nothing; its group stays the group that the file makes it.
 //! - A slot that is no leg of any line must be empty.
 
+#[allow(dead_code)]
+mod book;
 pub(crate) mod coverage;
 pub(crate) mod exact;
-pub mod scenario_grid;
+mod scenario_grid;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,6 +26,7 @@ use std::fmt;
 use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::Zero;
+use rust_decimal::Decimal;
 
 use crate::market::Snapshot;
 use crate::model::Model;
@@ -85,9 +88,13 @@ pub struct Evaluation {
     pub futures: BigRational,
     /// What is held and owed of each asset, by name; only assets of which there is anything.
     pub collateral: Vec<Collateral>,
-    /// What the book has on each underlying of the model that the snapshot has.
+    /// What `R` is made of, by the venue's own terms: these add up to `R`.
+    pub components: Vec<Component>,
+    /// What a picture of the book shows.
+    pub picture: Picture,
+    /// Under a scenario grid, what the book has on each underlying of the model that the snapshot has.
     pub underlyings: BTreeMap<String, Exposure>,
-    /// The groups of which the snapshot has an underlying, and the largest loss of each.
+    /// Under a scenario grid, the groups of which the snapshot has an underlying, and the largest loss of each.
     pub groups: Vec<GroupLoss>,
     /// The requirement `R` at the initial level.
     pub initial: BigRational,
@@ -100,6 +107,100 @@ impl fmt::Debug for Evaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Evaluation").finish_non_exhaustive()
     }
+}
+
+/// A part of a requirement, by the venue's own term, in the numéraire.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Component {
+    /// The venue's term: `MR1`, `scanning risk`, `roll shock`.
+    pub term: String,
+    /// What it is of, or what decides it: an underlying, an expiry, the worst row; may be empty.
+    pub note: String,
+    /// At the initial level.
+    pub initial: BigRational,
+    /// At the maintenance level.
+    pub maintenance: BigRational,
+    /// What it is made of, for the eye: these need not add up to it.
+    pub parts: Vec<Component>,
+}
+
+impl Component {
+    /// A component that is the same at both levels.
+    pub fn of_both(term: &str, note: impl Into<String>, amount: BigRational) -> Component {
+        Component {
+            term: term.to_owned(),
+            note: note.into(),
+            initial: amount.clone(),
+            maintenance: amount,
+            parts: Vec::new(),
+        }
+    }
+
+    /// A component by its amounts at the two levels.
+    pub fn new(term: &str, note: impl Into<String>, initial: BigRational, maintenance: BigRational) -> Component {
+        Component {
+            term: term.to_owned(),
+            note: note.into(),
+            initial,
+            maintenance,
+            parts: Vec::new(),
+        }
+    }
+
+    /// At a level.
+    pub const fn at(&self, level: Level) -> &BigRational {
+        match level {
+            Level::Initial => &self.initial,
+            Level::Maintenance => &self.maintenance,
+        }
+    }
+}
+
+impl fmt::Debug for Component {
+    /// Shows its term alone: the rest is the trader's secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Component")
+            .field("term", &self.term)
+            .finish_non_exhaustive()
+    }
+}
+
+macro_rules! debug_shows_nothing {
+    ($($secret:ty),*) => {$(
+        impl fmt::Debug for $secret {
+            /// Shows nothing: it is the trader's secret.
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($secret), " { .. }"))
+            }
+        }
+    )*};
+}
+debug_shows_nothing!(Picture, Cell);
+
+/// What a picture of a book shows, profits and losses in the numéraire.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Picture {
+    /// Profit by move of the price and of volatility: a heat map.
+    Grid(Vec<Cell>),
+    /// Loss by scenario, the scenarios in their order: a distribution.
+    Losses(Vec<(String, BigRational)>),
+    /// Requirement by risk factor: a tornado.
+    Sensitivities(Vec<(String, BigRational)>),
+    /// Nothing that a picture would show better than the components.
+    None,
+}
+
+/// One row of a grid on one underlying.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Cell {
+    /// The underlying.
+    pub underlying: String,
+    /// Relative move of the price.
+    pub price_move: Decimal,
+    /// What happens to volatility: `up`, `none`, `down`, or the venue's name of a row that does something else.
+    pub volatility: String,
+    /// The profit of the row, weighted as the model weighs it.
+    pub profit: BigRational,
 }
 
 /// One asset of a book, over all venues. Amounts in coins.
@@ -233,8 +334,9 @@ pub fn evaluate(
     snapshot: &Snapshot,
     legs: &[u64],
 ) -> Result<Evaluation, OracleError> {
+    let book = book::Book::new(model, universe, snapshot, legs)?;
     match model {
-        Model::ScenarioGrid(model) => scenario_grid::evaluate(model, universe, snapshot, legs),
+        Model::ScenarioGrid(rules) => scenario_grid::evaluate(book, rules),
     }
 }
 

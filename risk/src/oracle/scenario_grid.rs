@@ -7,65 +7,41 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use num_rational::BigRational;
 use num_traits::Zero;
-use zkmargin_program::LegId;
 
 use crate::amount::to_ratio;
-use crate::market::Snapshot;
 use crate::model::ScenarioGrid;
-use crate::model::scenario_grid::parameters::Group;
-use crate::oracle::coverage::{Coverage, NotCounted};
-use crate::oracle::{Binding, Evaluation, Exposure, GroupLoss, OracleError, smaller};
-use crate::universe::{Line, Universe};
+use crate::model::scenario_grid::parameters::{Group, Parameters};
+use crate::oracle::book::Book;
+use crate::oracle::{Binding, Cell, Component, Evaluation, Exposure, GroupLoss, OracleError, Picture, smaller};
+use crate::scenario::VolatilityMove;
 
 /// What a scenario-grid model makes of a book; see [`evaluate`](crate::oracle::evaluate).
 ///
 /// # Errors
 /// [`OracleError`].
-pub fn evaluate(
-    model: &ScenarioGrid,
-    universe: &Universe,
-    snapshot: &Snapshot,
-    legs: &[u64],
-) -> Result<Evaluation, OracleError> {
-    let coverage = Coverage {
-        parameters: model.parameters(),
-        universe,
-        snapshot,
-    };
-    let book = Book {
-        coverage,
-        legs,
-        numeraire_price: coverage.numeraire_price()?,
-    };
-    book.check_legs()?;
-    let collateral = book.collateral();
-    let parameters = model.parameters();
+pub(super) fn evaluate(book: Book<'_>, rules: &ScenarioGrid) -> Result<Evaluation, OracleError> {
+    let parameters = rules.parameters();
+    let collateral = book.collateral(&parameters.assets);
+    let desk = Desk { book, parameters };
 
     let (mut options, mut futures) = (BigRational::zero(), BigRational::zero());
     let mut underlyings = BTreeMap::new();
     for (name, rules) in &parameters.underlyings {
-        if snapshot.underlyings.contains_key(name) {
-            let (exposure, marks) = book.exposure(name, rules, &collateral)?;
+        if desk.book.coverage.snapshot.underlyings.contains_key(name) {
+            let (exposure, marks) = desk.exposure(name, rules, &collateral)?;
             underlyings.insert(name.clone(), exposure);
             options += marks.options;
             futures += marks.futures;
         }
     }
-    let groups: Vec<GroupLoss> = book
+    let groups: Vec<GroupLoss> = desk
         .groups()
         .iter()
         .filter_map(|group| group_loss(group, &underlyings))
         .collect();
 
-    let mut scaled = BigRational::zero();
-    let mut provisions = BigRational::zero();
-    for group in &groups {
-        scaled += &group.body;
-    }
-    for exposure in underlyings.values() {
-        scaled += &exposure.roll;
-        provisions += &exposure.fees + &exposure.funding;
-    }
+    let components = components(parameters, &groups, &underlyings);
+    let total = |at: fn(&Component) -> &BigRational| components.iter().fold(BigRational::zero(), |sum, c| sum + at(c));
     let value = collateral
         .iter()
         .fold(&options + &futures, |sum, line| sum + &line.value);
@@ -75,18 +51,69 @@ pub fn evaluate(
         options,
         futures,
         collateral,
+        initial: total(|component| &component.initial),
+        maintenance: total(|component| &component.maintenance),
+        picture: picture(parameters, &underlyings),
+        components,
         underlyings,
         groups,
-        initial: to_ratio(parameters.levels.initial) * &scaled + &provisions,
-        maintenance: to_ratio(parameters.levels.maintenance) * scaled + provisions,
     })
 }
 
-/// A book with everything that the rule reads.
-struct Book<'a> {
-    coverage: Coverage<'a>,
-    legs: &'a [u64],
-    numeraire_price: BigRational,
+/// `factor(level) body_g`, `factor(level) roll_u`, `fees_u` and `funding_u`: what `R` is the sum of.
+fn components(
+    parameters: &Parameters,
+    groups: &[GroupLoss],
+    underlyings: &BTreeMap<String, Exposure>,
+) -> Vec<Component> {
+    let scaled = |term: &str, note: String, amount: &BigRational| {
+        let (initial, maintenance) = (parameters.levels.initial, parameters.levels.maintenance);
+        Component::new(term, note, to_ratio(initial) * amount, to_ratio(maintenance) * amount)
+    };
+    let mut components = Vec::new();
+    for group in groups {
+        let term = match group.binding {
+            Binding::DeltaProvision => "delta provision",
+            Binding::ShortOptionMinimum => "short option minimum",
+            Binding::Nothing | Binding::Scenario => "worst scenario",
+        };
+        components.push(scaled(term, group.underlyings.join("+"), &group.body));
+    }
+    for (name, exposure) in underlyings {
+        let kept = [
+            scaled("roll charge", name.clone(), &exposure.roll),
+            Component::of_both("fee provision", name.clone(), exposure.fees.clone()),
+            Component::of_both("funding provision", name.clone(), exposure.funding.clone()),
+        ];
+        components.extend(kept.into_iter().filter(|component| !component.initial.is_zero()));
+    }
+    components
+}
+
+fn picture(parameters: &Parameters, underlyings: &BTreeMap<String, Exposure>) -> Picture {
+    let mut cells = Vec::new();
+    for (name, exposure) in underlyings {
+        for (row, profit) in parameters.grid(name).into_iter().flatten().zip(&exposure.rows) {
+            cells.push(Cell {
+                underlying: name.clone(),
+                price_move: row.price_move,
+                volatility: match row.volatility {
+                    VolatilityMove::Up => "up",
+                    VolatilityMove::None => "none",
+                    VolatilityMove::Down => "down",
+                }
+                .to_owned(),
+                profit: profit.weighted.clone(),
+            });
+        }
+    }
+    Picture::Grid(cells)
+}
+
+/// A book under the rule.
+struct Desk<'a> {
+    book: Book<'a>,
+    parameters: &'a Parameters,
 }
 
 /// Which group an underlying is in.
@@ -95,68 +122,10 @@ enum GroupOf<'a> {
     Several(&'a Group),
 }
 
-impl<'a> Book<'a> {
-    fn lots(&self, leg: LegId) -> u64 {
-        self.legs.get(leg.index()).copied().unwrap_or(0)
-    }
-
-    /// Refuses a book of another universe, and one that holds what does not count.
-    fn check_legs(&self) -> Result<(), OracleError> {
-        let Coverage { universe, .. } = self.coverage;
-        let slots = universe.layout().slots();
-        if self.legs.len() != slots {
-            return Err(OracleError::Length {
-                length: self.legs.len(),
-                slots,
-            });
-        }
-        let mut known = BTreeSet::new();
-        let mut refused = Vec::new();
-        for venue in universe.venues() {
-            for line in &venue.lines {
-                known.extend(line.legs().into_iter().map(|leg| leg.index()));
-                let mut refuse = |line: String, reason| {
-                    refused.push(NotCounted {
-                        venue: venue.name.clone(),
-                        line,
-                        reason,
-                    });
-                };
-                match line {
-                    Line::Instrument(instrument) => {
-                        let is_held = self.lots(instrument.long) > 0 || self.lots(instrument.short) > 0;
-                        if let (true, Err(reason)) = (is_held, self.coverage.instrument(venue, instrument)) {
-                            refuse(instrument.name.clone(), reason);
-                        }
-                    }
-                    Line::Asset(asset) => {
-                        if let Err(reason) = self.coverage.line(asset) {
-                            let carry = asset
-                                .carry
-                                .map_or(0, |pair| self.lots(pair.first).max(self.lots(pair.second)));
-                            let reserve = asset.reserve.map_or(0, |leg| self.lots(leg));
-                            let legs = [("debt", self.lots(asset.debt)), ("carry", carry), ("reserve", reserve)];
-                            for (leg, _) in legs.iter().filter(|(_, lots)| *lots > 0) {
-                                refuse(format!("{} {leg}", asset.label()), reason.clone());
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        if let Some(slot) = (0..slots).find(|slot| !known.contains(slot) && self.legs.get(*slot) != Some(&0)) {
-            return Err(OracleError::NoLeg { slot });
-        }
-        if refused.is_empty() {
-            Ok(())
-        } else {
-            Err(OracleError::NotCounted(refused))
-        }
-    }
-
+impl<'a> Desk<'a> {
     /// The groups of the rule, in the order of the file, then each remaining underlying by itself.
     fn groups(&self) -> Vec<GroupOf<'a>> {
-        let parameters = self.coverage.parameters;
+        let parameters = self.parameters;
         let grouped: BTreeSet<&String> = parameters.groups.iter().flat_map(|group| &group.underlyings).collect();
         let alone = parameters.underlyings.keys().filter(|name| !grouped.contains(name));
         parameters

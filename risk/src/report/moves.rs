@@ -184,10 +184,9 @@ impl Scan<'_> {
         for expiry in market.expiries.values_mut() {
             expiry.forward = times(expiry.forward)?;
         }
-        let Model::ScenarioGrid(rules) = self.model;
-        let assets = &rules.parameters().assets;
+        let names = self.model.names();
         for (name, price) in &mut snapshot.assets {
-            let moves_with = assets.get(name).and_then(|asset| asset.underlying.as_deref());
+            let moves_with = names.assets.get(name.as_str()).copied().flatten();
             let is_coin = self.snapshot.underlyings.contains_key(name);
             if name == self.underlying || (!is_coin && moves_with == Some(self.underlying)) {
                 *price = times(*price)?;

@@ -147,8 +147,12 @@ fn the_documented_grid_of_linear_instruments_is_met() {
         -0.0001272357857142857,
         -0.00016379779310344832,
     ];
-    let crate::model::Model::ScenarioGrid(model) = crate::model::Model::preset("deribit-pm").unwrap();
-    let rows: Vec<&Scenario> = model.parameters().grids["range-16"].iter().collect();
+    let (_, text) = crate::model::PRESETS
+        .iter()
+        .find(|(name, _)| *name == "deribit-pm")
+        .unwrap();
+    let model: crate::model::scenario_grid::Parameters = serde_json::from_str(text).unwrap();
+    let rows: Vec<&Scenario> = model.grids["range-16"].iter().collect();
     let shocks: Vec<Shock> = rows.iter().map(|row| row.shock().unwrap()).collect();
     let (universe, mut snapshot) = (fixture::universe(), fixture::snapshot());
     let market = snapshot.underlyings.get_mut("BTC").unwrap();
@@ -158,7 +162,7 @@ fn the_documented_grid_of_linear_instruments_is_met() {
         .values_mut()
         .for_each(|future| future.price = Decimal::new(6_737_175, 2));
     let listed = ["BTC-PERPETUAL", "BTC-28AUG26"].map(|name| instrument(&universe, name));
-    let volatility = &model.parameters().underlyings["BTC"].volatility;
+    let volatility = &model.underlyings["BTC"].volatility;
     let table = ValueTable::new(
         market,
         snapshot.instant,

@@ -31,7 +31,7 @@ fn a_recorded_chain_becomes_a_snapshot() {
     );
     let btc = &snapshot.underlyings["BTC"];
     let august = "2026-08-28T08:00:00Z".parse().unwrap();
-    let Expiry { forward, strikes } = &btc.expiries[&august];
+    let Expiry { forward, strikes, .. } = &btc.expiries[&august];
     assert_eq!((*forward, btc.futures[&august].price), (dec("64571"), dec("64571")));
     // Below the forward the put's, above it the call's.
     assert_eq!(

@@ -25,17 +25,17 @@ fn the_snapshots_are_whole_chains() {
         (
             "2026-08-06T1200Z",
             1534,
-            "c4d160d20f2b663f8e1ffab9757350789281ec6151600729d6470ece2d9a1037",
+            "b64bb828fb1b0302434cff35bcb175062484cda2508d84abafee20d8dd33380a",
         ),
         (
             "2026-08-07T0400Z",
             1536,
-            "017802b3f8b198b34a168926c490e19b72a7e7db431269de69493b26aec7a949",
+            "04e6967e3ac051664ad5edaf3a2275cf8b488a753957daddb5a00b93c2f8a624",
         ),
         (
             "2026-08-08T0400Z",
             1540,
-            "b56c2ff62e99aeb6edeaea5728505982313930f5583d6886f8847da468c8b4cd",
+            "bbdd2d0b34d6ccd14c9bdc6fb1656e782e5bd188ffc32a563c6ce5067febaa9c",
         ),
     ] {
         let snapshot = snapshot(name);

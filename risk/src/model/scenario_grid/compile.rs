@@ -3,101 +3,39 @@
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
-use zkmargin_program::{
-    BuildError, Builder, Header, Linear, Lower, NonNegative, NumberError, Program, Ratio, Real, Upper,
-};
+use zkmargin_program::{Builder, Linear, Lower, Ratio, Upper};
 
-use crate::collateral::{self, CollateralError, Holding};
-use crate::market::{Snapshot, SnapshotError};
+use crate::collateral::{self, Holding};
+use crate::market::Snapshot;
+use crate::model::compile::{CompileError, Forms, Numeraire, magnitude};
+use crate::model::coverage::Coverage;
 use crate::model::factor::{Factor, inverse, ratio};
 use crate::model::scenario_grid::ScenarioGrid;
-use crate::model::scenario_grid::coverage::Coverage;
 use crate::model::scenario_grid::desk::{Desk, Facts, Moving};
 use crate::model::scenario_grid::parameters::Parameters;
-use crate::pricing::PricingError;
-use crate::terms::{Level, Terms, TermsError};
-use crate::universe::Universe;
-
-/// Exponent of the unit of a program in USD.
-pub const USD_UNIT_EXPONENT: i32 = -10;
-/// Exponent of the unit of a program in a coin.
-pub const COIN_UNIT_EXPONENT: i32 = -14;
-/// Width of a value: 80 bits hold 60,000 billion USD of either sign.
-pub const VALUE_BITS: u32 = 80;
-
-/// The least excess is this many bits narrower than a value, so that twenty of it still fit.
-const EXCESS_MARGIN_BITS: u32 = 8;
-
-/// What the program's requirement is called where it is not met.
-pub const REQUIREMENT: &str = "margin";
-
-/// Why a model, a universe, a snapshot and terms give no program.
-#[derive(Debug, thiserror::Error)]
-pub enum CompileError {
-    /// The snapshot was not checked, and would not pass.
-    #[error(transparent)]
-    Snapshot(#[from] SnapshotError),
-    /// The terms do not fit the universe.
-    #[error(transparent)]
-    Terms(#[from] TermsError),
-    /// The snapshot has no price of the numéraire.
-    #[error("the snapshot has no price of the numéraire {0}")]
-    Numeraire(String),
-    /// A price cannot be computed.
-    #[error(transparent)]
-    Pricing(#[from] PricingError),
-    /// A price or factor does not fit the program's numbers.
-    #[error("a price or factor of model and snapshot does not fit: {0}")]
-    Number(#[from] NumberError),
-    /// The least excess is beyond what a value holds.
-    #[error("a least excess of {excess} {numeraire} does not fit: expected at most {bound}")]
-    Excess {
-        /// The least excess, in units of the numéraire.
-        excess: u64,
-        /// The numéraire.
-        numeraire: String,
-        /// The bound.
-        bound: u64,
-    },
-    /// The program was refused.
-    #[error(transparent)]
-    Build(#[from] BuildError),
-}
-
-impl From<CollateralError> for CompileError {
-    fn from(error: CollateralError) -> CompileError {
-        match error {
-            CollateralError::Number(error) => error.into(),
-            CollateralError::Build(error) => error.into(),
-        }
-    }
-}
+use crate::model::{Rule, Scope};
+use crate::terms::Level;
 
 impl ScenarioGrid {
-    /// The program of "`V - ρ R - e >= 0`" for the accounts of a universe at a snapshot, under terms.
-    ///
-    /// # Errors
-    /// [`CompileError`].
-    pub fn compile(&self, universe: &Universe, snapshot: &Snapshot, terms: &Terms) -> Result<Program, CompileError> {
-        snapshot.check()?;
-        let parameters = self.parameters();
-        let coverage = Coverage::of(parameters, universe, snapshot);
-        let compiler = Compiler::new(parameters, snapshot, terms, &coverage)?;
-        let mut builder = Builder::new(universe.layout().clone(), compiler.header())?;
-        for pair in terms.touched_pairs(universe)? {
-            builder.net(pair)?;
-        }
-        builder.prove_empty(&coverage.empty)?;
-        let value = compiler.value(&mut builder)?;
-        let requirement = compiler.requirement(&mut builder)?;
-        compiler.require(&mut builder, value, requirement)?;
-        Ok(builder.finish()?)
+    /// `V` and `R` of the accounts in a scope.
+    pub(super) fn compile(
+        &self,
+        builder: &mut Builder,
+        scope: &Scope<'_>,
+        level: Level,
+    ) -> Result<Forms, CompileError> {
+        let coverage = Coverage::of(&self.names(), scope);
+        let compiler = Compiler::new(self.parameters(), self.numeraire(), scope.snapshot, level, &coverage)?;
+        Ok(Forms {
+            value: compiler.value(builder)?,
+            requirement: compiler.requirement(builder)?,
+        })
     }
 }
 
 struct Compiler<'a> {
     parameters: &'a Parameters,
-    terms: &'a Terms,
+    numeraire: Numeraire,
     /// The factor of the level.
     level: Ratio,
     desks: BTreeMap<&'a str, Desk<'a>>,
@@ -115,22 +53,15 @@ struct Gains {
     cap: Option<Decimal>,
 }
 
-fn unit_exponent(parameters: &Parameters) -> i32 {
-    if parameters.numeraire == "USD" {
-        USD_UNIT_EXPONENT
-    } else {
-        COIN_UNIT_EXPONENT
-    }
-}
-
 impl<'a> Compiler<'a> {
     fn new(
         parameters: &'a Parameters,
+        numeraire: Numeraire,
         snapshot: &'a Snapshot,
-        terms: &'a Terms,
+        level: Level,
         coverage: &'a Coverage<'a>,
     ) -> Result<Compiler<'a>, CompileError> {
-        let units = Ratio::from_decimal(1, -unit_exponent(parameters))?;
+        let units = numeraire.units()?;
         let numeraire_price = if parameters.numeraire == "USD" {
             Decimal::ONE
         } else {
@@ -177,25 +108,17 @@ impl<'a> Compiler<'a> {
                 Desk::new(facts, |asset| collateral::price(snapshot, asset))?,
             );
         }
-        let level = match terms.level {
+        let level = match level {
             Level::Initial => parameters.levels.initial,
             Level::Maintenance => parameters.levels.maintenance,
         };
         Ok(Compiler {
             parameters,
-            terms,
+            numeraire,
             level: ratio(level)?,
             desks,
             assets,
         })
-    }
-
-    fn header(&self) -> Header {
-        Header {
-            numeraire: self.parameters.numeraire.clone(),
-            unit_exponent: unit_exponent(self.parameters),
-            value_bits: VALUE_BITS,
-        }
     }
 
     /// `V`.
@@ -305,15 +228,12 @@ impl<'a> Compiler<'a> {
         };
         pieces.push(builder.lower(&part)?);
         if let Some(cap) = gains.cap {
-            let units = self.units_of_numeraire().times(ratio(cap)?)?.times(self.level)?;
+            let units = Factor::new(self.numeraire.units()?)
+                .times(ratio(cap)?)?
+                .times(self.level)?;
             pieces.push(builder.lower(&Linear::constant(units.real()?))?);
         }
         Ok(builder.min(&name, pieces)?)
-    }
-
-    fn units_of_numeraire(&self) -> Factor {
-        // The exponent of a header is within the range of a ratio.
-        Factor::new(Ratio::from_decimal(1, -unit_exponent(self.parameters)).unwrap_or(Ratio::ONE))
     }
 
     /// Adds `factor(level) · N_g` and `factor(level) · O_g` to what the body is at least.
@@ -356,42 +276,4 @@ impl<'a> Compiler<'a> {
         }
         Ok(())
     }
-
-    /// `D V - N R - D e >= 0` with `ρ = N / D`.
-    fn require(&self, builder: &mut Builder, value: Lower, requirement: Upper) -> Result<(), CompileError> {
-        let (n, d) = reduced(self.terms.ratio.twentieths(), 20);
-        let units_of_one = 10_u128.pow(unit_exponent(self.parameters).unsigned_abs());
-        let bound = u64::try_from((1_u128 << (VALUE_BITS - EXCESS_MARGIN_BITS)) / units_of_one).unwrap_or(u64::MAX);
-        let excess = self.terms.excess;
-        let too_large = || CompileError::Excess {
-            excess,
-            numeraire: self.parameters.numeraire.clone(),
-            bound,
-        };
-        let whole = i64::try_from(excess)
-            .ok()
-            .filter(|_| excess <= bound)
-            .ok_or_else(too_large)?;
-        let units = Real::from_integer(whole)
-            .checked_mul(Ratio::from_decimal(1, -unit_exponent(self.parameters))?)?
-            .checked_mul(Ratio::from(i64::from(d)))?;
-        let value = builder.scale(value, NonNegative::from(d))?;
-        let requirement = builder.scale(requirement, NonNegative::from(n))?;
-        let excess = builder.upper(&Linear::constant(units))?;
-        Ok(builder.require_non_negative(REQUIREMENT, value - requirement - excess)?)
-    }
-}
-
-/// `|form| = form + 2 max(-form, 0)`: the first part is added to `linear`, the second is returned. One row and one
-/// variable with its slack, where `|form| >= form`, `|form| >= -form` takes two rows.
-fn magnitude(builder: &mut Builder, name: &str, form: Linear, linear: &mut Linear) -> Result<Upper, CompileError> {
-    let opposite = builder.lower(&form)?;
-    *linear += form;
-    let part = builder.positive_part(name, -opposite)?;
-    Ok(builder.scale(part, NonNegative::from(2))?)
-}
-
-fn reduced(numerator: u32, denominator: u32) -> (u32, u32) {
-    let divisor = num_integer::gcd(numerator, denominator).max(1);
-    (numerator / divisor, denominator / divisor)
 }

@@ -125,6 +125,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{amount, json};
 
+pub use crate::model::assets::AssetParameters;
 pub use crate::scenario::{Scenario, VolatilityMove, VolatilityShock};
 
 /// A scenario-grid model as its file says it; unchecked (a [`ScenarioGrid`](super::ScenarioGrid) is checked).
@@ -169,6 +170,14 @@ pub struct Parameters {
     pub groups: Vec<Group>,
 }
 
+impl Parameters {
+    /// The rows of an underlying.
+    pub fn grid(&self, underlying: &str) -> Option<&[Scenario]> {
+        let grid = &self.underlyings.get(underlying)?.grid;
+        self.grids.get(grid).map(Vec::as_slice)
+    }
+}
+
 /// The kind of model of a file.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Kind {
@@ -189,23 +198,6 @@ pub struct Levels {
     #[serde(with = "amount")]
     #[schemars(with = "String")]
     pub maintenance: Decimal,
-}
-
-/// How an asset counts as collateral.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AssetParameters {
-    /// `haircut_a`: the part of a balance that counts nothing, 0 to 1. Debts, carry and reserve count whole.
-    #[serde(with = "amount")]
-    #[schemars(with = "String")]
-    pub haircut: Decimal,
-    /// `cap_a`: most coins of balance that count, all venues together.
-    #[serde(default, with = "amount::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub cap: Option<Decimal>,
-    /// The underlying (of this file) with whose index the asset's price moves: `BTC` for BTC, `ETH` for a staked ETH.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub underlying: Option<String>,
 }
 
 /// What the profit of a row is counted in, per underlying.

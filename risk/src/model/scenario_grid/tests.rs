@@ -7,18 +7,18 @@ mod refusals;
 use rust_decimal::Decimal;
 use zkmargin_program::{Program, WitnessError};
 
-use super::parameters::{AssetParameters, Levels, Profit};
+use super::parameters::{AssetParameters, DeltaProvision, Levels, Profit};
 use super::*;
 use crate::amount;
 use crate::market::Snapshot;
 use crate::model::fixture::{self, Book};
-use crate::model::{Model, PRESETS};
+use crate::model::{COIN_UNIT_EXPONENT, CompileError, Model, PRESETS, REQUIREMENT, Why};
 use crate::terms::{Deposit, Level, Order, Ratio20, Terms};
 use crate::universe::Universe;
 
 fn preset(name: &str) -> Parameters {
-    let Model::ScenarioGrid(model) = Model::preset(name).unwrap();
-    model.parameters().clone()
+    let (_, text) = PRESETS.iter().find(|(preset, _)| *preset == name).unwrap();
+    serde_json::from_str(text).unwrap()
 }
 
 /// A preset in which no row moves anything: collateral and floors alone.
@@ -38,7 +38,7 @@ fn still(name: &str) -> Parameters {
 
 fn compile(parameters: &Parameters, terms: &Terms) -> Program {
     let model = ScenarioGrid::new(parameters.clone()).unwrap();
-    model
+    Model::from(model.clone())
         .compile(&fixture::universe(), &fixture::snapshot(), terms)
         .unwrap()
 }
@@ -134,7 +134,9 @@ fn the_documented_worst_case_and_roll_are_required() {
         (Level::Initial, 0.062_843_130_98),
         (Level::Maintenance, 0.050_274_504_784),
     ] {
-        let program = model.compile(&universe, &snapshot, &Terms::at(level)).unwrap();
+        let program = Model::from(model.clone())
+            .compile(&universe, &snapshot, &Terms::at(level))
+            .unwrap();
         near(missing(&program, &book.q) / 1e6, coins, 1e-9);
     }
 }
@@ -158,10 +160,7 @@ fn the_documented_delta_provision_is_required() {
         .for_each(|strike| strike.volatility = decimal("0.1022388554889493197605"));
     market.expiries.insert(
         year.parse().unwrap(),
-        crate::market::Expiry {
-            forward: decimal("66000"),
-            strikes,
-        },
+        crate::market::Expiry::new(decimal("66000"), strikes),
     );
     let call = format!(
         r#"{{"instrument":{{"name":"CALL","underlying":"BTC","kind":{{"option":{{"expiry":"{year}","strike":"70000","right":"call"}}}},"style":"linear","settlement":"USDC","contract":"1","lot":"1"}}}}"#
@@ -173,7 +172,9 @@ fn the_documented_delta_provision_is_required() {
     parameters.underlyings.get_mut("BTC").unwrap().delta_provision =
         preset("paradex-pm").underlyings["BTC"].delta_provision;
     let model = ScenarioGrid::new(parameters).unwrap();
-    let program = model.compile(&universe, &snapshot, &Terms::at(Level::Initial)).unwrap();
+    let program = Model::from(model.clone())
+        .compile(&universe, &snapshot, &Terms::at(Level::Initial))
+        .unwrap();
     let book = Book::empty(&universe)
         .hold("BTC_USDC-PERPETUAL", "1", Some("70000"))
         .hold("CALL", "-5", None);
@@ -271,7 +272,7 @@ fn what_does_not_count_is_worth_nothing_and_may_not_be_held() {
             .coins("beta", "USDC", "-1")
             .coins("beta", "DUST", "1000000");
         near(missing(&program, &poor.q), 1.0, 1e-6);
-        let lines = uncounted(&ScenarioGrid::new(preset(name)).unwrap(), &universe, &snapshot);
+        let lines = Model::from(ScenarioGrid::new(preset(name)).unwrap()).uncounted(&universe, &snapshot);
         let mut named: Vec<&str> = lines.iter().map(|line| line.line.as_str()).collect();
         named.sort_unstable();
         let mut expected = [unheld, vec!["DUST"]].concat();
@@ -288,7 +289,9 @@ fn an_asset_whose_underlying_has_no_market_does_not_count() {
     snapshot.assets.insert("ETH".into(), decimal("1800"));
     for (name, _) in PRESETS {
         let model = ScenarioGrid::new(preset(name)).unwrap();
-        let program = model.compile(&universe, &snapshot, &Terms::at(Level::Initial)).unwrap();
+        let program = Model::from(model.clone())
+            .compile(&universe, &snapshot, &Terms::at(Level::Initial))
+            .unwrap();
         let owing = Book::empty(&universe)
             .coins("beta", "USDC", "-100")
             .coins("beta", "ETH", "1");
@@ -299,7 +302,8 @@ fn an_asset_whose_underlying_has_no_market_does_not_count() {
                 .is_err()
         );
         assert!(
-            uncounted(&model, &universe, &snapshot)
+            Model::from(model.clone())
+                .uncounted(&universe, &snapshot)
                 .iter()
                 .any(|line| line.why == Why::AssetUnderlying)
         );

@@ -7,7 +7,7 @@ use num_rational::BigRational;
 use num_traits::{One, Signed, Zero};
 use rust_decimal::Decimal;
 
-use super::Book;
+use super::Desk;
 use crate::amount::{to_f64, to_ratio};
 use crate::instant::Instant;
 use crate::model::scenario_grid::parameters::{Profit, Scenario, UnderlyingParameters};
@@ -81,7 +81,7 @@ fn sum<'h, 'a: 'h>(
     Ok(sum.value())
 }
 
-impl<'a> Book<'a> {
+impl<'a> Desk<'a> {
     /// The rows and floors of one underlying, which the snapshot has, and the marks of what is held on it.
     pub(super) fn exposure(
         &self,
@@ -89,11 +89,7 @@ impl<'a> Book<'a> {
         rules: &UnderlyingParameters,
         collateral: &[Collateral],
     ) -> Result<(Exposure, Marks), OracleError> {
-        let Coverage {
-            parameters,
-            universe,
-            snapshot,
-        } = self.coverage;
+        let (parameters, Coverage { universe, snapshot, .. }) = (self.parameters, &self.book.coverage);
         let no_market = || OracleError::NoValue {
             instrument: name.to_owned(),
         };
@@ -113,7 +109,7 @@ impl<'a> Book<'a> {
             .instruments()
             .map(|(_, instrument)| instrument)
             .filter(|instrument| instrument.underlying == name)
-            .filter(|instrument| self.lots(instrument.long) > 0 || self.lots(instrument.short) > 0)
+            .filter(|instrument| self.book.lots(instrument.long) > 0 || self.book.lots(instrument.short) > 0)
             .collect();
         let table = ValueTable::new(
             market,
@@ -129,7 +125,7 @@ impl<'a> Book<'a> {
         })?;
         let classes = self.classes(&held, &table, rules.profit)?;
 
-        let index = to_ratio(market.index) / &self.numeraire_price;
+        let index = to_ratio(market.index) / &self.book.numeraire_price;
         let (marks, unweighted) = self.profits(name, rules.profit, rows, &classes, collateral)?;
         let deltas = deltas(&classes)?;
         let provision = |rate: Decimal, coins: &BigRational| &index * to_ratio(rate) * coins;
@@ -179,15 +175,16 @@ impl<'a> Book<'a> {
             let usd = match (profit, instrument.style) {
                 // A coin of the underlying is worth its index.
                 (Profit::Coin, _) => self
+                    .book
                     .coverage
                     .snapshot
                     .underlyings
                     .get(&instrument.underlying)
                     .map(|m| to_ratio(m.index)),
                 (Profit::Usd, Style::Inverse) => Some(BigRational::one()),
-                (Profit::Usd, Style::Linear) => self.coverage.price(&instrument.settlement),
+                (Profit::Usd, Style::Linear) => self.book.coverage.price(&instrument.settlement),
             };
-            let conversion = usd.ok_or_else(no_value)? / &self.numeraire_price;
+            let conversion = usd.ok_or_else(no_value)? / &self.book.numeraire_price;
             let contracts_per_lot = to_ratio(instrument.lot);
             let found = classes
                 .iter_mut()
@@ -195,8 +192,8 @@ impl<'a> Book<'a> {
             let one = Held {
                 instrument,
                 values,
-                long: BigInt::from(self.lots(instrument.long)),
-                short: BigInt::from(self.lots(instrument.short)),
+                long: BigInt::from(self.book.lots(instrument.long)),
+                short: BigInt::from(self.book.lots(instrument.short)),
             };
             match found {
                 Some(class) => class.held.push(one),
@@ -254,7 +251,7 @@ impl<'a> Book<'a> {
         let (annual_move, least) = (to_f64(roll.annual_move), to_f64(roll.least));
         let rate = |bucket: Option<Instant>| {
             bucket.map_or(least, |expiry| {
-                roll_rate(annual_move, least, years(self.coverage.snapshot.instant, expiry))
+                roll_rate(annual_move, least, years(self.book.coverage.snapshot.instant, expiry))
             })
         };
         let held = || classes.iter().flat_map(|class| &class.held);

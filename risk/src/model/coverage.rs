@@ -6,10 +6,9 @@ use zkmargin_program::LegId;
 
 use crate::collateral::{self, Holding};
 use crate::market::Snapshot;
-use crate::model::scenario_grid::ScenarioGrid;
-use crate::model::scenario_grid::parameters::{Parameters, Profit};
-use crate::universe::{Asset, Instrument, Style, Universe, Venue};
-use crate::valuation::{Unpriced, priced};
+use crate::model::{Names, Scope};
+use crate::universe::{Asset, Instrument, Style, Venue};
+use crate::valuation::{Denomination, Unpriced, priced};
 
 /// A line of a venue that does not count, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,29 +55,31 @@ pub enum Why {
 
 /// What counts, and what does not.
 #[derive(Debug)]
-pub(super) struct Coverage<'a> {
+pub(crate) struct Coverage<'a> {
     /// Instruments that count by underlying, in row order.
-    pub(super) instruments: BTreeMap<&'a str, Vec<&'a Instrument>>,
+    pub(crate) instruments: BTreeMap<&'a str, Vec<&'a Instrument>>,
     /// Assets that count.
-    pub(super) holdings: BTreeMap<&'a str, Holding<'a>>,
+    pub(crate) holdings: BTreeMap<&'a str, Holding<'a>>,
     /// Legs that are proven empty.
-    pub(super) empty: Vec<LegId>,
+    pub(crate) empty: Vec<LegId>,
     /// Lines that do not count.
-    pub(super) uncounted: Vec<Uncounted>,
+    pub(crate) uncounted: Vec<Uncounted>,
 }
 
 impl<'a> Coverage<'a> {
-    pub(super) fn of(parameters: &Parameters, universe: &'a Universe, snapshot: &Snapshot) -> Coverage<'a> {
+    /// What of the venues of `scope` counts under a model that names these.
+    pub(crate) fn of(names: &Names<'_>, scope: &Scope<'a>) -> Coverage<'a> {
+        let snapshot = scope.snapshot;
         let mut coverage = Coverage {
             instruments: BTreeMap::new(),
             holdings: BTreeMap::new(),
             empty: Vec::new(),
             uncounted: Vec::new(),
         };
-        for venue in universe.venues() {
-            let assets = Assets::of(parameters, snapshot, venue);
+        for venue in scope.venues() {
+            let assets = Assets::of(names, snapshot, venue);
             for instrument in venue.instruments() {
-                match instrument_counts(parameters, snapshot, &assets, instrument) {
+                match instrument_counts(names, snapshot, &assets, instrument) {
                     Ok(()) => coverage
                         .instruments
                         .entry(&instrument.underlying)
@@ -91,8 +92,11 @@ impl<'a> Coverage<'a> {
                 }
             }
         }
-        for (venue, asset) in universe.assets() {
-            match asset_counts(parameters, snapshot, asset) {
+        let assets = scope
+            .venues()
+            .flat_map(|venue| venue.assets().map(move |asset| (venue, asset)));
+        for (venue, asset) in assets {
+            match asset_counts(names, snapshot, asset) {
                 Ok(()) => coverage.holdings.entry(&asset.name).or_default().lines.push(asset),
                 Err(why) => {
                     let carry = asset.carry.iter().flat_map(|pair| [pair.first, pair.second]);
@@ -116,21 +120,12 @@ impl<'a> Coverage<'a> {
     }
 }
 
-/// The lines that do not count: instruments first, then assets.
-pub fn uncounted(model: &ScenarioGrid, universe: &Universe, snapshot: &Snapshot) -> Vec<Uncounted> {
-    Coverage::of(model.parameters(), universe, snapshot).uncounted
-}
-
-fn asset_counts(parameters: &Parameters, snapshot: &Snapshot, asset: &Asset) -> Result<(), Why> {
+fn asset_counts(names: &Names<'_>, snapshot: &Snapshot, asset: &Asset) -> Result<(), Why> {
     if asset.isolated.is_some() {
         return Err(Why::Isolated);
     }
-    let rule = parameters.assets.get(&asset.name).ok_or(Why::Asset)?;
-    if rule
-        .underlying
-        .as_ref()
-        .is_some_and(|underlying| !snapshot.underlyings.contains_key(underlying))
-    {
+    let moves_with = names.assets.get(asset.name.as_str()).ok_or(Why::Asset)?;
+    if moves_with.is_some_and(|underlying| !snapshot.underlyings.contains_key(underlying)) {
         return Err(Why::AssetUnderlying);
     }
     collateral::price(snapshot, &asset.name)
@@ -147,10 +142,10 @@ struct Assets<'a> {
 }
 
 impl<'a> Assets<'a> {
-    fn of(parameters: &Parameters, snapshot: &Snapshot, venue: &'a Venue) -> Assets<'a> {
+    fn of(names: &Names<'_>, snapshot: &Snapshot, venue: &'a Venue) -> Assets<'a> {
         let counted = venue
             .assets()
-            .filter(|asset| asset_counts(parameters, snapshot, asset).is_ok());
+            .filter(|asset| asset_counts(names, snapshot, asset).is_ok());
         Assets {
             isolated: venue.assets().filter_map(|asset| asset.isolated.as_deref()).collect(),
             counted: counted.map(|asset| asset.name.as_str()).collect(),
@@ -159,30 +154,27 @@ impl<'a> Assets<'a> {
 }
 
 fn instrument_counts(
-    parameters: &Parameters,
+    names: &Names<'_>,
     snapshot: &Snapshot,
     assets: &Assets<'_>,
     instrument: &Instrument,
 ) -> Result<(), Why> {
-    let underlying = parameters
+    let denomination = names
         .underlyings
-        .get(&instrument.underlying)
+        .get(instrument.underlying.as_str())
         .ok_or(Why::Underlying)?;
     if assets.isolated.contains(instrument.name.as_str()) {
         return Err(Why::Isolated);
     }
     priced(snapshot, instrument)?;
-    let settlement = &instrument.settlement;
-    if !assets.counted.contains(settlement.as_str()) {
+    let settlement = instrument.settlement.as_str();
+    if !assets.counted.contains(settlement) {
         return Err(Why::Settlement);
     }
-    let moves_with = parameters
-        .assets
-        .get(settlement)
-        .and_then(|asset| asset.underlying.as_deref());
+    let moves_with = names.assets.get(settlement).copied().flatten();
     match instrument.style {
-        Style::Inverse if moves_with == Some(&instrument.underlying) => Ok(()),
-        Style::Linear if moves_with.is_none() && underlying.profit == Profit::Usd => Ok(()),
+        Style::Inverse if moves_with == Some(instrument.underlying.as_str()) => Ok(()),
+        Style::Linear if moves_with.is_none() && *denomination == Denomination::Usd => Ok(()),
         Style::Linear if moves_with.is_none() => Err(Why::Linear),
         Style::Inverse | Style::Linear => Err(Why::SettlementUnderlying),
     }

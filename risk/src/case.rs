@@ -1,0 +1,295 @@
+//! A case: market, portfolio and parameters in one file, and what a model makes of them, for anyone's own figures.
+//!
+//! A case is worked out twice: exactly, by the [oracle](crate::oracle), and by the compiled program, whose witness
+//! generator gives the least requirement that a prover can show. The second is at most as good for the holder as the first,
+//! and worse by no more than the stated [rounding bound](zkmargin_program::Program::rounding_bound).
+
+use num_bigint::BigInt;
+use num_rational::BigRational;
+use num_traits::Signed;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use zkmargin_program::{Program, WitnessError};
+
+use crate::account::{AccountError, AccountFile, AccountVector};
+use crate::json;
+use crate::listing::{LineFile, UniverseFile, VenueKey, VenueLines};
+use crate::market::{Snapshot, SnapshotError};
+use crate::model::{CompileError, Model, ModelError};
+use crate::oracle::{self, Component, Evaluation, OracleError};
+use crate::report::{Rounding, decimal};
+use crate::terms::{Level, Ratio20, Terms};
+use crate::universe::{DEFAULT_K, Network, Universe, UniverseError};
+
+/// Decimals of amounts in an outcome.
+const PLACES: u32 = 12;
+const LEVELS: [Level; 2] = [Level::Initial, Level::Maintenance];
+
+/// A case's JSON file.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CaseFile {
+    /// The name of a preset, or a whole model.
+    pub model: serde_json::Value,
+    /// The market.
+    pub snapshot: Snapshot,
+    /// What is listed where, as in a universe's file, without keys.
+    pub venues: Vec<CaseVenue>,
+    /// What is held.
+    pub accounts: Vec<AccountFile>,
+}
+
+/// A venue of a case.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CaseVenue {
+    /// Its name.
+    pub name: String,
+    /// What it lists.
+    pub lines: Vec<LineFile>,
+}
+
+impl std::fmt::Debug for CaseFile {
+    /// Shows nothing: it may be somebody's portfolio.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CaseFile").finish_non_exhaustive()
+    }
+}
+
+/// Why a text is no case, or a case has no outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum CaseError {
+    /// Not JSON of the format; the message has line and column.
+    #[error("case: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A file larger than is read.
+    #[error("case: {bytes} bytes, at most {} are read", json::MAX_BYTES)]
+    Size {
+        /// Its size.
+        bytes: usize,
+    },
+    /// The model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The market.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// What is listed.
+    #[error(transparent)]
+    Universe(#[from] UniverseError),
+    /// An account.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// The exact rule.
+    #[error(transparent)]
+    Oracle(#[from] OracleError),
+    /// The program.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// The program's witness.
+    #[error(transparent)]
+    Witness(#[from] WitnessError),
+}
+
+/// A case, checked.
+pub struct Case {
+    /// The model.
+    pub model: Model,
+    /// The market.
+    pub snapshot: Snapshot,
+    /// What is listed.
+    pub universe: Universe,
+    /// What is held, all accounts together.
+    legs: Vec<u64>,
+}
+
+/// What a model makes of a case. Amounts are decimals in the numéraire: values and excesses rounded down, requirements up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Outcome {
+    /// The model's name.
+    pub model: String,
+    /// What amounts are counted in.
+    pub numeraire: String,
+    /// `V`, exactly.
+    pub value: String,
+    /// At the initial level.
+    pub initial: LevelOutcome,
+    /// At the maintenance level.
+    pub maintenance: LevelOutcome,
+    /// What the requirement is made of.
+    pub components: Vec<ComponentOutcome>,
+}
+
+/// What a model makes of a case at one level.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LevelOutcome {
+    /// `R`, exactly.
+    pub requirement: String,
+    /// `V - R`, exactly.
+    pub excess: String,
+    /// The least requirement that the program admits: `V` less the largest excess that a prover can show.
+    pub program_requirement: String,
+    /// The largest excess that a prover can show.
+    pub program_excess: String,
+    /// The program's stated bound on what it rounds away.
+    pub rounding_bound: String,
+    /// Equations of the program.
+    pub equations: usize,
+    /// Variables of the program.
+    pub variables: usize,
+}
+
+/// A component of a requirement, by the venue's own term.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ComponentOutcome {
+    /// The term.
+    pub term: String,
+    /// What it is of, or what decides it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub note: String,
+    /// At the initial level.
+    pub initial: String,
+    /// At the maintenance level.
+    pub maintenance: String,
+    /// What it is made of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<ComponentOutcome>,
+}
+
+impl Case {
+    /// Reads and checks a case's JSON file.
+    ///
+    /// # Errors
+    /// [`CaseError`].
+    pub fn from_json(text: &str) -> Result<Case, CaseError> {
+        if text.len() > json::MAX_BYTES {
+            return Err(CaseError::Size { bytes: text.len() });
+        }
+        Case::new(serde_json::from_str(text)?)
+    }
+
+    /// Checks a case.
+    ///
+    /// # Errors
+    /// [`CaseError`].
+    pub fn new(file: CaseFile) -> Result<Case, CaseError> {
+        let model = match &file.model {
+            serde_json::Value::String(preset) => Model::preset(preset)?,
+            whole => Model::from_json(&serde_json::to_string(whole)?)?,
+        };
+        file.snapshot.check()?;
+        let venues = file
+            .venues
+            .into_iter()
+            .zip(1_u8..=u8::MAX)
+            .map(|(venue, index)| VenueLines {
+                name: venue.name,
+                keys: vec![VenueKey([index; 32])],
+                lines: venue.lines,
+            });
+        let universe = Universe::from_file(&UniverseFile {
+            network: Network::Test,
+            k: DEFAULT_K,
+            venues: venues.collect(),
+        })?;
+        let mut legs = vec![0_u64; universe.layout().slots()];
+        for account in &file.accounts {
+            let vector = AccountVector::from_file(account, &universe)?;
+            for (sum, lots) in legs.iter_mut().zip(vector.lots()) {
+                *sum = sum.saturating_add(*lots);
+            }
+        }
+        Ok(Case {
+            model,
+            snapshot: file.snapshot,
+            universe,
+            legs,
+        })
+    }
+
+    /// What is held, one number of lots per slot of the universe.
+    pub fn legs(&self) -> &[u64] {
+        &self.legs
+    }
+
+    /// What the exact rule makes of it.
+    ///
+    /// # Errors
+    /// [`OracleError`].
+    pub fn evaluate(&self) -> Result<Evaluation, OracleError> {
+        oracle::evaluate(&self.model, &self.universe, &self.snapshot, &self.legs)
+    }
+
+    /// The program at a level.
+    ///
+    /// # Errors
+    /// [`CompileError`].
+    pub fn compile(&self, level: Level) -> Result<Program, CompileError> {
+        self.model.compile(&self.universe, &self.snapshot, &Terms::at(level))
+    }
+
+    /// The largest excess that the program admits at a level, and its stated rounding bound, both in the numéraire.
+    ///
+    /// # Errors
+    /// [`CaseError`].
+    pub fn program_excess(&self, level: Level) -> Result<(BigRational, BigRational, Program), CaseError> {
+        let program = self.compile(level)?;
+        let unit = BigRational::new(
+            1.into(),
+            BigInt::from(10).pow(program.header().unit_exponent.unsigned_abs()),
+        );
+        // `V - R` times the denominator of the ratio, which is 1.
+        let least = program.surplus(&self.legs)?.into_iter().map(|(_, units)| units).min();
+        let excess = BigRational::from_integer(least.unwrap_or(0).into()) * &unit;
+        let bound = BigRational::from_integer(program.rounding_bound(&self.legs).into()) * unit;
+        Ok((excess, bound, program))
+    }
+
+    /// Works the case out, both ways.
+    ///
+    /// # Errors
+    /// [`CaseError`].
+    pub fn run(&self) -> Result<Outcome, CaseError> {
+        let evaluation = self.evaluate()?;
+        let [initial, maintenance] = LEVELS.map(|level| self.level(level, &evaluation));
+        Ok(Outcome {
+            model: self.model.name().to_owned(),
+            numeraire: evaluation.numeraire.clone(),
+            value: decimal(&evaluation.value, PLACES, Rounding::Down),
+            initial: initial?,
+            maintenance: maintenance?,
+            components: evaluation.components.iter().map(component).collect(),
+        })
+    }
+
+    fn level(&self, level: Level, evaluation: &Evaluation) -> Result<LevelOutcome, CaseError> {
+        let (program_excess, bound, program) = self.program_excess(level)?;
+        let least = &evaluation.value - &program_excess;
+        Ok(LevelOutcome {
+            requirement: decimal(evaluation.requirement(level), PLACES, Rounding::Up),
+            excess: decimal(&evaluation.excess(level, Ratio20::ONE, 0), PLACES, Rounding::Down),
+            program_requirement: decimal(&least, PLACES, Rounding::Up),
+            program_excess: decimal(&program_excess, PLACES, Rounding::Down),
+            rounding_bound: decimal(&bound.abs(), PLACES, Rounding::Up),
+            equations: program.equations().len(),
+            variables: program.variables().len(),
+        })
+    }
+}
+
+fn component(component: &Component) -> ComponentOutcome {
+    ComponentOutcome {
+        term: component.term.clone(),
+        note: component.note.clone(),
+        initial: decimal(&component.initial, PLACES, Rounding::Up),
+        maintenance: decimal(&component.maintenance, PLACES, Rounding::Up),
+        parts: component.parts.iter().map(self::component).collect(),
+    }
+}
+
+impl std::fmt::Debug for Case {
+    /// Shows nothing: it may be somebody's portfolio.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Case").finish_non_exhaustive()
+    }
+}
