@@ -141,6 +141,18 @@ pub struct VolatilityScale {
 }
 
 impl VolatilityShock {
+    /// A shock that moves nothing.
+    pub fn still() -> VolatilityShock {
+        VolatilityShock {
+            up: Decimal::ZERO,
+            down: Decimal::ZERO,
+            short_power: Decimal::ZERO,
+            long_power: Decimal::ZERO,
+            tenor_floor_days: Decimal::ONE,
+            up_floor: Decimal::ZERO,
+        }
+    }
+
     /// The shock for options that expire in `days` (above 0).
     ///
     /// In this order, all `f64`: `τ = days` or the floor if that is larger, `scale = pow(30 / τ, power)`, and the two

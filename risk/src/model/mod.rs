@@ -11,17 +11,17 @@
 pub mod assets;
 mod compile;
 mod coverage;
+pub mod demand;
 pub(crate) mod factor;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod scenario_grid;
-#[allow(dead_code)]
 mod sheet;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use zkmargin_program::{Builder, Program};
+use zkmargin_program::{Builder, LegId, Program};
 
 use crate::canonical::{Digest, Personal, Writer, digest};
 use crate::json;
@@ -33,6 +33,7 @@ use crate::valuation::Denomination;
 pub use crate::model::compile::{COIN_UNIT_EXPONENT, CompileError, REQUIREMENT, USD_UNIT_EXPONENT, VALUE_BITS};
 pub(crate) use crate::model::compile::{Forms, Numeraire};
 pub use crate::model::coverage::{Uncounted, Why};
+pub use crate::model::demand::Demand;
 pub use crate::model::scenario_grid::ScenarioGrid;
 
 /// Version of the canonical form of a model.
@@ -92,6 +93,18 @@ pub(crate) trait Rule {
 
     /// `V` and `R` at a level, of the accounts in a scope. What does not count is proven empty by the caller.
     fn forms(&self, builder: &mut Builder, scope: &Scope<'_>, level: Level) -> Result<Forms, CompileError>;
+
+    /// The legs of a scope that are proven empty, in increasing order, and the lines that do not count.
+    fn uncounted(&self, scope: &Scope<'_>) -> (Vec<LegId>, Vec<Uncounted>) {
+        let coverage = coverage::Coverage::of(&self.names(), scope);
+        (coverage.empty, coverage.uncounted)
+    }
+
+    /// Everything that terms require of the accounts in a scope.
+    fn require(&self, builder: &mut Builder, scope: &Scope<'_>, terms: &Terms) -> Result<(), CompileError> {
+        let forms = self.forms(builder, scope, terms.level)?;
+        self.numeraire().require(builder, REQUIREMENT, terms, forms)
+    }
 }
 
 /// The models that come with the tool, by name: the text of each file.
@@ -105,6 +118,8 @@ pub const PRESETS: [(&str, &str); 2] = [
 pub enum Model {
     /// Worst row of a price × volatility grid.
     ScenarioGrid(Box<ScenarioGrid>),
+    /// What a partner demands: several models, netting, counterparties, limits.
+    Demand(Box<Demand>),
 }
 
 impl From<ScenarioGrid> for Model {
@@ -129,7 +144,7 @@ pub enum ModelError {
     #[error("there is no preset `{0}`; there are paradex-pm and deribit-pm")]
     Preset(String),
     /// A kind of model that this version does not know.
-    #[error("model: `{0}` is not a kind of model; there is scenario-grid")]
+    #[error("model: `{0}` is not a kind of model; there are scenario-grid and demand")]
     Kind(String),
     /// A number or text out of its bounds.
     #[error("model: {field} is {value}, expected {bound}")]
@@ -191,6 +206,7 @@ impl Model {
             "scenario-grid" => Ok(Model::ScenarioGrid(Box::new(ScenarioGrid::new(serde_json::from_str(
                 text,
             )?)?))),
+            "demand" => Ok(Model::Demand(Box::new(Demand::new(serde_json::from_str(text)?)?))),
             other => Err(ModelError::Kind(other.chars().take(64).collect())),
         }
     }
@@ -208,6 +224,7 @@ impl Model {
     fn rule(&self) -> &dyn Rule {
         match self {
             Model::ScenarioGrid(model) => model.as_ref(),
+            Model::Demand(model) => model.as_ref(),
         }
     }
 
@@ -251,7 +268,7 @@ impl Model {
 
     /// The lines of a universe that do not count under this model and a snapshot: instruments first, then assets.
     pub fn uncounted(&self, universe: &Universe, snapshot: &Snapshot) -> Vec<Uncounted> {
-        coverage::Coverage::of(&self.names(), &Scope::new(universe, snapshot)).uncounted
+        self.rule().uncounted(&Scope::new(universe, snapshot)).1
     }
 
     /// The program whose feasibility for an account is "`V - ρ R - e >= 0`".
@@ -266,10 +283,8 @@ impl Model {
         for pair in terms.touched_pairs(universe)? {
             builder.net(pair)?;
         }
-        let coverage = coverage::Coverage::of(&rule.names(), &scope);
-        builder.prove_empty(&coverage.empty)?;
-        let forms = rule.forms(&mut builder, &scope, terms.level)?;
-        numeraire.require(&mut builder, REQUIREMENT, terms, forms)?;
+        builder.prove_empty(&rule.uncounted(&scope).0)?;
+        rule.require(&mut builder, &scope, terms)?;
         Ok(builder.finish()?)
     }
 }

@@ -16,7 +16,10 @@ use crate::model::compile::{CompileError, Numeraire};
 use crate::model::coverage::Coverage;
 use crate::model::factor::{Factor, inverse, ratio};
 use crate::model::{Names, Scope};
+use crate::instant::Instant;
+use crate::scenario::VolatilityShock;
 use crate::universe::{Instrument, Style};
+use crate::valuation::{Denomination, ValueTable};
 
 /// What counts of a book, with what turns it into units of the numéraire.
 pub(crate) struct Sheet<'a> {
@@ -106,6 +109,24 @@ impl<'a> Sheet<'a> {
     /// The instruments on one underlying.
     pub(crate) fn on(&self, underlying: &str) -> &[Position<'a>] {
         self.positions.get(underlying).map_or(&[], Vec::as_slice)
+    }
+
+    /// Each position and the mark of one contract: in USD, or in the settlement asset of a linear instrument.
+    pub(crate) fn marks(&self, now: Instant) -> Result<Vec<(&Position<'a>, f64)>, CompileError> {
+        let mut marks = Vec::new();
+        for positions in self.positions.values() {
+            let Some(first) = positions.first() else { continue };
+            let instruments = positions.iter().map(|position| position.instrument);
+            let still = VolatilityShock::still();
+            let table = ValueTable::new(first.market, now, Denomination::Usd, &still, &[], instruments)?;
+            for position in positions {
+                // What counts has a price.
+                if let Some(values) = table.get(position.instrument.long) {
+                    marks.push((position, values.mark));
+                }
+            }
+        }
+        Ok(marks)
     }
 
     /// Units of the numéraire in `usd`.

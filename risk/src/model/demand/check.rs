@@ -1,0 +1,115 @@
+//! What a demand's file must satisfy.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rust_decimal::Decimal;
+
+use super::{MAX_MODELS, Netting, Parameters};
+use crate::model::{Model, ModelError};
+
+/// Most limits, and most pairs of venues.
+const MAX_ENTRIES: usize = 64;
+/// Most characters of a name.
+const MAX_NAME_CHARS: usize = 64;
+/// Largest limit.
+const MAX_LIMIT: Decimal = Decimal::from_parts(0xd4a5_1000, 0xe8, 0, false, 0);
+/// A leverage has at most this many decimals, so that its fraction is small.
+const LEVERAGE_SCALE: u32 = 4;
+
+pub(super) fn check(parameters: &Parameters, models: &[Model]) -> Result<(), ModelError> {
+    let chars = parameters.name.chars().count();
+    if chars == 0 || chars > MAX_NAME_CHARS {
+        return Err(ModelError::Value {
+            field: "name".into(),
+            value: format!("{chars} characters long"),
+            bound: "1 to 64 characters",
+        });
+    }
+    count("models", models.len(), "models", 1, MAX_MODELS)?;
+    let numeraires: BTreeSet<String> = models.iter().map(Model::numeraire).collect();
+    if numeraires.len() > 1 {
+        return Err(ModelError::Value {
+            field: "models".into(),
+            value: numeraires.into_iter().collect::<Vec<_>>().join(" and "),
+            bound: "models that count in one numeraire",
+        });
+    }
+    if let Netting::Partial(offsets) = &parameters.netting {
+        check_offsets(offsets)?;
+    }
+    for (venue, haircuts) in &parameters.counterparties.haircuts {
+        for (asset, haircut) in &haircuts.0 {
+            let field = format!("counterparties.haircuts.{venue}.{asset}");
+            within(field, *haircut, Decimal::ONE, "0 to 1")?;
+        }
+    }
+    for (venue, most) in &parameters.counterparties.most {
+        within(format!("counterparties.most.{venue}"), *most, MAX_LIMIT, "0 to 1000000000000")?;
+    }
+    count("limits", parameters.limits.len(), "limits", 0, MAX_ENTRIES)?;
+    for (index, limit) in parameters.limits.iter().enumerate() {
+        let field = format!("limits[{index}].most");
+        within(field.clone(), limit.most(), MAX_LIMIT, "0 to 1000000000000")?;
+        if matches!(limit, super::Limit::Leverage(_)) && limit.most().normalize().scale() > LEVERAGE_SCALE {
+            return Err(ModelError::Value {
+                field,
+                value: limit.most().to_string(),
+                bound: "at most 4 decimals",
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_offsets(offsets: &[super::Offset]) -> Result<(), ModelError> {
+    count("netting.partial", offsets.len(), "pairs", 1, MAX_ENTRIES)?;
+    let mut pairs = BTreeSet::new();
+    let mut sums: BTreeMap<&str, Decimal> = BTreeMap::new();
+    for (index, offset) in offsets.iter().enumerate() {
+        let place = format!("netting.partial[{index}]");
+        within(format!("{place}.fraction"), offset.fraction, Decimal::ONE, "0 to 1")?;
+        let [a, b] = &offset.between;
+        if a == b || !pairs.insert(if a < b { (a, b) } else { (b, a) }) {
+            return Err(ModelError::Value {
+                field: format!("{place}.between"),
+                value: format!("{a} and {b}"),
+                bound: "two venues, each pair once",
+            });
+        }
+        for venue in [a, b] {
+            let sum = sums.entry(venue).or_default();
+            *sum += offset.fraction;
+            if *sum > Decimal::ONE {
+                return Err(ModelError::Value {
+                    field: format!("netting.partial: the fractions of {venue}"),
+                    value: sum.to_string(),
+                    bound: "a sum of at most 1",
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn within(field: String, value: Decimal, most: Decimal, bound: &'static str) -> Result<(), ModelError> {
+    if (Decimal::ZERO..=most).contains(&value) {
+        return Ok(());
+    }
+    Err(ModelError::Value {
+        field,
+        value: value.to_string(),
+        bound,
+    })
+}
+
+fn count(field: &str, count: usize, what: &'static str, least: usize, most: usize) -> Result<(), ModelError> {
+    if (least..=most).contains(&count) {
+        return Ok(());
+    }
+    Err(ModelError::Count {
+        field: field.to_owned(),
+        count,
+        what,
+        bound: format!("{least} to {most}"),
+    })
+}

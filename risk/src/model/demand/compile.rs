@@ -1,0 +1,326 @@
+//! From a demand to rows of a program.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rust_decimal::Decimal;
+use zkmargin_program::{Builder, Linear, Lower, NonNegative, Ratio, Upper};
+
+use super::{Demand, Limit, Netting};
+use crate::amount::to_f64;
+use crate::collateral;
+use crate::model::compile::{CompileError, Forms, Numeraire, REQUIREMENT};
+use crate::model::factor::ratio;
+use crate::model::sheet::Sheet;
+use crate::model::{Model, Names, Scope};
+use crate::pricing::PricingError;
+use crate::terms::Terms;
+use crate::universe::{Instrument, Kind};
+use crate::valuation::{self, Denomination};
+
+/// Points of volatility, and percents, in 1.
+const HUNDRED: i64 = 100;
+
+pub(super) fn require(
+    demand: &Demand,
+    builder: &mut Builder,
+    scope: &Scope<'_>,
+    terms: &Terms,
+) -> Result<(), CompileError> {
+    let desk = Desk {
+        demand,
+        scope: *scope,
+        numeraire: super::Rule::numeraire(demand),
+    };
+    let sheets = desk.sheets()?;
+    let deduction = desk.deduction(builder, &sheets)?;
+    for model in &demand.models {
+        let forms = desk.across_venues(model, builder, terms)?;
+        let value = forms.value - deduction.clone();
+        desk.leverage(builder, &sheets, &value)?;
+        let name = if demand.models.len() == 1 {
+            REQUIREMENT.to_owned()
+        } else {
+            format!("{REQUIREMENT} by {}", model.name())
+        };
+        if demand.parameters.counterparties.without_any_one {
+            for (venue, sheet) in &sheets {
+                let balances = builder.upper(&balances(sheet, None)?)?;
+                let forms = Forms {
+                    value: value.clone() - balances,
+                    requirement: forms.requirement.clone(),
+                };
+                desk.numeraire
+                    .require(builder, &format!("{name} without the balances at {venue}"), terms, forms)?;
+            }
+        }
+        let requirement = forms.requirement;
+        desk.numeraire.require(builder, &name, terms, Forms { value, requirement })?;
+    }
+    desk.limits(builder, &sheets)
+}
+
+struct Desk<'a> {
+    demand: &'a Demand,
+    scope: Scope<'a>,
+    numeraire: Numeraire,
+}
+
+/// Everything that the snapshot prices at one venue, by the name of the venue.
+type Sheets<'a> = BTreeMap<&'a str, Sheet<'a>>;
+
+impl<'a> Desk<'a> {
+    /// A sheet per venue of the scope, of everything that the snapshot prices.
+    fn sheets(&self) -> Result<Sheets<'a>, CompileError> {
+        let scope = self.scope;
+        let names = everything(&scope);
+        let mut sheets = BTreeMap::new();
+        for (index, venue) in scope.universe.venues().iter().enumerate() {
+            if scope.only.is_some_and(|only| !only.contains(&index)) {
+                continue;
+            }
+            let alone = BTreeSet::from([index]);
+            let venue_scope = Scope {
+                only: Some(&alone),
+                universe: scope.universe,
+                snapshot: scope.snapshot,
+            };
+            sheets.insert(venue.name.as_str(), Sheet::new(&names, &venue_scope, &self.numeraire)?);
+        }
+        Ok(sheets)
+    }
+
+    /// `V` and `R*` of a model.
+    fn across_venues(&self, model: &Model, builder: &mut Builder, terms: &Terms) -> Result<Forms, CompileError> {
+        let rule = model.rule();
+        let mut whole = rule.forms(builder, &self.scope, terms.level)?;
+        let venues: Vec<usize> = (0..self.scope.universe.venues().len())
+            .filter(|index| self.scope.only.is_none_or(|only| only.contains(index)))
+            .collect();
+        let offsets = match &self.demand.parameters.netting {
+            Netting::Full => return Ok(whole),
+            Netting::Alone => &[][..],
+            Netting::Partial(offsets) => offsets,
+        };
+        let mut required = |venues: &[usize], part: Decimal| -> Result<Option<Upper>, CompileError> {
+            if part.is_zero() {
+                return Ok(None);
+            }
+            let only: BTreeSet<usize> = venues.iter().copied().collect();
+            let scope = Scope {
+                only: Some(&only),
+                universe: self.scope.universe,
+                snapshot: self.scope.snapshot,
+            };
+            let requirement = rule.forms(builder, &scope, terms.level)?.requirement;
+            let part = NonNegative::new(ratio(part)?)?;
+            Ok(Some(builder.rescale("netting between venues", requirement, part)?))
+        };
+        let index_of = |name: &String| {
+            let found = self.scope.universe.venues().iter().position(|venue| venue.name == *name);
+            found.filter(|index| venues.contains(index))
+        };
+        let mut alone: BTreeMap<usize, Decimal> = venues.iter().map(|index| (*index, Decimal::ONE)).collect();
+        let mut parts = Vec::new();
+        for offset in offsets {
+            let [a, b] = &offset.between;
+            let (Some(a), Some(b)) = (index_of(a), index_of(b)) else {
+                continue;
+            };
+            for venue in [a, b] {
+                if let Some(rest) = alone.get_mut(&venue) {
+                    *rest -= offset.fraction;
+                }
+            }
+            parts.extend(required(&[a, b], offset.fraction)?);
+        }
+        for (venue, rest) in alone {
+            parts.extend(required(&[venue], rest)?);
+        }
+        let nothing = builder.upper(&Linear::zero())?;
+        whole.requirement = parts.into_iter().fold(nothing, |sum, part| sum + part);
+        Ok(whole)
+    }
+
+    /// `V - V*`.
+    fn deduction(&self, builder: &mut Builder, sheets: &Sheets<'a>) -> Result<Upper, CompileError> {
+        let counterparties = &self.demand.parameters.counterparties;
+        let mut haircuts = Linear::zero();
+        let mut parts = Vec::new();
+        for (venue, sheet) in sheets {
+            if let Some(by_asset) = counterparties.haircuts.get(*venue) {
+                haircuts += balances(sheet, Some(&by_asset.0))?;
+            }
+            if let Some(most) = counterparties.most.get(*venue) {
+                let mut owed = Linear::constant(
+                    zkmargin_program::Real::from_ratio(self.numeraire.units()?.checked_mul(ratio(-*most)?)?)?,
+                );
+                add_owed(sheet, self.scope, &mut owed)?;
+                let owed = builder.upper(&owed)?;
+                parts.push(builder.positive_part(&format!("owed by {venue} above its limit"), owed)?);
+            }
+        }
+        let haircuts = builder.upper(&haircuts)?;
+        Ok(parts.into_iter().fold(haircuts, |sum, part| sum + part))
+    }
+
+    /// The limits on greeks and notionals.
+    fn limits(&self, builder: &mut Builder, sheets: &Sheets<'a>) -> Result<(), CompileError> {
+        for limit in &self.demand.parameters.limits {
+            let figure = match limit {
+                Limit::Leverage(_) => continue,
+                Limit::GrossNotional(_) => {
+                    let most = self.usd(sheets, limit.most(), Ratio::ONE)?;
+                    let notional = builder.upper(&self.notional(sheets, limit)?)?;
+                    builder.require_non_negative(&limit.name(), builder.lower(&most)? - notional)?;
+                    continue;
+                }
+                Limit::NetDelta(_) => Greek::Delta,
+                Limit::Gamma(_) => Greek::Gamma,
+                Limit::Vega(_) => Greek::Vega,
+            };
+            let (form, most) = self.greek(sheets, limit, figure)?;
+            if form == Linear::zero() {
+                continue;
+            }
+            for signed in [form.clone(), -form] {
+                let (most, signed) = (builder.lower(&most)?, builder.upper(&signed)?);
+                builder.require_non_negative(&limit.name(), most - signed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn leverage(&self, builder: &mut Builder, sheets: &Sheets<'a>, value: &Lower) -> Result<(), CompileError> {
+        for limit in &self.demand.parameters.limits {
+            let Limit::Leverage(on) = limit else { continue };
+            let most = ratio(on.most)?;
+            let times = |part: u128| {
+                let part = i64::try_from(part).map_err(|_| zkmargin_program::NumberError::Overflow)?;
+                Ok::<_, CompileError>(NonNegative::new(Ratio::from(part))?)
+            };
+            let notional = builder.upper(&self.notional(sheets, limit)?)?;
+            let allowed = builder.scale(value.clone(), times(most.numerator().unsigned_abs())?)?;
+            let held = builder.scale(notional, times(most.denominator())?)?;
+            builder.require_non_negative(&limit.name(), allowed - held)?;
+        }
+        Ok(())
+    }
+
+    /// `usd · factor` as a constant in units.
+    fn usd(&self, sheets: &Sheets<'a>, usd: Decimal, factor: Ratio) -> Result<Linear, CompileError> {
+        let Some(sheet) = sheets.values().next() else {
+            return Ok(Linear::zero());
+        };
+        let units = sheet.units_per_usd.times(ratio(usd)?)?.times(factor)?;
+        Ok(Linear::constant(units.real()?))
+    }
+
+    /// `N_u` in units.
+    fn notional(&self, sheets: &Sheets<'a>, limit: &Limit) -> Result<Linear, CompileError> {
+        let mut form = Linear::zero();
+        for position in sheets.values().flat_map(|sheet| sheet.positions.values().flatten()) {
+            let instrument = position.instrument;
+            if limit.covers(&instrument.underlying) {
+                let coins = notional_coins(self.scope, instrument)?;
+                let units = position.usd_per_lot.times(ratio(position.market.index)?)?.enclose(coins)?;
+                form.add_leg(instrument.long, units);
+                form.add_leg(instrument.short, units);
+            }
+        }
+        Ok(form)
+    }
+
+    /// A net greek in units of USD, and what it is at most.
+    fn greek(&self, sheets: &Sheets<'a>, limit: &Limit, greek: Greek) -> Result<(Linear, Linear), CompileError> {
+        let mut form = Linear::zero();
+        let mut index = Decimal::ONE;
+        for position in sheets.values().flat_map(|sheet| sheet.positions.values().flatten()) {
+            let instrument = position.instrument;
+            if !limit.covers(&instrument.underlying) {
+                continue;
+            }
+            index = position.market.index;
+            let Ok(greeks) = valuation::greeks(self.scope.snapshot, instrument)? else {
+                continue;
+            };
+            // Coins are counted at the index, on both sides of the limit.
+            let index = ratio(position.market.index)?;
+            let percent = Ratio::new(1, HUNDRED.unsigned_abs().into())?;
+            let units = match greek {
+                Greek::Delta => position.usd_per_lot.times(index)?.enclose(greeks.delta)?,
+                Greek::Gamma => position
+                    .usd_per_lot
+                    .times(index)?
+                    .times(index)?
+                    .times(percent)?
+                    .enclose(greeks.gamma)?,
+                Greek::Vega => position.usd_per_lot.times(percent)?.enclose(greeks.vega)?,
+            };
+            form.add_leg(instrument.long, units);
+            form.add_leg(instrument.short, units.checked_neg()?);
+        }
+        let factor = match greek {
+            Greek::Vega => Ratio::ONE,
+            Greek::Delta | Greek::Gamma => ratio(index)?,
+        };
+        Ok((form, self.usd(sheets, limit.most(), factor)?))
+    }
+}
+
+#[derive(Copy, Clone)]
+enum Greek {
+    Delta,
+    Gamma,
+    Vega,
+}
+
+/// Every asset and underlying of the snapshot.
+fn everything<'a>(scope: &Scope<'a>) -> Names<'a> {
+    let underlyings = &scope.snapshot.underlyings;
+    let assets = scope.universe.assets().filter_map(|(_, asset)| {
+        let name = asset.name.as_str();
+        collateral::price(scope.snapshot, name)?;
+        Some((name, underlyings.contains_key(name).then_some(name)))
+    });
+    Names {
+        assets: assets.collect(),
+        underlyings: underlyings.keys().map(|name| (name.as_str(), Denomination::Usd)).collect(),
+    }
+}
+
+/// `Σ p_a B_a`, or `Σ haircut_a p_a B_a`.
+fn balances(sheet: &Sheet<'_>, haircuts: Option<&BTreeMap<String, Decimal>>) -> Result<Linear, CompileError> {
+    let mut form = Linear::zero();
+    for (name, asset) in &sheet.assets {
+        let part = match haircuts {
+            None => Decimal::ONE,
+            Some(haircuts) => haircuts.get(*name).copied().unwrap_or_default(),
+        };
+        if !part.is_zero() {
+            asset.holding.add_balance(&mut form, asset.per_coin.times(ratio(part)?)?)?;
+        }
+    }
+    Ok(form)
+}
+
+/// Adds `E_v`.
+fn add_owed(sheet: &Sheet<'_>, scope: Scope<'_>, form: &mut Linear) -> Result<(), CompileError> {
+    for (position, mark) in sheet.marks(scope.snapshot.instant)? {
+        position.add_net(form, mark, Ratio::ONE)?;
+    }
+    for asset in sheet.assets.values() {
+        asset.holding.add_balance(form, asset.per_coin)?;
+        asset.holding.take_debt(form, asset.per_coin)?;
+        asset.holding.add_carry(form, asset.per_coin)?;
+        asset.holding.take_reserve(form, asset.per_coin)?;
+    }
+    Ok(())
+}
+
+/// The coins of underlying whose value is a contract's notional.
+pub(crate) fn notional_coins(scope: Scope<'_>, instrument: &Instrument) -> Result<f64, PricingError> {
+    if let Kind::Option { .. } = instrument.kind {
+        return Ok(to_f64(instrument.contract));
+    }
+    Ok(valuation::greeks(scope.snapshot, instrument)?.map_or(0.0, |greeks| greeks.delta))
+}
