@@ -114,7 +114,9 @@ pub use builder::Builder;
 pub use error::BuildError;
 pub use expr::{Exact, Linear, Lower, Side, Upper};
 pub use form::FormError;
-pub use leg::{LOT_BITS, LOTS_LIMIT, Layout, LayoutError, LegId, MAX_ACCOUNTS_PER_VENUE, Pair, RESERVED_ROWS};
+pub use leg::{
+    K_RANGE, LOT_BITS, LOTS_LIMIT, Layout, LayoutError, LegId, MAX_ACCOUNTS_PER_VENUE, MAX_COLUMNS, Pair, RESERVED_ROWS,
+};
 pub use program::{COMPILER_VERSION, Equation, Header, Program, VarId, Variable, Violation};
 pub use real::{NegativeFactor, NonNegative, NumberError, RESOLUTION_BITS, Ratio, Real};
 pub use witness::{Witness, WitnessError};

@@ -1,13 +1,14 @@
-//! Makes the shipped snapshots, venue files and universes of `examples/` from recorded chains:
+//! Makes the shipped snapshots, venue files, universes and history of `examples/` from recordings:
 //!
 //! ```sh
 //! cargo run -p zkmargin-risk --example make_examples -- examples \
 //!     2026-08-06T12:00:00Z=deribit_options_chain_2026-08-06.csv \
 //!     2026-08-07T04:00:00Z=deribit_options_chain_2026-08-07.csv \
-//!     2026-08-08T04:00:00Z=deribit_options_chain_2026-08-08.csv
+//!     2026-08-08T04:00:00Z=deribit_options_chain_2026-08-08.csv \
+//!     closes=premium-daily.csv dvol=dvol-daily.csv
 //! ```
 //!
-//! The recordings are the daily option chains of <https://github.com/bykarantelicom/crypto-datasets> (CC0-1.0). They
+//! The recordings are those of <https://github.com/bykarantelicom/crypto-datasets> (CC0-1.0). The daily option chains
 //! have no time of day: that of the 6th was taken after 08:00 UTC (its nearest expiry is the 7th), the other two before
 //! (they list what expires on their day), hence the times above. The universes list what the first chain lists.
 
@@ -17,6 +18,8 @@ use std::path::Path;
 
 use rust_decimal::Decimal;
 use zkmargin_risk::amount;
+use zkmargin_risk::history::History;
+use zkmargin_risk::import::closes::{self, ImportedHistory};
 use zkmargin_risk::import::{DEFAULT_MIN_TENOR_MS, Imported, Source, recorded_chain};
 use zkmargin_risk::instant::Instant;
 use zkmargin_risk::listing::VenueKey;
@@ -28,15 +31,26 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
     let mut arguments = std::env::args().skip(1);
-    let usage = "usage: make_examples DIRECTORY TIME=CHAIN.csv…";
+    let usage = "usage: make_examples DIRECTORY TIME=CHAIN.csv… closes=CLOSES.csv dvol=DVOL.csv";
     let directory = arguments.next().ok_or(usage)?;
     let directory = Path::new(&directory);
-    for folder in ["snapshots", "venues", "universes"] {
+    for folder in ["snapshots", "venues", "universes", "histories"] {
         fs::create_dir_all(directory.join(folder))?;
     }
-    let mut listing = None;
+    let (mut listing, mut recorded_closes, mut dvol) = (None, None, None);
     for argument in arguments {
         let (time, path) = argument.split_once('=').ok_or(usage)?;
+        match time {
+            "closes" => {
+                recorded_closes = Some(path.to_owned());
+                continue;
+            }
+            "dvol" => {
+                dvol = Some(path.to_owned());
+                continue;
+            }
+            _ => {}
+        }
         let snapshot = snapshot(time.parse()?, Path::new(path))?;
         let name = format!("{}.json", time.replace(":00Z", "Z").replace(':', ""));
         write(&directory.join("snapshots").join(name), &snapshot.to_json()?)?;
@@ -44,6 +58,11 @@ fn main() -> Outcome<()> {
         listing.get_or_insert(snapshot);
     }
     let listing = listing.ok_or(usage)?;
+    let (recorded_closes, dvol) = recorded_closes.zip(dvol).ok_or(usage)?;
+    let history = history(Path::new(&recorded_closes), Path::new(&dvol))?;
+    let name = format!("{}.json", history.last());
+    write(&directory.join("histories").join(name), &history.to_json()?)?;
+    println!("  digest {}", history.digest());
 
     let all = [ClassKind::Option, ClassKind::Future, ClassKind::Perpetual];
     let deribit = venue("deribit", &["BTC", "ETH", "USDC"], &all)?;
@@ -76,17 +95,41 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-fn snapshot(time: Instant, path: &Path) -> Outcome<Snapshot> {
-    let file = path
-        .file_name()
+/// The last part of a path.
+fn file_name(path: &Path) -> String {
+    path.file_name()
         .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    let source = Source {
-        source: format!(
-            "Deribit's public option chain, recorded by https://github.com/bykarantelicom/crypto-datasets, {file}"
-        ),
+        .unwrap_or_default()
+}
+
+fn source(what: &str, files: &str) -> Source {
+    Source {
+        source: format!("{what}, recorded by https://github.com/bykarantelicom/crypto-datasets, {files}"),
         licence: "CC0-1.0".to_owned(),
-    };
+    }
+}
+
+fn history(recorded_closes: &Path, dvol: &Path) -> Outcome<History> {
+    let files = format!("{} and {}", file_name(recorded_closes), file_name(dvol));
+    let ImportedHistory { history, dropped } = closes::import(
+        &fs::read_to_string(recorded_closes)?,
+        Some(&fs::read_to_string(dvol)?),
+        &source("Public daily closes of BTC and ETH, and Deribit's DVOL", &files),
+    )?;
+    println!(
+        "{} to {}: {} days",
+        history.first(),
+        history.last(),
+        history.days().count()
+    );
+    for omitted in dropped {
+        println!("  {}: {}", omitted.instrument, omitted.reason);
+    }
+    Ok(history)
+}
+
+fn snapshot(time: Instant, path: &Path) -> Outcome<Snapshot> {
+    let source = source("Deribit's public option chain", &file_name(path));
     let Imported { snapshot, report } =
         recorded_chain::import(&fs::read_to_string(path)?, time, DEFAULT_MIN_TENOR_MS, &source)?;
     println!(

@@ -295,7 +295,7 @@ impl AccountVector {
         if text.len() > crate::json::MAX_BYTES {
             return Err(AccountError::Size { bytes: text.len() });
         }
-        AccountVector::from_file(&serde_json::from_str(text)?, universe)
+        AccountVector::from_file(&crate::json::from_str(text)?, universe)
     }
 
     /// A vector from its numbers, one per slot, as an opening carries them.

@@ -1,12 +1,55 @@
-//! JSON as our files are written: maps without duplicate keys, and one short line per entry.
+//! JSON as our files are written: objects where structures are meant, maps without duplicate keys, and one short line
+//! per entry.
+//!
+//! All files of ours are read by [`from_str`] or [`from_slice`].
+
+mod strict;
 
 use std::io;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::de::Read;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
 /// Largest JSON text that is read, in bytes (32 MiB; the shipped files are below 1 MiB).
 pub const MAX_BYTES: usize = 1 << 25;
+
+/// The value of a JSON text. A structure must be an object at every depth: an array of its values, which
+/// [`serde_json`] takes too, is refused.
+///
+/// ```
+/// #[derive(Debug, serde::Deserialize)]
+/// struct Range { low: u8, high: u8 }
+///
+/// use zkmargin_risk::json;
+/// let range: Range = json::from_str(r#"{"low": 1, "high": 9}"#)?;
+/// assert_eq!((range.low, range.high), (1, 9));
+/// let refusal = json::from_str::<Vec<Range>>("[[1, 9]]").unwrap_err().to_string();
+/// assert_eq!(refusal, "invalid type: sequence, expected struct Range at line 1 column 1");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of the text and of the value's own `Deserialize`, with line and column.
+pub fn from_str<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, serde_json::Error> {
+    read(serde_json::Deserializer::from_str(text))
+}
+
+/// The value of a JSON text in bytes, as [`from_str`] reads it.
+///
+/// # Errors
+/// As for [`from_str`], and bytes that are not UTF-8.
+pub fn from_slice<'de, T: Deserialize<'de>>(text: &'de [u8]) -> Result<T, serde_json::Error> {
+    read(serde_json::Deserializer::from_slice(text))
+}
+
+fn read<'de, R: Read<'de>, T: Deserialize<'de>>(
+    mut reader: serde_json::Deserializer<R>,
+) -> Result<T, serde_json::Error> {
+    let value = T::deserialize(strict::Strict(&mut reader))?;
+    reader.end()?;
+    Ok(value)
+}
 
 /// `#[serde(with = "json::unique")]`: a map in which a key that occurs twice is refused (the library keeps the last).
 pub mod unique {
@@ -130,35 +173,4 @@ impl Formatter for Lines {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use super::*;
-    use std::collections::BTreeMap;
-
-    #[test]
-    fn outer_levels_break_and_inner_levels_do_not() {
-        let value = serde_json::json!({"a": {"x": {"y": [1, 2]}, "z": {}}, "b": []});
-        let text = to_text(&value, 2).unwrap();
-        assert_eq!(
-            text,
-            "{\n \"a\": {\n  \"x\": {\"y\":[1,2]},\n  \"z\": {}\n },\n \"b\": []\n}\n"
-        );
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
-    }
-
-    #[test]
-    fn a_duplicate_key_is_refused() {
-        #[derive(Debug, serde::Deserialize)]
-        struct File {
-            #[serde(with = "unique")]
-            map: BTreeMap<String, u8>,
-        }
-        let read = |text: &str| serde_json::from_str::<File>(text).map(|file| file.map);
-        assert_eq!(read(r#"{"map":{"a":1,"b":2}}"#).unwrap().len(), 2);
-        let refusal = read(r#"{"map":{"a":1,"a":2}}"#).unwrap_err();
-        assert!(
-            refusal.to_string().contains("occurs twice at line 1 column"),
-            "{refusal}"
-        );
-    }
-}
+mod tests;

@@ -2,8 +2,8 @@
 //!
 //! The facts come first. A [`Universe`](universe::Universe) says which venues there are, which instruments and assets each
 //! lists, and in which row of which column every leg of an account stands. A [`Snapshot`](market::Snapshot) is a market
-//! at one instant. An [`AccountVector`](account::AccountVector) is what one account at one venue holds, in whole lots.
-//! Universes and snapshots are public and have [digests](canonical::Digest), which is how statements name them.
+//! at one instant, a [`History`](history::History) one of many days. An [`AccountVector`](account::AccountVector) is what one account at one venue holds, in whole lots.
+//! Universes, snapshots and histories are public and have [digests](canonical::Digest), which is how statements name them.
 //!
 //! Numbers of files are decimals, never binary floats: text becomes a [`Decimal`](rust_decimal::Decimal) exactly, and a
 //! decimal becomes lots exactly or not at all.
@@ -13,7 +13,7 @@
 //! - [`canonical`]: the one byte string of a fact, and its digest;
 //! - [`universe`], [`listing`], [`venue_file`]: instruments, assets, lots, and the layout that follows from them;
 //! - [`account`]: signed decimal positions and balances to legs in lots;
-//! - [`market`]: the snapshot; [`import`]: snapshots from other people's recordings;
+//! - [`market`]: the snapshot; [`history`]: a close a day; [`import`]: both from other people's recordings;
 //! - [`pricing`], [`valuation`], [`scenario`]: what a contract is worth, now and under a shock;
 //! - [`model`], [`collateral`], [`terms`]: what a margin model makes of it, as a program.
 //! - [`oracle`], [`report`], [`case`]: the same exactly, for the trader, and for anyone with figures of their own.
@@ -23,6 +23,7 @@ pub mod amount;
 pub mod canonical;
 pub mod case;
 pub mod collateral;
+pub mod history;
 pub mod import;
 pub mod instant;
 pub mod json;

@@ -254,7 +254,7 @@ impl Snapshot {
         if text.len() > crate::json::MAX_BYTES {
             return Err(SnapshotError::Size { bytes: text.len() });
         }
-        let snapshot: Snapshot = serde_json::from_str(text)?;
+        let snapshot: Snapshot = crate::json::from_str(text)?;
         snapshot.check()?;
         Ok(snapshot)
     }

@@ -22,6 +22,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zkmargin_program::{Layout, LayoutError, LegId, RESERVED_ROWS};
 
+/// The bounds of a universe are those of its layout.
+pub use zkmargin_program::{K_RANGE, MAX_COLUMNS};
+
 pub use check::UniverseError;
 pub(crate) use check::{asset_label, is_name};
 pub use line::{Asset, Instrument, Kind, Line, Right, Style, Venue};
@@ -32,10 +35,6 @@ use check::{check_count, check_lines, check_name, distinct};
 
 /// `k` of a universe if nothing else is wanted: columns of 2^9 rows.
 pub const DEFAULT_K: u32 = 9;
-/// The `k` a universe may have.
-pub const K_RANGE: std::ops::RangeInclusive<u32> = 6..=12;
-/// Most columns of a universe.
-pub const MAX_COLUMNS: usize = 256;
 /// Most signing keys of a venue.
 pub const MAX_KEYS: usize = 16;
 /// Most bytes of a name.
@@ -160,7 +159,7 @@ impl Universe {
         if text.len() > crate::json::MAX_BYTES {
             return Err(UniverseError::Size { bytes: text.len() });
         }
-        Universe::from_file(&serde_json::from_str(text)?)
+        Universe::from_file(&crate::json::from_str(text)?)
     }
 
     /// The JSON file: one line of text per line of a venue.

@@ -171,7 +171,7 @@ impl VenueFile {
     /// # Errors
     /// [`VenueFileError::Json`]; everything else is checked by [`Universe::build`].
     pub fn from_json(text: &str) -> Result<VenueFile, VenueFileError> {
-        Ok(serde_json::from_str(text)?)
+        Ok(crate::json::from_str(text)?)
     }
 
     /// The JSON file: one line of text per class.

@@ -1,13 +1,15 @@
-//! Snapshots from other people's recordings.
+//! Snapshots and histories from other people's recordings.
 //!
-//! Every importer gives a [`Snapshot`] in which it says what was recorded, what it derived and what it assumed, and an
-//! [`ImportReport`] that lists what it left out. What is malformed, contradictory or expired is refused.
+//! Every importer gives a [`Snapshot`] or a [`History`](crate::history::History) in which it says what was recorded,
+//! what it derived and what it assumed, and lists what it left out. What is malformed, contradictory or expired is
+//! refused.
 //!
 //! | importer | input |
 //! |---|---|
 //! | [`recorded_chain`] | CSV of a whole option chain: forward and implied volatility of each option |
 //! | [`deribit_api`] | answers of Deribit's public API, saved to files |
 //! | [`deribit_recording`] | a recording of Deribit's order books, without volatilities and index |
+//! | [`closes`] | CSV of daily closes, and one of daily volatility indices: a history |
 //!
 //! # One market per expiry
 //! All options of an expiry are priced on one forward and those of a strike at one volatility. Recordings differ by a
@@ -24,6 +26,7 @@
 
 mod arbitrage;
 mod chain;
+pub mod closes;
 pub mod deribit_api;
 pub mod deribit_recording;
 mod implied;
@@ -31,8 +34,10 @@ pub mod recorded_chain;
 
 use std::collections::BTreeSet;
 
+use csv::{Position, StringRecord};
 use rust_decimal::Decimal;
 
+use crate::history::HistoryError;
 use crate::instant::{HOUR_MS, Instant};
 use crate::market::{Snapshot, SnapshotError};
 
@@ -89,11 +94,18 @@ pub struct Omitted {
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// Not CSV, or a row of another length than the header.
-    #[error("recorded chain: {0}")]
-    Csv(#[from] csv::Error),
+    #[error("{place}: {source}")]
+    Csv {
+        /// Which file.
+        place: &'static str,
+        /// What is wrong.
+        source: csv::Error,
+    },
     /// A CSV header that is not the expected one.
-    #[error("recorded chain: the header is `{found}`, expected `{expected}`")]
+    #[error("{place}: the header is `{found}`, expected `{expected}`")]
     Header {
+        /// Which file.
+        place: &'static str,
         /// What it is.
         found: String,
         /// What it should be.
@@ -193,6 +205,9 @@ pub enum ImportError {
     /// The figures make no snapshot.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// The figures make no history.
+    #[error(transparent)]
+    History(#[from] HistoryError),
 }
 
 /// Whether an instrument lives long enough to be imported; one that does not is listed in the report.
@@ -254,6 +269,31 @@ fn field(place: &str, field: &'static str, value: impl ToString, bound: impl Int
         value,
         bound: bound.into(),
     }
+}
+
+/// The rows of a CSV file with exactly these columns, each with its place.
+fn rows<const N: usize>(
+    place: &'static str,
+    text: &str,
+    columns: [&str; N],
+) -> Result<Vec<(String, StringRecord)>, ImportError> {
+    let refused = |source| ImportError::Csv { place, source };
+    let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
+    let header = reader.headers().map_err(refused)?;
+    if header.iter().ne(columns) {
+        return Err(ImportError::Header {
+            place,
+            found: header.iter().collect::<Vec<_>>().join(",").chars().take(200).collect(),
+            expected: columns.join(","),
+        });
+    }
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(refused)?;
+        let line = record.position().map_or(0, Position::line);
+        rows.push((format!("{place}, line {line}"), record));
+    }
+    Ok(rows)
 }
 
 /// A JSON number, from its text.

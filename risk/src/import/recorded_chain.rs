@@ -28,7 +28,7 @@ use csv::StringRecord;
 use rust_decimal::Decimal;
 
 use super::chain::{Row, chains};
-use super::{ImportError, ImportReport, Imported, Source, field, finish, is_kept, texts};
+use super::{ImportError, ImportReport, Imported, Source, field, finish, is_kept, rows, texts};
 use crate::amount;
 use crate::instant::Instant;
 use crate::market::{
@@ -61,32 +61,16 @@ const VOLATILITY_STEP: f64 = 1e-4;
 /// bounds, an option that has expired at `time`, duplicates, forwards or volatilities that are too far apart to be one
 /// market.
 pub fn import(csv: &str, time: Instant, min_tenor_ms: u64, source: &Source) -> Result<Imported, ImportError> {
-    let mut reader = csv::ReaderBuilder::new().from_reader(csv.as_bytes());
-    if reader.headers()?.iter().ne(COLUMNS) {
-        let found = reader
-            .headers()?
-            .iter()
-            .collect::<Vec<_>>()
-            .join(",")
-            .chars()
-            .take(200)
-            .collect();
-        return Err(ImportError::Header {
-            found,
-            expected: COLUMNS.join(","),
-        });
-    }
     let mut report = ImportReport::default();
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record?;
-        let row = read_row(&record, time)?;
+    let mut kept = Vec::new();
+    for (place, record) in rows("recorded chain", csv, COLUMNS)? {
+        let row = read_row(place, &record, time)?;
         if is_kept(&mut report, &row.place, &row.name, row.expiry, (time, min_tenor_ms))? {
-            rows.push(row);
+            kept.push(row);
         }
     }
     let mut underlyings = BTreeMap::new();
-    for (underlying, expiries) in chains(rows)? {
+    for (underlying, expiries) in chains(kept)? {
         underlyings.insert(underlying.clone(), market(&underlying, expiries)?);
     }
     let mut assets: BTreeMap<String, Decimal> = underlyings
@@ -136,11 +120,7 @@ fn market(underlying: &str, expiries: BTreeMap<Instant, Expiry>) -> Result<Under
     })
 }
 
-fn read_row(record: &StringRecord, time: Instant) -> Result<Row, ImportError> {
-    let place = match record.position() {
-        Some(position) => format!("recorded chain, line {}", position.line()),
-        None => "recorded chain".to_owned(),
-    };
+fn read_row(place: String, record: &StringRecord, time: Instant) -> Result<Row, ImportError> {
     let column = |index: usize| record.get(index).unwrap_or_default();
     let (date, currency, name, right) = (column(0), column(1), column(2), column(5));
     // Only the day is recorded: a time on another day is a mistake of the caller.

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use unicode_normalization::is_nfc;
 use zkmargin_program::LayoutError;
 
-use super::{Asset, Instrument, Kind, MAX_COLUMNS, MAX_NAME_BYTES, MAX_TERM, Style, Venue};
+use super::{Asset, Instrument, K_RANGE, Kind, MAX_COLUMNS, MAX_NAME_BYTES, MAX_TERM, Style, Venue};
 use crate::symbol::Symbol;
 
 /// Why something is not a universe. `venue` is a venue's name, `line` an instrument's or asset's.
@@ -22,7 +22,7 @@ pub enum UniverseError {
         bytes: usize,
     },
     /// `k` out of bounds.
-    #[error("universe: k is {0}, expected 6 to 12")]
+    #[error("universe: k is {0}, expected {least} to {most}", least = K_RANGE.start(), most = K_RANGE.end())]
     K(u32),
     /// No venue at all, or one without lines or keys, or with too many keys.
     #[error("{place}: {count} {what}, expected {bound}")]

@@ -4,8 +4,10 @@
 mod account;
 mod canonical;
 mod import;
+mod import_closes;
 mod import_deribit;
 mod market;
+mod objects;
 mod schema;
 mod shipped;
 mod universe;

@@ -2,6 +2,7 @@
 
 use schemars::{JsonSchema, schema_for};
 use zkmargin_risk::account::AccountFile;
+use zkmargin_risk::history::HistoryFile;
 use zkmargin_risk::listing::UniverseFile;
 use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::venue_file::VenueFile;
@@ -19,6 +20,7 @@ fn unknown_fields_are_not_in_the_schemas() {
     refuses_unknown_fields::<UniverseFile>(&["network", "k", "venues"]);
     refuses_unknown_fields::<VenueFile>(&["name", "keys", "assets", "classes"]);
     refuses_unknown_fields::<Snapshot>(&["instant", "provenance", "assets", "underlyings"]);
+    refuses_unknown_fields::<HistoryFile>(&["provenance", "days"]);
     refuses_unknown_fields::<AccountFile>(&["venue", "positions", "balances", "reserve"]);
 }
 

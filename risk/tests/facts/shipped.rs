@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use zkmargin_risk::history::{Day, History, Window};
 use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::universe::{Network, Universe};
 use zkmargin_risk::venue_file::VenueFile;
@@ -97,4 +98,67 @@ fn the_universes_follow_from_the_venue_files() {
     };
     assert_eq!(build(&["deribit"]), universe("single"));
     assert_eq!(build(&["optionhouse", "perphouse"]), universe("demo"));
+}
+
+#[test]
+fn the_history_is_nine_years_without_a_gap() {
+    let history = History::from_json(&text("histories/2026-08-07.json")).unwrap();
+    assert!(history.underlyings().eq(["BTC", "ETH"]));
+    assert_eq!(
+        (
+            history.first().to_string(),
+            history.days().count(),
+            history.provenance().licence.as_str()
+        ),
+        ("2017-08-17".into(), 3278, "CC0-1.0")
+    );
+    assert_eq!(
+        history.digest().to_string(),
+        "81a5fbfe4f003f6e363840bb774c43495bd338542e63b81bb7626a3007a56682"
+    );
+    let moves = history.moves(Window::Whole).unwrap();
+    let worst = moves
+        .iter()
+        .min_by(|a, b| a.changes["BTC"].close.log().total_cmp(&b.changes["BTC"].close.log()))
+        .unwrap();
+    assert_eq!(worst.day.to_string(), "2020-03-12");
+    assert!((worst.changes["BTC"].close.log() + 0.503).abs() < 1e-3);
+    let indexed = moves
+        .iter()
+        .find(|found| found.changes.values().all(|change| change.volatility_index.is_some()));
+    assert_eq!(indexed.unwrap().day.to_string(), "2021-03-25");
+}
+
+/// Short one bitcoin on 2021-05-18, by a reference of the project's own that reads the recording: the sixth largest
+/// loss of 500 days, the third largest of the stressed 250, and the 33rd largest of all days until then.
+#[test]
+fn windows_of_the_history_are_those_of_a_plain_reference() {
+    let history = History::from_json(&text("histories/2026-08-07.json")).unwrap();
+    let day = |text: &str| text.parse::<Day>().unwrap();
+    let until = day("2021-05-18");
+    let price = zkmargin_risk::amount::to_f64(history.figures("BTC", until).unwrap().close);
+    assert_eq!(price, 42849.78);
+    let loss = |window, rank: usize| {
+        let moves = history.moves(window).unwrap();
+        let mut losses: Vec<f64> = moves
+            .iter()
+            .map(|found| price * found.changes["BTC"].close.relative())
+            .collect();
+        losses.sort_by(|a, b| b.total_cmp(a));
+        (losses.len(), losses[rank - 1])
+    };
+    let close = |(count, found): (usize, f64), expected: (usize, f64)| {
+        assert!(
+            count == expected.0 && (found - expected.1).abs() < 1e-9,
+            "{count}, {found}: {expected:?}"
+        );
+    };
+    close(
+        loss(Window::Last { moves: 500, until }, 6),
+        (500, 4_739.149_753_975_711),
+    );
+    let (first, last) = (day("2017-08-27"), day("2018-05-03"));
+    close(loss(Window::Between { first, last }, 3), (250, 6_775.618_097_690_684));
+    let all = history.moves_until(until);
+    close(loss(Window::Until(until), all / 100 + 1), (1370, 5_260.861_524_833_099));
 }
