@@ -158,7 +158,7 @@ impl Report {
 
     /// Whether the rule is met.
     pub fn is_met(&self) -> bool {
-        !self.statement_excess().is_negative()
+        self.evaluation.is_met(self.level, self.ratio, self.least_excess)
     }
 }
 

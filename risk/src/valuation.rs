@@ -342,6 +342,20 @@ fn strike_values(strike: f64, volatility: f64, tenor: Tenor, shocks: &[Shock]) -
     })
 }
 
+/// The mark of one contract, long: in USD, or in the settlement asset of a linear instrument. `None` if the snapshot does not
+/// price it.
+///
+/// # Errors
+/// [`PricingError`], for a snapshot that was not checked.
+pub fn mark(snapshot: &Snapshot, instrument: &Instrument) -> Result<Option<f64>, PricingError> {
+    let Some(market) = snapshot.underlyings.get(&instrument.underlying) else {
+        return Ok(None);
+    };
+    let still = VolatilityShock::still();
+    let table = ValueTable::new(market, snapshot.instant, Denomination::Usd, &still, &[], [instrument])?;
+    Ok(table.get(instrument.long).map(|values| values.mark))
+}
+
 /// Greeks of one contract, long, in USD and coins of the underlying; for reports, not for margin.
 #[derive(Copy, Clone, Debug, Default, PartialEq)]
 pub struct InstrumentGreeks {

@@ -1,6 +1,6 @@
 //! What every model's program has in common: its unit, its widths, the statement at its end, and why there is none.
 
-use zkmargin_program::{BuildError, Builder, Header, Linear, Lower, NonNegative, NumberError, Ratio, Real, Upper};
+use zkmargin_program::{BuildError, Builder, Header, Linear, Lower, NegativeFactor, NonNegative, NumberError, Ratio, Real, Upper};
 
 use crate::collateral::CollateralError;
 use crate::market::SnapshotError;
@@ -38,6 +38,9 @@ pub enum CompileError {
     /// A price or factor does not fit the program's numbers.
     #[error("a price or factor of model and snapshot does not fit: {0}")]
     Number(#[from] NumberError),
+    /// A factor that is negative and must not be; a checked file has none.
+    #[error(transparent)]
+    Factor(#[from] NegativeFactor),
     /// The least excess is beyond what a value holds.
     #[error("a least excess of {excess} {numeraire} does not fit: expected at most {bound}")]
     Excess {

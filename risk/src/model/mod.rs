@@ -40,12 +40,12 @@ pub use crate::model::scenario_grid::ScenarioGrid;
 const FORMAT: u64 = 2;
 
 /// What a model is applied to.
-#[derive(Copy, Clone)]
+#[derive(Clone)]
 pub(crate) struct Scope<'a> {
     pub(crate) universe: &'a Universe,
     pub(crate) snapshot: &'a Snapshot,
     /// Only these venues, by their place in the universe; all of them if there is none.
-    pub(crate) only: Option<&'a BTreeSet<usize>>,
+    pub(crate) only: Option<BTreeSet<usize>>,
 }
 
 impl<'a> Scope<'a> {
@@ -58,13 +58,24 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// The same, of these venues alone.
+    pub(crate) fn of(&self, venues: impl IntoIterator<Item = usize>) -> Scope<'a> {
+        let venues = venues.into_iter().filter(|index| self.has(*index));
+        Scope {
+            only: Some(venues.collect()),
+            ..*self
+        }
+    }
+
+    /// Whether the venue of this place is in it.
+    pub(crate) fn has(&self, index: usize) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(&index))
+    }
+
     /// The venues, in the order of the universe.
-    pub(crate) fn venues(&self) -> impl Iterator<Item = &'a Venue> {
-        let only = self.only;
+    pub(crate) fn venues(&self) -> impl Iterator<Item = &'a Venue> + '_ {
         let venues = self.universe.venues().iter().enumerate();
-        venues
-            .filter(move |(index, _)| only.is_none_or(|only| only.contains(index)))
-            .map(|(_, venue)| venue)
+        venues.filter(|(index, _)| self.has(*index)).map(|(_, venue)| venue)
     }
 }
 
@@ -202,11 +213,9 @@ impl Model {
         if text.len() > json::MAX_BYTES {
             return Err(ModelError::Size { bytes: text.len() });
         }
-        match serde_json::from_str::<Head>(text)?.model.as_str() {
-            "scenario-grid" => Ok(Model::ScenarioGrid(Box::new(ScenarioGrid::new(serde_json::from_str(
-                text,
-            )?)?))),
-            "demand" => Ok(Model::Demand(Box::new(Demand::new(serde_json::from_str(text)?)?))),
+        match json::from_str::<Head>(text)?.model.as_str() {
+            "scenario-grid" => Ok(Model::ScenarioGrid(Box::new(ScenarioGrid::new(json::from_str(text)?)?))),
+            "demand" => Ok(Model::Demand(Box::new(Demand::new(json::from_str(text)?)?))),
             other => Err(ModelError::Kind(other.chars().take(64).collect())),
         }
     }

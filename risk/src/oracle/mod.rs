@@ -17,6 +17,7 @@
 #[allow(dead_code)]
 mod book;
 pub(crate) mod coverage;
+mod demand;
 pub(crate) mod exact;
 mod scenario_grid;
 
@@ -25,7 +26,7 @@ use std::fmt;
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
-use num_traits::Zero;
+use num_traits::{Signed, Zero};
 use rust_decimal::Decimal;
 
 use crate::market::Snapshot;
@@ -100,6 +101,29 @@ pub struct Evaluation {
     pub initial: BigRational,
     /// The requirement `R` at the maintenance level.
     pub maintenance: BigRational,
+    /// Under a demand, what the other models make of the book; each must be met.
+    pub beside: Vec<Evaluation>,
+    /// Under a demand, what else must hold.
+    pub checks: Vec<Check>,
+}
+
+/// What must hold beside margin.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Check {
+    /// Margin, when the balances at a venue are worth nothing.
+    WithoutBalances {
+        /// The venue.
+        venue: String,
+        /// What those balances are worth, in the numéraire.
+        lost: BigRational,
+    },
+    /// A limit.
+    Limit {
+        /// Which.
+        name: String,
+        /// What is left of it, negative where it is broken: coins, or USD.
+        slack: BigRational,
+    },
 }
 
 impl fmt::Debug for Evaluation {
@@ -175,7 +199,7 @@ macro_rules! debug_shows_nothing {
         }
     )*};
 }
-debug_shows_nothing!(Picture, Cell);
+debug_shows_nothing!(Picture, Cell, Check);
 
 /// What a picture of a book shows, profits and losses in the numéraire.
 #[derive(Clone, PartialEq, Eq)]
@@ -304,9 +328,20 @@ impl Evaluation {
     }
 
     /// `V - ρ R - e`, which a proof says is at least 0; `least_excess` is `e` in units of the numéraire.
+    ///
+    /// Under a demand, the least of all its models.
     pub fn excess(&self, level: Level, ratio: Ratio20, least_excess: u64) -> BigRational {
-        let ratio = BigRational::new(ratio.twentieths().into(), 20.into());
-        &self.value - ratio * self.requirement(level) - BigRational::from_integer(least_excess.into())
+        let factor = BigRational::new(ratio.twentieths().into(), 20.into());
+        let own = &self.value - factor * self.requirement(level) - BigRational::from_integer(least_excess.into());
+        let others = self.beside.iter().map(|other| other.excess(level, ratio, least_excess));
+        others.fold(own, smaller)
+    }
+
+    /// Whether a statement holds: its excess is not negative, and no check fails.
+    pub fn is_met(&self, level: Level, ratio: Ratio20, least_excess: u64) -> bool {
+        let excess = self.excess(level, ratio, least_excess);
+        let holds = |check: &Check| !check.slack(&excess).is_negative();
+        !excess.is_negative() && self.checks.iter().all(holds)
     }
 
     /// Collateral at its price, whole, and unrealized profit of futures and perpetuals: less debts and what is reserved, without options.
@@ -334,9 +369,13 @@ pub fn evaluate(
     snapshot: &Snapshot,
     legs: &[u64],
 ) -> Result<Evaluation, OracleError> {
+    if let Model::Demand(demand) = model {
+        return demand::evaluate(demand, universe, snapshot, legs);
+    }
     let book = book::Book::new(model, universe, snapshot, legs)?;
     match model {
         Model::ScenarioGrid(rules) => scenario_grid::evaluate(book, rules),
+        Model::Demand(demand) => demand::evaluate(demand, universe, snapshot, legs),
     }
 }
 

@@ -57,6 +57,8 @@ pub(super) fn evaluate(book: Book<'_>, rules: &ScenarioGrid) -> Result<Evaluatio
         components,
         underlyings,
         groups,
+        beside: Vec::new(),
+        checks: Vec::new(),
     })
 }
 

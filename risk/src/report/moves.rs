@@ -114,11 +114,10 @@ pub(super) fn index_moves(
 
 impl Scan<'_> {
     fn holds(&self, evaluation: &Evaluation, criterion: Criterion) -> bool {
-        let excess: BigRational = match criterion {
-            Criterion::Level(level) => evaluation.excess(level, Ratio20::ONE, 0),
-            Criterion::Statement => evaluation.excess(self.terms.level, self.terms.ratio, self.terms.excess),
-        };
-        !excess.is_negative()
+        match criterion {
+            Criterion::Level(level) => evaluation.is_met(level, Ratio20::ONE, 0),
+            Criterion::Statement => evaluation.is_met(self.terms.level, self.terms.ratio, self.terms.excess),
+        }
     }
 
     /// The first failure of each criterion in one direction, `sign` being 1 or -1.

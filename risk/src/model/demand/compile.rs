@@ -1,6 +1,6 @@
 //! From a demand to rows of a program.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 use zkmargin_program::{Builder, Linear, Lower, NonNegative, Ratio, Upper};
@@ -28,7 +28,7 @@ pub(super) fn require(
 ) -> Result<(), CompileError> {
     let desk = Desk {
         demand,
-        scope: *scope,
+        scope: scope.clone(),
         numeraire: super::Rule::numeraire(demand),
     };
     let sheets = desk.sheets()?;
@@ -71,31 +71,28 @@ type Sheets<'a> = BTreeMap<&'a str, Sheet<'a>>;
 impl<'a> Desk<'a> {
     /// A sheet per venue of the scope, of everything that the snapshot prices.
     fn sheets(&self) -> Result<Sheets<'a>, CompileError> {
-        let scope = self.scope;
-        let names = everything(&scope);
+        let names = everything(&self.scope);
         let mut sheets = BTreeMap::new();
-        for (index, venue) in scope.universe.venues().iter().enumerate() {
-            if scope.only.is_some_and(|only| !only.contains(&index)) {
-                continue;
+        for index in self.venues() {
+            if let Some(venue) = self.scope.universe.venues().get(index) {
+                let sheet = Sheet::new(&names, &self.scope.of([index]), &self.numeraire)?;
+                sheets.insert(venue.name.as_str(), sheet);
             }
-            let alone = BTreeSet::from([index]);
-            let venue_scope = Scope {
-                only: Some(&alone),
-                universe: scope.universe,
-                snapshot: scope.snapshot,
-            };
-            sheets.insert(venue.name.as_str(), Sheet::new(&names, &venue_scope, &self.numeraire)?);
         }
         Ok(sheets)
+    }
+
+    /// The places of the venues in the universe.
+    fn venues(&self) -> Vec<usize> {
+        let all = 0..self.scope.universe.venues().len();
+        all.filter(|index| self.scope.has(*index)).collect()
     }
 
     /// `V` and `R*` of a model.
     fn across_venues(&self, model: &Model, builder: &mut Builder, terms: &Terms) -> Result<Forms, CompileError> {
         let rule = model.rule();
         let mut whole = rule.forms(builder, &self.scope, terms.level)?;
-        let venues: Vec<usize> = (0..self.scope.universe.venues().len())
-            .filter(|index| self.scope.only.is_none_or(|only| only.contains(index)))
-            .collect();
+        let venues = self.venues();
         let offsets = match &self.demand.parameters.netting {
             Netting::Full => return Ok(whole),
             Netting::Alone => &[][..],
@@ -105,12 +102,7 @@ impl<'a> Desk<'a> {
             if part.is_zero() {
                 return Ok(None);
             }
-            let only: BTreeSet<usize> = venues.iter().copied().collect();
-            let scope = Scope {
-                only: Some(&only),
-                universe: self.scope.universe,
-                snapshot: self.scope.snapshot,
-            };
+            let scope = self.scope.of(venues.iter().copied());
             let requirement = rule.forms(builder, &scope, terms.level)?.requirement;
             let part = NonNegative::new(ratio(part)?)?;
             Ok(Some(builder.rescale("netting between venues", requirement, part)?))
@@ -154,7 +146,7 @@ impl<'a> Desk<'a> {
                 let mut owed = Linear::constant(
                     zkmargin_program::Real::from_ratio(self.numeraire.units()?.checked_mul(ratio(-*most)?)?)?,
                 );
-                add_owed(sheet, self.scope, &mut owed)?;
+                add_owed(sheet, &self.scope, &mut owed)?;
                 let owed = builder.upper(&owed)?;
                 parts.push(builder.positive_part(&format!("owed by {venue} above its limit"), owed)?);
             }
@@ -171,7 +163,8 @@ impl<'a> Desk<'a> {
                 Limit::GrossNotional(_) => {
                     let most = self.usd(sheets, limit.most(), Ratio::ONE)?;
                     let notional = builder.upper(&self.notional(sheets, limit)?)?;
-                    builder.require_non_negative(&limit.name(), builder.lower(&most)? - notional)?;
+                    let most = builder.lower(&most)?;
+                    builder.require_non_negative(&limit.name(), most - notional)?;
                     continue;
                 }
                 Limit::NetDelta(_) => Greek::Delta,
@@ -221,7 +214,7 @@ impl<'a> Desk<'a> {
         for position in sheets.values().flat_map(|sheet| sheet.positions.values().flatten()) {
             let instrument = position.instrument;
             if limit.covers(&instrument.underlying) {
-                let coins = notional_coins(self.scope, instrument)?;
+                let coins = notional_coins(&self.scope, instrument)?;
                 let units = position.usd_per_lot.times(ratio(position.market.index)?)?.enclose(coins)?;
                 form.add_leg(instrument.long, units);
                 form.add_leg(instrument.short, units);
@@ -304,7 +297,7 @@ fn balances(sheet: &Sheet<'_>, haircuts: Option<&BTreeMap<String, Decimal>>) -> 
 }
 
 /// Adds `E_v`.
-fn add_owed(sheet: &Sheet<'_>, scope: Scope<'_>, form: &mut Linear) -> Result<(), CompileError> {
+fn add_owed(sheet: &Sheet<'_>, scope: &Scope<'_>, form: &mut Linear) -> Result<(), CompileError> {
     for (position, mark) in sheet.marks(scope.snapshot.instant)? {
         position.add_net(form, mark, Ratio::ONE)?;
     }
@@ -318,7 +311,7 @@ fn add_owed(sheet: &Sheet<'_>, scope: Scope<'_>, form: &mut Linear) -> Result<()
 }
 
 /// The coins of underlying whose value is a contract's notional.
-pub(crate) fn notional_coins(scope: Scope<'_>, instrument: &Instrument) -> Result<f64, PricingError> {
+pub(crate) fn notional_coins(scope: &Scope<'_>, instrument: &Instrument) -> Result<f64, PricingError> {
     if let Kind::Option { .. } = instrument.kind {
         return Ok(to_f64(instrument.contract));
     }

@@ -1,0 +1,287 @@
+//! The rule of [`crate::model::demand`], step by step.
+
+use std::collections::BTreeMap;
+
+use num_rational::BigRational;
+use num_traits::{One, Signed, Zero};
+
+use crate::amount::to_ratio;
+use crate::collateral;
+use crate::market::Snapshot;
+use crate::model::demand::{Demand, Limit, Netting};
+use crate::oracle::exact::ExactSum;
+use crate::oracle::{Check, Component, Evaluation, OracleError, evaluate as evaluate_model, positive_part, whole};
+use crate::universe::{Instrument, Kind, Style, Universe, Venue};
+use crate::valuation;
+
+/// What a demand makes of a book.
+///
+/// The evaluation is that of the model with the least excess at the initial level; the others stand beside it.
+pub(super) fn evaluate(
+    demand: &Demand,
+    universe: &Universe,
+    snapshot: &Snapshot,
+    legs: &[u64],
+) -> Result<Evaluation, OracleError> {
+    let book = Book {
+        demand,
+        universe,
+        snapshot,
+        legs,
+    };
+    let mut evaluations = Vec::new();
+    for model in demand.models() {
+        let mut evaluation = evaluate_model(model, universe, snapshot, legs)?;
+        book.net(model, &mut evaluation)?;
+        let price = book.numeraire_price(&evaluation.numeraire)?;
+        book.deduct(&price, &mut evaluation)?;
+        evaluations.push(evaluation);
+    }
+    let excess = |evaluation: &Evaluation| &evaluation.value - &evaluation.initial;
+    let least = (0..evaluations.len()).min_by(|a, b| {
+        let at = |index: &usize| evaluations.get(*index).map(excess);
+        at(a).cmp(&at(b))
+    });
+    // A checked demand has a model.
+    let mut strictest = evaluations.remove(least.unwrap_or_default().min(evaluations.len().saturating_sub(1)));
+    strictest.checks = book.checks(&strictest.numeraire, std::iter::once(&strictest).chain(&evaluations))?;
+    strictest.beside = evaluations;
+    Ok(strictest)
+}
+
+struct Book<'a> {
+    demand: &'a Demand,
+    universe: &'a Universe,
+    snapshot: &'a Snapshot,
+    legs: &'a [u64],
+}
+
+impl Book<'_> {
+    fn lots(&self, leg: zkmargin_program::LegId) -> BigRational {
+        whole(self.legs.get(leg.index()).copied().unwrap_or(0))
+    }
+
+    fn numeraire_price(&self, numeraire: &str) -> Result<BigRational, OracleError> {
+        if numeraire == "USD" {
+            return Ok(BigRational::one());
+        }
+        let price = collateral::price(self.snapshot, numeraire).map(to_ratio);
+        price.ok_or_else(|| OracleError::Numeraire(numeraire.to_owned()))
+    }
+
+    /// Puts `R*` in the place of `R`.
+    fn net(&self, model: &crate::model::Model, evaluation: &mut Evaluation) -> Result<(), OracleError> {
+        let offsets = match &self.demand.parameters().netting {
+            Netting::Full => return Ok(()),
+            Netting::Alone => Vec::new(),
+            Netting::Partial(offsets) => offsets.clone(),
+        };
+        let venues = self.universe.venues();
+        let required = |names: &[&str]| -> Result<[BigRational; 2], OracleError> {
+            let mut legs = vec![0_u64; self.legs.len()];
+            for venue in venues.iter().filter(|venue| names.contains(&venue.name.as_str())) {
+                for leg in venue.lines.iter().flat_map(|line| line.legs()) {
+                    if let (Some(to), Some(from)) = (legs.get_mut(leg.index()), self.legs.get(leg.index())) {
+                        *to = *from;
+                    }
+                }
+            }
+            let alone = evaluate_model(model, self.universe, self.snapshot, &legs)?;
+            Ok([alone.initial, alone.maintenance])
+        };
+        let mut components = Vec::new();
+        let mut rest: BTreeMap<&str, BigRational> =
+            venues.iter().map(|venue| (venue.name.as_str(), BigRational::one())).collect();
+        for offset in &offsets {
+            let [a, b] = offset.between.each_ref().map(String::as_str);
+            if !(rest.contains_key(a) && rest.contains_key(b)) {
+                continue;
+            }
+            let fraction = to_ratio(offset.fraction);
+            for venue in [a, b] {
+                if let Some(left) = rest.get_mut(venue) {
+                    *left -= &fraction;
+                }
+            }
+            let [initial, maintenance] = required(&[a, b])?;
+            let note = format!("{a} and {b}, {} of their netting", offset.fraction);
+            components.push(Component::new("netted", note, initial * &fraction, maintenance * fraction));
+        }
+        for (venue, part) in rest {
+            let [initial, maintenance] = required(&[venue])?;
+            components.push(Component::new("stand-alone", venue, initial * &part, maintenance * part));
+        }
+        let sum = |at: fn(&Component) -> &BigRational| components.iter().fold(BigRational::zero(), |sum, c| sum + at(c));
+        evaluation.initial = sum(|component| &component.initial);
+        evaluation.maintenance = sum(|component| &component.maintenance);
+        evaluation.components = components;
+        Ok(())
+    }
+
+    /// Puts `V*` in the place of `V`.
+    fn deduct(&self, numeraire_price: &BigRational, evaluation: &mut Evaluation) -> Result<(), OracleError> {
+        let counterparties = &self.demand.parameters().counterparties;
+        for venue in self.universe.venues() {
+            let mut lost = BigRational::zero();
+            if let Some(haircuts) = counterparties.haircuts.get(&venue.name) {
+                lost += self.balances(venue, |asset| haircuts.0.get(asset).copied().map_or_else(BigRational::zero, to_ratio));
+            }
+            if let Some(most) = counterparties.most.get(&venue.name) {
+                lost += positive_part(self.owed(venue)? - to_ratio(*most) * numeraire_price);
+            }
+            evaluation.value -= lost / numeraire_price;
+        }
+        Ok(())
+    }
+
+    /// `Σ part_a p_a B_va` in USD.
+    fn balances(&self, venue: &Venue, part: impl Fn(&str) -> BigRational) -> BigRational {
+        let mut sum = BigRational::zero();
+        for asset in venue.assets().filter(|asset| asset.isolated.is_none()) {
+            if let Some(price) = collateral::price(self.snapshot, &asset.name) {
+                let coins = to_ratio(asset.lot) * self.lots(asset.balance);
+                sum += to_ratio(price) * coins * part(&asset.name);
+            }
+        }
+        sum
+    }
+
+    /// `E_v` in USD.
+    fn owed(&self, venue: &Venue) -> Result<BigRational, OracleError> {
+        let mut sum = BigRational::zero();
+        for instrument in venue.instruments() {
+            let lots = self.lots(instrument.long) - self.lots(instrument.short);
+            if lots.is_zero() {
+                continue;
+            }
+            let coin = match instrument.style {
+                Style::Inverse => Some(BigRational::one()),
+                Style::Linear => collateral::price(self.snapshot, &instrument.settlement).map(to_ratio),
+            };
+            let no_value = || OracleError::NoValue {
+                instrument: instrument.name.clone(),
+            };
+            let mark = valuation::mark(self.snapshot, instrument).map_err(|source| OracleError::Pricing {
+                underlying: instrument.underlying.clone(),
+                source,
+            })?;
+            let mark = exact(mark.ok_or_else(no_value)?).ok_or_else(no_value)?;
+            sum += to_ratio(instrument.lot) * lots * mark * coin.ok_or_else(no_value)?;
+        }
+        for asset in venue.assets().filter(|asset| asset.isolated.is_none()) {
+            let Some(price) = collateral::price(self.snapshot, &asset.name) else {
+                continue;
+            };
+            let carry = asset
+                .carry
+                .map_or_else(BigRational::zero, |pair| self.lots(pair.first) - self.lots(pair.second));
+            let reserve = asset.reserve.map_or_else(BigRational::zero, |leg| self.lots(leg));
+            let lots = self.lots(asset.balance) - self.lots(asset.debt) + carry - reserve;
+            sum += to_ratio(price) * to_ratio(asset.lot) * lots;
+        }
+        Ok(sum)
+    }
+
+    /// What else must hold: limits, and the demand without the balances at any one venue.
+    fn checks<'e>(
+        &self,
+        numeraire: &str,
+        evaluations: impl Iterator<Item = &'e Evaluation> + Clone,
+    ) -> Result<Vec<Check>, OracleError> {
+        let mut checks = Vec::new();
+        let price = self.numeraire_price(numeraire)?;
+        if self.demand.parameters().counterparties.without_any_one {
+            for venue in self.universe.venues() {
+                let lost = self.balances(venue, |_| BigRational::one()) / &price;
+                checks.push(Check::WithoutBalances {
+                    venue: venue.name.clone(),
+                    lost,
+                });
+            }
+        }
+        for limit in &self.demand.parameters().limits {
+            let most = to_ratio(limit.most());
+            let figure = self.figure(limit)?;
+            let slacks = match limit {
+                Limit::Leverage(_) => evaluations
+                    .clone()
+                    .map(|evaluation| &most * &evaluation.value * &price - &figure)
+                    .collect(),
+                _ => vec![most - figure.abs()],
+            };
+            for slack in slacks {
+                checks.push(Check::Limit {
+                    name: limit.name(),
+                    slack,
+                });
+            }
+        }
+        Ok(checks)
+    }
+
+    /// What a limit is on: coins, coins per percent, USD per point, USD.
+    fn figure(&self, limit: &Limit) -> Result<BigRational, OracleError> {
+        let mut sum = BigRational::zero();
+        for (_, instrument) in self.universe.instruments() {
+            let (long, short) = (self.lots(instrument.long), self.lots(instrument.short));
+            if !limit.covers(&instrument.underlying) || (long.is_zero() && short.is_zero()) {
+                continue;
+            }
+            let no_value = || OracleError::NoValue {
+                instrument: instrument.name.clone(),
+            };
+            let market = self.snapshot.underlyings.get(&instrument.underlying).ok_or_else(no_value)?;
+            let greeks = valuation::greeks(self.snapshot, instrument)
+                .map_err(|source| OracleError::Pricing {
+                    underlying: instrument.underlying.clone(),
+                    source,
+                })?
+                .map_err(|_| no_value())?;
+            let hundred = BigRational::from_integer(100.into());
+            let (net, gross) = (&long - &short, &long + &short);
+            let (index, lot) = (to_ratio(market.index), to_ratio(instrument.lot));
+            let of = |figure: f64| exact(figure).ok_or_else(no_value);
+            sum += lot
+                * match limit {
+                    Limit::NetDelta(_) => of(greeks.delta)? * net,
+                    Limit::Gamma(_) => of(greeks.gamma)? * index / hundred * net,
+                    Limit::Vega(_) => of(greeks.vega)? / hundred * net,
+                    Limit::GrossNotional(_) | Limit::Leverage(_) => index * notional(instrument, of(greeks.delta)?) * gross,
+                };
+        }
+        Ok(sum)
+    }
+}
+
+/// `n_i` over the index: coins of underlying.
+fn notional(instrument: &Instrument, delta: BigRational) -> BigRational {
+    match instrument.kind {
+        Kind::Option { .. } => to_ratio(instrument.contract),
+        _ => delta,
+    }
+}
+
+fn exact(x: f64) -> Option<BigRational> {
+    let mut sum = ExactSum::default();
+    sum.add(x, &1.into())?;
+    Some(sum.value())
+}
+
+impl Check {
+    /// By how much it holds at a level, `excess` being that of the strictest model; negative where it does not.
+    pub fn slack(&self, excess: &BigRational) -> BigRational {
+        match self {
+            Check::WithoutBalances { lost, .. } => excess - lost,
+            Check::Limit { slack, .. } => slack.clone(),
+        }
+    }
+
+    /// What a refusal names.
+    pub fn name(&self) -> String {
+        match self {
+            Check::WithoutBalances { venue, .. } => format!("margin without the balances at {venue}"),
+            Check::Limit { name, .. } => name.clone(),
+        }
+    }
+}
+
