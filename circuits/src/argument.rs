@@ -69,13 +69,13 @@ pub enum ClaimError {
         parameters: u32,
     },
     /// The statements of one proof have different shapes or layouts.
-    #[error("statement {index} has another shape than the first one")]
+    #[error("statement {} has another shape than the first one", index + 1)]
     OtherShape {
         /// The statement.
         index: usize,
     },
     /// The points are not one list per column.
-    #[error("statement {index} has points for {given} columns, the universe has {columns}")]
+    #[error("statement {} has points for {given} columns, the universe has {columns}", index + 1)]
     Columns {
         /// The statement.
         index: usize,
@@ -85,7 +85,7 @@ pub enum ClaimError {
         columns: usize,
     },
     /// More accounts than the no-wrap bound allows for.
-    #[error("statement {index} adds {given} accounts in column {column}, at most {MAX_ACCOUNTS_PER_VENUE} are allowed")]
+    #[error("statement {} adds {given} accounts in column {column}, at most {MAX_ACCOUNTS_PER_VENUE} are allowed", index + 1)]
     TooManyAccounts {
         /// The statement.
         index: usize,
@@ -95,7 +95,7 @@ pub enum ClaimError {
         given: usize,
     },
     /// A public amount on a leg that the universe does not have, or at a venue without an attestation.
-    #[error("statement {index} adds a public amount to leg {leg}, where nothing is attested")]
+    #[error("statement {} adds a public amount to leg {leg}, where nothing is attested", index + 1)]
     PublicLeg {
         /// The statement.
         index: usize,
@@ -103,7 +103,7 @@ pub enum ClaimError {
         leg: usize,
     },
     /// Public amounts that leave the range of a leg.
-    #[error("statement {index} adds 2^48 lots or more to leg {leg}")]
+    #[error("statement {} adds 2^48 lots or more to leg {leg}", index + 1)]
     PublicAmount {
         /// The statement.
         index: usize,

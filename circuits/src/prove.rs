@@ -59,7 +59,7 @@ pub enum ProveError {
     #[error(transparent)]
     Claim(#[from] ClaimError),
     /// The accounts do not satisfy the program, or are outside its ranges.
-    #[error("statement {index}: {error}")]
+    #[error("statement {}: {error}", index + 1)]
     Witness {
         /// The statement.
         index: usize,
@@ -67,7 +67,7 @@ pub enum ProveError {
         error: WitnessError,
     },
     /// There is not one opening per claim, or one value per slot and column.
-    #[error("statement {index} needs an opening of {slots} legs and {columns} blinds")]
+    #[error("statement {} needs an opening of {slots} legs and {columns} blinds", index + 1)]
     OpeningLength {
         /// The statement.
         index: usize,
@@ -77,7 +77,7 @@ pub enum ProveError {
         columns: usize,
     },
     /// The opening is not that of the attested points.
-    #[error("statement {index}: the opening does not fit the attested point of column {column}")]
+    #[error("statement {}: the opening does not fit the attested point of column {column}", index + 1)]
     OpeningMismatch {
         /// The statement.
         index: usize,
@@ -85,7 +85,7 @@ pub enum ProveError {
         column: usize,
     },
     /// A leg and the public amounts on it exceed 64 bits.
-    #[error("statement {index}: the lots of a leg exceed 64 bits")]
+    #[error("statement {}: the lots of a leg exceed 64 bits", index + 1)]
     Lots {
         /// The statement.
         index: usize,

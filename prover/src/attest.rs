@@ -44,7 +44,7 @@ pub struct Request<'a> {
 #[derive(Debug, Error)]
 pub enum AttestError {
     /// Not a venue's key.
-    #[error("the key is that of a {found}, not of a venue")]
+    #[error("the key is that of {}, not of a venue", found.with_article())]
     Role {
         /// Whose it is.
         found: Role,

@@ -14,7 +14,7 @@
 //! }
 //! ```
 //!
-//! `contracts` are negative for a sale. The `price` is an option's premium per unit of the underlying in the settlement asset, or the
+//! `contracts` are negative for a sale, and never 0. The `price` is an option's premium per unit of the underlying in the settlement asset, or the
 //! price of a future or perpetual in USD. The `fee` is that of the whole fill, in the settlement asset; negative for a
 //! rebate. Premium and fee move the balance; the price of a future moves the carry, so that closing a position leaves its
 //! profit there. Money is rounded to whole lots once per fill, against the trader.
@@ -123,6 +123,14 @@ pub enum FillError {
         /// Its name.
         name: String,
     },
+    /// A trade of nothing.
+    #[error("fills: fills[{index}]: contracts is {value}, expected other than 0")]
+    NoContracts {
+        /// Its place.
+        index: usize,
+        /// The contracts, as the file has them.
+        value: Decimal,
+    },
     /// A price out of bounds.
     #[error("fills: fills[{index}]: price is {value}, expected {bound} and at most {MAX_PRICE}")]
     Price {
@@ -166,7 +174,7 @@ impl Fills {
         if text.len() > MAX_FILLS_BYTES {
             return Err(FillError::TooLarge { length: text.len() });
         }
-        Ok(serde_json::from_slice(text)?)
+        Ok(zkmargin_risk::json::from_slice(text)?)
     }
 
     /// Applies all fills and transfers, in their order. Returns the number of scalar multiplications, one per leg that moved.
@@ -231,6 +239,12 @@ impl Fill {
         let asset = venue
             .settlement_of(instrument)
             .ok_or_else(|| unknown("asset", settlement))?;
+        if self.contracts.is_zero() {
+            return Err(FillError::NoContracts {
+                index,
+                value: self.contracts,
+            });
+        }
         let is_carried = instrument.kind.is_carried();
         let is_low = if is_carried {
             self.price <= Decimal::ZERO

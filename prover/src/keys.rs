@@ -46,6 +46,15 @@ impl Role {
             Role::Audience => "audience",
         }
     }
+
+    /// The same in a sentence: `a venue`, `a subject`, `an audience`.
+    pub const fn with_article(self) -> &'static str {
+        match self {
+            Role::Venue => "a venue",
+            Role::Subject => "a subject",
+            Role::Audience => "an audience",
+        }
+    }
 }
 
 impl fmt::Display for Role {
@@ -88,7 +97,7 @@ pub enum KeyError {
     #[error("key: not the key of a venue, a subject or an audience")]
     UnknownRole,
     /// Somebody else's key.
-    #[error("key: this is the key of a {found}, expected that of a {expected}")]
+    #[error("key: this is the key of {}, expected that of {}", found.with_article(), expected.with_article())]
     Role {
         /// Whose it is.
         found: Role,
@@ -102,7 +111,7 @@ pub enum KeyError {
         field: &'static str,
     },
     /// A pseudonym secret that is missing or should not be there.
-    #[error("key: the key of a {role} {} a pseudonym secret", if *role == Role::Venue { "needs" } else { "has not" })]
+    #[error("key: the key of {} {} a pseudonym secret", role.with_article(), if *role == Role::Venue { "needs" } else { "has not" })]
     Pseudonym {
         /// Whose key.
         role: Role,
@@ -173,7 +182,7 @@ impl KeyFile {
         if text.len() > MAX_KEY_FILE_BYTES {
             return Err(KeyError::TooLarge { length: text.len() });
         }
-        let fields: Fields<'_> = serde_json::from_slice(text).map_err(|error| KeyError::Json {
+        let fields: Fields<'_> = zkmargin_risk::json::from_slice(text).map_err(|error| KeyError::Json {
             line: error.line(),
             column: error.column(),
         })?;

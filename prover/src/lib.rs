@@ -7,7 +7,8 @@
 //! - [`running`], [`fill`]: a venue's running commitment to an account, and what moves it;
 //! - [`mod@attest`]: a signed attestation and its opening;
 //! - [`mod@prove`]: statements, a proof, a bundle;
-//! - [`output`]: files that are written whole or not at all, and secret ones for the user alone.
+//! - [`output`]: files that are written whole or not at all, and secret ones for the user alone;
+//! - [`signal`]: what becomes of them when the process is ended.
 
 pub mod attest;
 pub mod fill;
@@ -17,6 +18,7 @@ pub mod margin;
 pub mod output;
 pub mod prove;
 pub mod running;
+pub mod signal;
 
 pub use attest::{AttestError, attest};
 pub use prove::{ProveError, Proven, prove};

@@ -4,14 +4,17 @@
 //! values and excesses are rounded down, requirements and charges up, everything else to the nearest.
 
 mod json;
+mod provable;
 
 use num_rational::BigRational;
+use zkmargin_risk::model::scenario_grid::{COIN_UNIT_EXPONENT, USD_UNIT_EXPONENT};
 use zkmargin_risk::oracle::{Binding, Collateral, GroupLoss};
 use zkmargin_risk::report::{Criterion, Failure, MAX_DOWN_BP, MAX_UP_BP, Report, Rounding, decimal};
 use zkmargin_risk::scenario::{Scenario, VolatilityMove};
 use zkmargin_risk::terms::Level;
 
 pub use json::render_json;
+pub use provable::Provable;
 
 const LEVELS: [Level; 2] = [Level::Initial, Level::Maintenance];
 /// Days of a year and points of a volatility: theta is shown per day and vega per point.
@@ -173,9 +176,20 @@ impl Money {
         grouped(&decimal(x, self.places, Rounding::Up))
     }
 
+    /// Up, in units of the program.
+    fn fine(self, x: &BigRational) -> String {
+        grouped(&decimal(x, unit_places(self.places == 2), Rounding::Up))
+    }
+
     fn near(self, x: &BigRational) -> String {
         grouped(&decimal(x, self.places, Rounding::Nearest))
     }
+}
+
+/// Decimals of a unit of a program, in USD or in coins.
+pub(super) const fn unit_places(is_usd: bool) -> u32 {
+    let exponent = if is_usd { USD_UNIT_EXPONENT } else { COIN_UNIT_EXPONENT };
+    exponent.unsigned_abs()
 }
 
 fn coins(x: &BigRational) -> String {
@@ -187,7 +201,7 @@ fn over(x: &BigRational, divisor: u32) -> BigRational {
 }
 
 /// The report as text, for a terminal.
-pub fn render_table(report: &Report) -> String {
+pub fn render_table(report: &Report, provable: &Provable) -> String {
     let book = &report.evaluation;
     let money = Money::of(report);
     let mut text = format!(
@@ -207,8 +221,13 @@ pub fn render_table(report: &Report) -> String {
             .into_iter()
             .chain(LEVELS.map(|level| money.down(&report.excess(level)))),
     );
+    columns.row(
+        ["rounding bound of a proof".to_owned()]
+            .into_iter()
+            .chain(provable.levels.each_ref().map(|bound| money.fine(bound))),
+    );
     columns.write(&mut text);
-    let verdict = if report.is_met() { "met" } else { "NOT met" };
+    let verdict = provable.verdict(report, &money.fine(&provable.statement));
     text += &format!(
         "  statement at {}: V - {} R - {} = {}: {verdict}\n",
         report.level,
@@ -235,13 +254,13 @@ pub fn render_table(report: &Report) -> String {
     greeks_table(&mut text, report);
     moves_table(&mut text, report);
     grid_tables(&mut text, report, money);
-    text += "\nExact figures of the unrounded rule; a proof needs a little more, about 1e-10 of the numeraire for each lot held. Values and excesses are rounded down, requirements\n\
-             and charges up, all else to the nearest.\n";
+    text += "\nExact figures of the unrounded rule. A proof rounds against the holder: an excess of the rounding bound and more has one, a smaller one\n\
+             may have none. Values and excesses are rounded down, requirements, charges and bounds up, all else to the nearest.\n";
     text
 }
 
 fn collateral_table(text: &mut String, report: &Report, money: Money) {
-    *text += "\nCollateral\n";
+    *text += "\nCollateral, and what makes it up to the value V\n";
     let worth = format!("counts, {}", report.evaluation.numeraire);
     let mut columns = Columns::new(&[
         "",
@@ -280,6 +299,16 @@ fn collateral_table(text: &mut String, report: &Report, money: Money) {
             money.near(&line.value),
             note(line),
         ]);
+    }
+    // Carry is what futures were bought for: it means something only beside what they are worth.
+    let book = &report.evaluation;
+    for (name, amount) in [
+        ("futures, against carry", money.near(&book.futures)),
+        ("options at their mark", money.near(&book.options)),
+        ("value V", money.down(&book.value)),
+    ] {
+        let blank = std::iter::repeat_n(String::new(), 7);
+        columns.row([name.to_owned()].into_iter().chain(blank).chain([amount]));
     }
     columns.write(text);
 }

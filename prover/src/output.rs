@@ -1,12 +1,15 @@
 //! Writing files so that a crash, a full disk or a second process leaves the old file or the new one, never half of either.
 //!
 //! Every output is written in full to a temporary file in its own folder, synchronised, and only then renamed. Outputs that
-//! belong together are [staged](Outputs::stage) first and [committed](Outputs::commit) together.
+//! belong together are [staged](Outputs::stage) first and [committed](Outputs::commit) together. A process that a signal ends takes its
+//! temporary files away by [`abandon`]; what a process left that could not is taken away by the next one that writes to the folder.
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 use thiserror::Error;
@@ -14,6 +17,32 @@ use thiserror::Error;
 /// Names of files that are being written begin and end so.
 const PREFIX: &str = ".zkmargin-";
 const SUFFIX: &str = ".tmp";
+/// How long an unlocked temporary file must have been there to be somebody's leavings: one that was just created is not locked yet.
+const STALE: Duration = Duration::from_secs(60);
+
+/// Temporary files of this process, and some that are gone already. Held while one is created and while outputs get their names, so
+/// that [`abandon`] meets all or none.
+static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    // A set of paths is whole at any instant, also where somebody panicked.
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What [`abandon`] gives.
+#[derive(Debug)]
+#[must_use = "outputs are begun and named again once this is dropped"]
+pub struct Abandoned(#[expect(dead_code, reason = "held")] MutexGuard<'static, BTreeSet<PathBuf>>);
+
+/// Takes away every file of this process that has not got its name yet. No other is begun or named until what this gives is dropped:
+/// for a process that ends now.
+pub fn abandon() -> Abandoned {
+    let mut files = unfinished();
+    for path in std::mem::take(&mut *files) {
+        let _ = std::fs::remove_file(path);
+    }
+    Abandoned(files)
+}
 
 /// Who may read an output.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -60,7 +89,7 @@ pub enum WriteError {
 pub struct Outputs {
     replace: bool,
     paths: BTreeSet<PathBuf>,
-    staged: Vec<(PathBuf, NamedTempFile)>,
+    staged: Vec<(PathBuf, Unfinished)>,
 }
 
 impl Outputs {
@@ -112,9 +141,9 @@ impl Outputs {
             path: path.to_owned(),
             source,
         };
-        let mut file = temporary(folder_of(path), secrecy).map_err(io)?;
-        file.write_all(bytes).map_err(io)?;
-        file.as_file().sync_all().map_err(io)?;
+        let mut file = Unfinished::begin(folder_of(path), secrecy).map_err(io)?;
+        file.0.write_all(bytes).map_err(io)?;
+        file.0.as_file().sync_all().map_err(io)?;
         self.staged.push((path.to_owned(), file));
         Ok(())
     }
@@ -125,7 +154,11 @@ impl Outputs {
     /// [`WriteError::Exists`] when somebody else wrote the file meanwhile; [`WriteError::Io`].
     pub fn commit(self) -> Result<(), WriteError> {
         let mut done: Vec<PathBuf> = Vec::new();
+        // Their names are given, or taken back, before a signal ends the process.
+        let mut unfinished = unfinished();
         for (path, file) in self.staged {
+            let file = file.0;
+            unfinished.remove(file.path());
             let persisted = if self.replace {
                 file.persist(&path)
             } else {
@@ -147,13 +180,54 @@ impl Outputs {
             }
             done.push(path);
         }
+        drop(unfinished);
         // The names last only once their folders are on the disk. Some file systems cannot say so, and lose nothing by it.
         let folders: BTreeSet<&Path> = done.iter().map(|path| folder_of(path)).collect();
         for folder in folders {
             let _ = File::open(folder).and_then(|folder| folder.sync_all());
+            let _ = sweep(folder);
         }
         Ok(())
     }
+}
+
+/// A temporary file, locked and known to [`abandon`] as long as it is one.
+#[derive(Debug)]
+struct Unfinished(NamedTempFile);
+
+impl Unfinished {
+    fn begin(folder: &Path, secrecy: Secrecy) -> io::Result<Unfinished> {
+        let mut unfinished = unfinished();
+        let file = temporary(folder, secrecy)?;
+        // For other processes' `sweep`; a file system without locks has nothing swept either.
+        let _ = file.as_file().try_lock();
+        unfinished.insert(file.path().to_owned());
+        Ok(Unfinished(file))
+    }
+}
+
+/// Takes away temporary files that a killed process left in a folder: old ones on which nobody has a lock.
+fn sweep(folder: &Path) -> io::Result<()> {
+    for entry in folder.read_dir()? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_ours = name
+            .to_str()
+            .is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
+        if is_ours && entry.file_type()?.is_file() {
+            let _ = sweep_one(&entry.path());
+        }
+    }
+    Ok(())
+}
+
+fn sweep_one(path: &Path) -> io::Result<()> {
+    let file = File::open(path)?;
+    let age = file.metadata()?.modified()?.elapsed().unwrap_or_default();
+    if age >= STALE && file.try_lock().is_ok() {
+        std::fs::remove_file(path)?;
+    }
+    Ok(())
 }
 
 /// Writes one file, replacing an existing one only if `replace`.
@@ -239,6 +313,51 @@ mod tests {
         drop(outputs);
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(names(folder.path()), ["file"]);
+    }
+
+    /// A file as another process would have left it, this long ago.
+    fn leavings(folder: &Path, name: &str, age: Duration) -> File {
+        let file = File::create(folder.join(name)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - age).unwrap();
+        file
+    }
+
+    #[test]
+    fn leavings_of_a_killed_process_are_taken_away_by_the_next_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path();
+        let old = STALE * 2;
+        leavings(at, ".zkmargin-stale.tmp", old);
+        leavings(at, ".zkmargin-young.tmp", Duration::ZERO);
+        leavings(at, ".other-stale.tmp", old);
+        let busy = leavings(at, ".zkmargin-busy.tmp", old);
+        busy.lock().unwrap();
+        std::fs::create_dir(at.join(".zkmargin-folder.tmp")).unwrap();
+        write_file(&at.join("file"), b"x", Secrecy::Public, false).unwrap();
+        let left = [
+            ".other-stale.tmp",
+            ".zkmargin-busy.tmp",
+            ".zkmargin-folder.tmp",
+            ".zkmargin-young.tmp",
+            "file",
+        ];
+        assert_eq!(names(at), left);
+    }
+
+    #[test]
+    fn unfinished_files_are_known_until_they_have_their_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let mut outputs = Outputs::new(false);
+        outputs.reserve(&path).unwrap();
+        outputs.stage(&path, b"x", Secrecy::Secret).unwrap();
+        let known = || {
+            let here = |path: &&PathBuf| path.parent() == Some(folder.path());
+            unfinished().iter().filter(here).count()
+        };
+        assert_eq!((known(), names(folder.path()).len()), (1, 1));
+        outputs.commit().unwrap();
+        assert_eq!((known(), names(folder.path())), (0, vec!["file".to_owned()]));
     }
 
     #[test]

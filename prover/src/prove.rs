@@ -7,13 +7,13 @@
 use std::fmt;
 use std::time::{Duration, Instant as Clock};
 
-use rust_decimal::Decimal;
 use thiserror::Error;
 use zeroize::Zeroizing;
 use zkmargin_circuits::{Blind, Claim, Opening as SummedOpening, ProveError as ArgumentError, prove_unchecked};
-use zkmargin_program::{Program, WitnessError};
+use zkmargin_program::WitnessError;
 use zkmargin_risk::canonical::Digest;
 use zkmargin_risk::instant::Instant;
+use zkmargin_risk::oracle::{OracleError, evaluate, with_public_amounts};
 use zkmargin_risk::terms::Terms;
 use zkmargin_risk::universe::Universe;
 use zkmargin_verifier::book::Book;
@@ -23,6 +23,12 @@ use zkmargin_verifier::{
     Bundle, Context, Opening, OpeningError, ProofHash, PublicKey, SignatureError, SignedAttestation, SignedStatement,
     SigningKey, Statement, SubjectSignature, Verdict, VerifyError, Window, check_bundle,
 };
+
+mod missed;
+
+pub(crate) use missed::lowest_denominator;
+use missed::requirement_words;
+pub use missed::{Held, Shortfall, supposed_not_counted, supposed_words};
 
 /// One attested account with what opens it.
 #[derive(Clone, Debug)]
@@ -104,78 +110,33 @@ pub struct Proven {
     pub verifying: Duration,
 }
 
-/// By how much a requirement is missed: for the trader alone, so neither `Debug` nor any error shows it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Shortfall {
-    units: i128,
-    unit_exponent: i32,
-    numeraire: String,
-}
-
-impl Shortfall {
-    /// The requirement of a program is in lowest terms `D V - N R - D e` with `ρ = N/D`: what is missing of it is `D` times what is
-    /// missing of `V`.
-    fn of(program: &Program, terms: &Terms, units: i128) -> Shortfall {
-        let denominator = i128::from(lowest_denominator(terms.ratio.twentieths()));
-        let header = program.header();
-        Shortfall {
-            units: units / denominator + i128::from(units % denominator > 0),
-            unit_exponent: header.unit_exponent,
-            numeraire: header.numeraire.clone(),
-        }
-    }
-
-    /// The missing amount, in text: what must be added to the value for the requirement to be met, rounded up to a hundredth of a
-    /// USD or a millionth of a coin, and what it is counted in.
-    pub fn reveal(&self) -> String {
-        let decimals = if self.numeraire == "USD" { 2 } else { 6 };
-        let scale = u32::try_from(-self.unit_exponent).ok();
-        let exact = scale.and_then(|scale| Decimal::try_from_i128_with_scale(self.units, scale).ok());
-        match exact {
-            Some(amount) => {
-                let up = rust_decimal::RoundingStrategy::AwayFromZero;
-                format!("{} {}", amount.round_dp_with_strategy(decimals, up), self.numeraire)
-            }
-            None => format!("{} x 1e{} {}", self.units, self.unit_exponent, self.numeraire),
-        }
-    }
-}
-
-/// `D` of `twentieths / 20 = N / D` in lowest terms.
-fn lowest_denominator(twentieths: u32) -> u32 {
-    let divides = |divisor: &u32| 20 % divisor == 0 && twentieths.is_multiple_of(*divisor);
-    20 / [20, 10, 5, 4, 2].into_iter().find(divides).unwrap_or(1)
-}
-
-impl fmt::Debug for Shortfall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Shortfall(..)")
-    }
-}
-
-/// Why there is no bundle. No variant shows an amount of the accounts. `statement` counts from 0.
+/// Why there is no bundle. No variant shows what the accounts hold. `statement` and `account` count from 0, messages from 1.
 #[derive(Debug, Error)]
 pub enum ProveError {
     /// The opening is not that of the attestation.
-    #[error("statement {statement}: {error}")]
+    #[error("statement {}: {error}", statement + 1)]
     Opening {
         /// The statement.
         statement: usize,
+        /// The account in its draft.
+        account: usize,
         /// What is wrong.
         error: OpeningError,
     },
     /// The venue did not sign the attestation.
-    #[error("statement {statement}: attestation of venue {venue:?}: {error}")]
+    #[error("statement {}: attestation of venue {venue:?}: {error}", statement + 1)]
     AttestationSignature {
         /// The statement.
         statement: usize,
+        /// The account in its draft.
+        account: usize,
         /// The venue.
         venue: String,
         /// What is wrong.
         error: SignatureError,
     },
     /// A subject whose key is not there.
-    #[error("statement {statement}: the key of subject {subject} is needed to sign it")]
+    #[error("statement {}: the key of subject {subject} is needed to sign it", statement + 1)]
     SubjectKey {
         /// The statement.
         statement: usize,
@@ -186,17 +147,38 @@ pub enum ProveError {
     #[error(transparent)]
     Statement(VerifyError),
     /// The accounts do not meet the model at these terms: nothing is proven.
-    #[error("statement {statement}: the requirement {requirement:?} is not met; nothing was proven")]
+    #[error("statement {}: {requirement} is not met; nothing was proven", statement + 1)]
     NotMet {
         /// The statement.
         statement: usize,
-        /// The requirement that is missed most.
+        /// The requirement that is missed most, in words.
         requirement: String,
         /// By how much.
         shortfall: Shortfall,
     },
+    /// The order or deposit is of something that the model does not count.
+    #[error("statement {}: there is no proof after the {supposed}: {reasons}", statement + 1)]
+    SupposedNotCounted {
+        /// The statement.
+        statement: usize,
+        /// The order, or deposit, or both, in words.
+        supposed: String,
+        /// What of it does not count, and why.
+        reasons: String,
+    },
+    /// The accounts hold something that the model does not count.
+    #[error(
+        "statement {}: an account holds what the model does not count on this snapshot, so that there is no proof",
+        statement + 1
+    )]
+    NotCounted {
+        /// The statement.
+        statement: usize,
+        /// What it is.
+        held: Held,
+    },
     /// The accounts are outside what the program can speak of.
-    #[error("statement {statement}: {error}")]
+    #[error("statement {}: {error}", statement + 1)]
     Witness {
         /// The statement.
         statement: usize,
@@ -246,7 +228,7 @@ pub fn prove(request: &Request<'_>, mut on_stage: impl FnMut(Stage)) -> Result<P
         .map(|draft| summed(context.universe, draft))
         .collect::<Vec<_>>();
     for (index, ((draft, prepared), opening)) in drafts.iter().zip(&prepared).zip(&openings).enumerate() {
-        check_met(index, &draft.terms, prepared, opening)?;
+        check_met(context, index, &draft.terms, prepared, opening)?;
     }
     let claims: Vec<Claim<'_>> = prepared.iter().map(Prepared::claim).collect();
     let openings: Vec<SummedOpening> = openings.into_iter().map(Summed::into_opening).collect();
@@ -289,18 +271,23 @@ pub fn prove(request: &Request<'_>, mut on_stage: impl FnMut(Stage)) -> Result<P
 
 /// Recomputes every `C_c` and checks the venues' signatures.
 fn check_accounts(context: &Context<'_>, statement: usize, draft: &Draft) -> Result<(), ProveError> {
-    for Account { attestation, opening } in &draft.accounts {
+    for (account, Account { attestation, opening }) in draft.accounts.iter().enumerate() {
         attestation.verify().map_err(|error| {
             let venue = attestation.content().venue.clone();
             ProveError::AttestationSignature {
                 statement,
+                account,
                 venue,
                 error,
             }
         })?;
         opening
             .check(context.parameters, attestation.content())
-            .map_err(|error| ProveError::Opening { statement, error })?;
+            .map_err(|error| ProveError::Opening {
+                statement,
+                account,
+                error,
+            })?;
     }
     Ok(())
 }
@@ -381,7 +368,13 @@ fn summed(universe: &Universe, draft: &Draft) -> Summed {
 }
 
 /// Refuses accounts that miss a requirement, saying which one and, to the caller alone, by how much.
-fn check_met(statement: usize, terms: &Terms, prepared: &Prepared, opening: &Summed) -> Result<(), ProveError> {
+fn check_met(
+    context: &Context<'_>,
+    statement: usize,
+    terms: &Terms,
+    prepared: &Prepared,
+    opening: &Summed,
+) -> Result<(), ProveError> {
     let mut lots = opening.lots.clone();
     for (leg, more) in &prepared.public {
         if let Some(slot) = lots.get_mut(leg.index()) {
@@ -390,15 +383,43 @@ fn check_met(statement: usize, terms: &Terms, prepared: &Prepared, opening: &Sum
     }
     match prepared.program.shortfall(&lots) {
         Ok(None) => Ok(()),
-        Ok(Some((requirement, units))) => {
-            let shortfall = Shortfall::of(&prepared.program, terms, units);
-            Err(ProveError::NotMet {
-                statement,
-                requirement,
-                shortfall,
-            })
+        Ok(Some((requirement, units))) => Err(ProveError::NotMet {
+            statement,
+            requirement: requirement_words(context.model, terms, &requirement),
+            shortfall: Shortfall::of(&prepared.program, terms, units),
+        }),
+        Err(error @ WitnessError::NotEmpty { .. }) => {
+            Err(not_counted(context, statement, terms, &opening.lots)
+                .unwrap_or(ProveError::Witness { statement, error }))
         }
         Err(error) => Err(ProveError::Witness { statement, error }),
+    }
+}
+
+/// Which instruments make a book one without a proof: the program only says that there are some.
+fn not_counted(context: &Context<'_>, statement: usize, terms: &Terms, lots: &[u64]) -> Option<ProveError> {
+    let Context {
+        universe,
+        snapshot,
+        model,
+        ..
+    } = context;
+    // The order first: it is what the trader can leave out.
+    if let Some(reasons) = supposed_not_counted(model, universe, snapshot, terms) {
+        let supposed = supposed_words(terms);
+        return Some(ProveError::SupposedNotCounted {
+            statement,
+            supposed,
+            reasons,
+        });
+    }
+    let after = Zeroizing::new(with_public_amounts(universe, terms, lots).ok()?);
+    match evaluate(model, universe, snapshot, &after) {
+        Err(OracleError::NotCounted(held)) => Some(ProveError::NotCounted {
+            statement,
+            held: Held(held),
+        }),
+        _ => None,
     }
 }
 
@@ -413,39 +434,5 @@ fn on_one_thread<T: Send>(prove: impl FnOnce() -> T + Send) -> T {
     match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
         Ok(pool) => pool.install(prove),
         Err(_) => prove(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shortfall_is_rounded_up_and_shown_only_on_request() {
-        let of = |units, unit_exponent, numeraire: &str| Shortfall {
-            units,
-            unit_exponent,
-            numeraire: numeraire.to_owned(),
-        };
-        assert_eq!(of(12_345_000_000_001, -10, "USD").reveal(), "1234.51 USD");
-        assert_eq!(of(1, -10, "USD").reveal(), "0.01 USD");
-        assert_eq!(of(1, -14, "BTC").reveal(), "0.000001 BTC");
-        assert_eq!(of(i128::MAX, -10, "USD").reveal(), format!("{} x 1e-10 USD", i128::MAX));
-        assert_eq!(format!("{:?}", of(7, -10, "USD")), "Shortfall(..)");
-    }
-    #[test]
-    fn ratios_are_taken_in_lowest_terms() {
-        for (twentieths, denominator) in [
-            (20, 1),
-            (21, 20),
-            (22, 10),
-            (24, 5),
-            (25, 4),
-            (30, 2),
-            (40, 1),
-            (2000, 1),
-        ] {
-            assert_eq!(lowest_denominator(twentieths), denominator, "{twentieths}/20");
-        }
     }
 }

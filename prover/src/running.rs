@@ -20,6 +20,7 @@ use zkmargin_circuits::{CommitmentError, Parameters, RunningCommitment};
 use zkmargin_program::{LOT_BITS, Pair};
 use zkmargin_risk::account::AccountVector;
 use zkmargin_risk::canonical::{CanonicalError, Digest, Reader};
+use zkmargin_risk::instant::Instant;
 use zkmargin_risk::universe::{MAX_COLUMNS, MAX_NAME_BYTES, Universe, Venue};
 
 /// The text that a state file starts with.
@@ -133,6 +134,25 @@ impl RunningAccount {
     /// The commitment.
     pub const fn commitment(&self) -> &RunningCommitment {
         &self.commitment
+    }
+
+    /// The instruments of which the account holds any and that have expired at `at`, with their expiries. Secret.
+    pub fn expired(&self, universe: &Universe, at: Instant) -> Vec<(String, Instant)> {
+        let Some((_, venue)) = universe.venue(&self.venue) else {
+            return Vec::new();
+        };
+        let holds = |leg| {
+            let lots = place(universe, venue, leg)
+                .and_then(|(column, row)| self.commitment.lots().get(column)?.get(row).copied());
+            lots.is_some_and(|lots| lots > 0)
+        };
+        let held = venue.instruments().filter(|instrument| {
+            let pair = instrument.pair();
+            holds(pair.first) || holds(pair.second)
+        });
+        held.filter_map(|instrument| Some((instrument.name.clone(), instrument.kind.expiry()?)))
+            .filter(|(_, expiry)| *expiry <= at)
+            .collect()
     }
 
     /// Whether the running sums are what committing to the whole account anew gives.

@@ -14,6 +14,7 @@ use crate::dsse::PublicKey;
 use crate::facts::{Place, account_counts};
 use crate::policy::{AcceptedSnapshots, NonceRule, Policy};
 use crate::statement::Statement;
+use crate::words::{keys, network};
 
 /// The files that the verifier was given, as a policy sees them.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub struct Presented {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PolicyRefusal {
     /// Another network.
-    #[error("the universe is of network {found:?}, the policy is for {expected:?}")]
+    #[error("the universe is of network {}, the policy is for {}", network(*found), network(*expected))]
     Network {
         /// The universe's.
         found: Network,
@@ -82,7 +83,7 @@ pub enum PolicyRefusal {
         most: Age,
     },
     /// Made to somebody else.
-    #[error("statement {statement} is made to audience {found}, the policy is of {expected}")]
+    #[error("statement {} is made to audience {found}, the policy is of {expected}", statement + 1)]
     Audience {
         /// The statement.
         statement: usize,
@@ -92,7 +93,7 @@ pub enum PolicyRefusal {
         expected: PublicKey,
     },
     /// For a credit line that the policy does not have.
-    #[error("statement {statement} is for book {:?}, which the policy does not have", found.as_str())]
+    #[error("statement {} is for book {:?}, which the policy does not have", statement + 1, found.as_str())]
     Book {
         /// The statement.
         statement: usize,
@@ -114,7 +115,7 @@ pub enum PolicyRefusal {
         key: PublicKey,
     },
     /// A venue that must be there and is not.
-    #[error("statement {statement} has no attestation of venue {venue:?}, which the policy requires")]
+    #[error("statement {} has no attestation of venue {venue:?}, which the policy requires", statement + 1)]
     RequiredVenue {
         /// The statement.
         statement: usize,
@@ -122,7 +123,7 @@ pub enum PolicyRefusal {
         venue: String,
     },
     /// Several subjects that are not known to be one party.
-    #[error("statement {statement} is about subjects that no group of the policy has together: {subjects:?}")]
+    #[error("statement {} is about subjects that no group of the policy has together: {}", statement + 1, keys(subjects))]
     Subjects {
         /// The statement.
         statement: usize,
@@ -131,7 +132,7 @@ pub enum PolicyRefusal {
     },
     /// An account of a subject is missing.
     #[error(
-        "statement {statement} has {found} of the {said} accounts of subject {subject} at venue {venue:?}, the policy demands all"
+        "statement {} has {found} of the {said} accounts of subject {subject} at venue {venue:?}, the policy demands all", statement + 1
     )]
     AccountMissing {
         /// The statement.
@@ -146,7 +147,7 @@ pub enum PolicyRefusal {
         said: u32,
     },
     /// An order or a deposit that is only supposed.
-    #[error("statement {statement} holds only after the {what} {text:?}, which may never be: the policy takes none")]
+    #[error("statement {} holds only after the {what} {text:?}, which may never be: the policy takes none", statement + 1)]
     Hypothetical {
         /// The statement.
         statement: usize,
@@ -162,7 +163,7 @@ pub enum PolicyRefusal {
         place: Box<Place>,
     },
     /// A lower level than demanded.
-    #[error("statement {statement} is of level {found}, the policy demands {expected}")]
+    #[error("statement {} is of level {found}, the policy demands {expected}", statement + 1)]
     Level {
         /// The statement.
         statement: usize,
@@ -172,7 +173,7 @@ pub enum PolicyRefusal {
         expected: Level,
     },
     /// A smaller ratio than demanded.
-    #[error("statement {statement} is of ratio {found}, the policy demands at least {expected}")]
+    #[error("statement {} is of ratio {found}, the policy demands at least {expected}", statement + 1)]
     Ratio {
         /// The statement.
         statement: usize,
@@ -182,7 +183,7 @@ pub enum PolicyRefusal {
         expected: Ratio20,
     },
     /// A smaller excess than demanded.
-    #[error("statement {statement} is of excess {found}, the policy demands at least {expected}")]
+    #[error("statement {} is of excess {found}, the policy demands at least {expected}", statement + 1)]
     Excess {
         /// The statement.
         statement: usize,
@@ -196,7 +197,7 @@ pub enum PolicyRefusal {
     NonceNotGiven,
     /// Another nonce than the one that was drawn.
     #[error(
-        "statement {statement} carries nonce {}, expected {}",
+        "statement {} carries nonce {}, expected {}", statement + 1,
         hex::encode(found),
         hex::encode(expected)
     )]

@@ -108,7 +108,7 @@ pub enum BundleError {
     #[error("the bundle has no statement")]
     NoStatement,
     /// A statement that does not decode.
-    #[error("statement {index}: {error}")]
+    #[error("statement {}: {error}", index + 1)]
     Statement {
         /// Its place in the bundle, from 0.
         index: usize,

@@ -18,7 +18,24 @@ use crate::statement::Statement;
 
 mod refusal;
 
-pub use refusal::{FactRefusal, Place};
+pub use refusal::{FactRefusal, Place, UnusableVenueKey};
+
+/// Whether every key of a universe's venues can sign. A universe in which one cannot is refused wherever it is read: nobody can have
+/// meant it.
+///
+/// # Errors
+/// The first [`UnusableVenueKey`].
+pub fn check_venue_keys(universe: &Universe) -> Result<(), UnusableVenueKey> {
+    for venue in universe.venues() {
+        for key in &venue.keys {
+            PublicKey(*key).check().map_err(|error| UnusableVenueKey {
+                venue: venue.name.clone(),
+                error,
+            })?;
+        }
+    }
+    Ok(())
+}
 
 /// Checks all statements of a bundle against the universe, the instant of the (first) snapshot, and the instant `at` of
 /// verification.

@@ -1,6 +1,6 @@
 //! Reading files whole, with a cap that is checked before memory is taken.
 
-use std::fs::File;
+use std::fs::{File, FileType};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,14 @@ pub enum FileError {
         /// What the system said.
         source: io::Error,
     },
+    /// A folder, a device, a pipe: reading it could wait, or go on, for ever.
+    #[error("{} is {what}, expected a plain file", path.display())]
+    NotAFile {
+        /// What stands there.
+        path: PathBuf,
+        /// Of which kind it is.
+        what: &'static str,
+    },
     /// The file is larger than a file of its kind may be.
     #[error("{} is larger than {cap} bytes, the most that such a file may have", path.display())]
     TooLarge {
@@ -29,8 +37,8 @@ pub enum FileError {
 
 /// The bytes of the file at `path`, at most `cap` of them.
 ///
-/// The length that the file system gives is refused first; reading then stops behind the cap, for what has no length (a
-/// pipe) or grows.
+/// What is no plain file, or is longer than the cap by the file system's word, is refused before it is opened or read; reading then stops
+/// behind the cap, for what grows.
 ///
 /// # Errors
 /// [`FileError`].
@@ -43,8 +51,21 @@ pub fn read_file(path: &Path, cap: usize) -> Result<Vec<u8>, FileError> {
         path: path.to_owned(),
         cap,
     };
+    let not_a_file = |found: FileType| FileError::NotAFile {
+        path: path.to_owned(),
+        what: kind(found),
+    };
+    // Before it is opened: opening a pipe waits for somebody who writes to it.
+    let found = std::fs::metadata(path).map_err(io)?.file_type();
+    if !found.is_file() {
+        return Err(not_a_file(found));
+    }
     let file = File::open(path).map_err(io)?;
-    let length = file.metadata().map_err(io)?.len();
+    let opened = file.metadata().map_err(io)?;
+    if !opened.is_file() {
+        return Err(not_a_file(opened.file_type()));
+    }
+    let length = opened.len();
     let limit = u64::try_from(cap).unwrap_or(u64::MAX);
     if length > limit {
         return Err(too_large());
@@ -52,6 +73,24 @@ pub fn read_file(path: &Path, cap: usize) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() > cap { Err(too_large()) } else { Ok(bytes) }
+}
+
+/// What a file that is not a plain one is, in words.
+fn kind(found: FileType) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt as _;
+        if found.is_fifo() {
+            return "a pipe";
+        }
+        if found.is_socket() {
+            return "a socket";
+        }
+        if found.is_char_device() || found.is_block_device() {
+            return "a device";
+        }
+    }
+    if found.is_dir() { "a folder" } else { "something else" }
 }
 
 /// Where derived parameters are kept: `$XDG_CACHE_HOME/zkmargin`, or `$HOME/.cache/zkmargin`; `None` when neither variable is an
@@ -88,18 +127,43 @@ mod tests {
             Err(FileError::Io { .. })
         ));
         assert!(
-            matches!(read_file(folder.path(), 1 << 20), Err(FileError::Io { .. })),
+            matches!(
+                read_file(folder.path(), 1 << 20),
+                Err(FileError::NotAFile { what: "a folder", .. })
+            ),
             "a folder is no file"
         );
     }
 
     #[cfg(unix)]
     #[test]
-    fn file_without_a_length_is_cut_off_behind_its_cap() {
+    fn devices_and_pipes_are_refused_and_not_waited_for() {
         assert!(matches!(
             read_file(Path::new("/dev/zero"), 1000),
-            Err(FileError::TooLarge { cap: 1000, .. })
+            Err(FileError::NotAFile { what: "a device", .. })
         ));
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        // Nobody ever writes to it: whoever opens it waits for ever.
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        assert!(matches!(
+            read_file(&pipe, 1000),
+            Err(FileError::NotAFile { what: "a pipe", .. })
+        ));
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
+        assert!(matches!(read_file(&link, 1000), Err(FileError::NotAFile { .. })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn file_that_grows_is_cut_off_behind_its_cap() {
+        // A file of the kernel's has no length, but bytes.
+        let path = Path::new("/proc/self/status");
+        if path.exists() {
+            assert!(matches!(read_file(path, 10), Err(FileError::TooLarge { cap: 10, .. })));
+        }
     }
 
     #[test]

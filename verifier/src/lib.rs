@@ -15,7 +15,7 @@
 //! - [`statement`], [`bundle`]: what a trader asserts, and what travels;
 //! - [`facts`]: whether it fits the verifier's own facts; [`policy`], [`acceptance`]: whether the partner accepts it;
 //! - [`verify`]: all of it in order; [`verdict`]: the answer, in words and as data;
-//! - [`mod@file`]: reading files with a cap, and where the parameter cache is.
+//! - [`mod@file`]: reading files with a cap, and where the parameter cache is; [`words`]: what messages are made of.
 
 pub mod acceptance;
 pub mod age;
@@ -31,6 +31,7 @@ pub mod policy;
 pub mod statement;
 pub mod verdict;
 pub mod verify;
+pub mod words;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -158,6 +158,14 @@ pub enum PolicyFileError {
         /// Their key.
         key: PublicKey,
     },
+    /// A group of nobody.
+    #[error("policy: subject_groups: group {group} of {groups} is empty: a group has at least one subject")]
+    EmptyGroup {
+        /// Which group, from 1.
+        group: usize,
+        /// How many groups there are.
+        groups: usize,
+    },
     /// A subject in two groups: which party is it?
     #[error("policy: subject {subject} is in more than one group")]
     SubjectInTwoGroups {
@@ -175,7 +183,7 @@ impl Policy {
         if text.len() > MAX_POLICY_BYTES {
             return Err(PolicyFileError::TooLarge { length: text.len() });
         }
-        let policy: Policy = serde_json::from_slice(text)?;
+        let policy: Policy = zkmargin_risk::json::from_slice(text)?;
         policy.check_itself()?;
         Ok(policy)
     }
@@ -234,6 +242,12 @@ impl Policy {
             .find(|venue| !self.venues.contains_key(*venue))
         {
             return Err(PolicyFileError::RequiredVenue { venue: venue.clone() });
+        }
+        if let Some(place) = self.subject_groups.iter().position(BTreeSet::is_empty) {
+            return Err(PolicyFileError::EmptyGroup {
+                group: place + 1,
+                groups: self.subject_groups.len(),
+            });
         }
         let mut grouped = BTreeSet::new();
         for subject in self.subject_groups.iter().flatten() {
@@ -415,6 +429,18 @@ mod tests {
         assert!(
             matches!(with("required_venues", json!(["gamma"])), Err(PolicyFileError::RequiredVenue { venue }) if venue == "gamma")
         );
+    }
+
+    #[test]
+    fn group_of_nobody_is_refused() {
+        assert!(with("subject_groups", json!([])).is_ok());
+        let key = public("a").to_string();
+        for (groups, place, count) in [(json!([[]]), 1, 1), (json!([[key], []]), 2, 2)] {
+            assert!(matches!(
+                with("subject_groups", groups),
+                Err(PolicyFileError::EmptyGroup { group, groups }) if (group, groups) == (place, count)
+            ));
+        }
     }
 
     #[test]

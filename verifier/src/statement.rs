@@ -93,7 +93,7 @@ pub enum StatementError {
     #[error("{0}")]
     Malformed(#[from] CanonicalError),
     /// An attestation that does not decode.
-    #[error("attestation {index}: {error}")]
+    #[error("attestation {}: {error}", index + 1)]
     Attestation {
         /// Its place in the statement, from 0.
         index: usize,

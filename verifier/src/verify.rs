@@ -23,6 +23,7 @@ use crate::facts::{FactRefusal, Place, check_facts};
 use crate::policy::Policy;
 use crate::statement::{PublicFacts, Statement, StatementError};
 use crate::verdict::Verdict;
+use crate::words::keys;
 
 /// The verifier's own facts.
 #[derive(Copy, Clone, Debug)]
@@ -37,7 +38,7 @@ pub struct Context<'a> {
     pub parameters: &'a Parameters,
 }
 
-/// Why a bundle is refused.
+/// Why a bundle is refused. `statement` counts from 0, its message from 1.
 #[derive(Debug, Error)]
 pub enum VerifyError {
     /// The bytes are no bundle.
@@ -58,7 +59,7 @@ pub enum VerifyError {
         error: SignatureError,
     },
     /// A subject did not sign, or somebody signed who is no subject, or the signatures are out of order.
-    #[error("statement {statement} is signed by {found:?}, its subjects are {expected:?}")]
+    #[error("statement {} is signed by {}, its subjects are {}", statement + 1, keys(found), keys(expected))]
     Signers {
         /// The statement.
         statement: usize,
@@ -68,7 +69,7 @@ pub enum VerifyError {
         expected: Vec<PublicKey>,
     },
     /// A subject's signature is wrong.
-    #[error("statement {statement}: {error}")]
+    #[error("statement {}: {error}", statement + 1)]
     SubjectSignature {
         /// The statement.
         statement: usize,
@@ -76,7 +77,7 @@ pub enum VerifyError {
         error: SignatureError,
     },
     /// The order or deposit is none in this universe.
-    #[error("statement {statement}: {error}")]
+    #[error("statement {}: {error}", statement + 1)]
     Terms {
         /// The statement.
         statement: usize,
@@ -84,7 +85,7 @@ pub enum VerifyError {
         error: TermsError,
     },
     /// Universe, snapshot, model and terms give no program.
-    #[error("statement {statement}: {error}")]
+    #[error("statement {}: {error}", statement + 1)]
     Compile {
         /// The statement.
         statement: usize,
@@ -92,7 +93,7 @@ pub enum VerifyError {
         error: CompileError,
     },
     /// The program has no shape.
-    #[error("statement {statement}: {error}")]
+    #[error("statement {}: {error}", statement + 1)]
     Shape {
         /// The statement.
         statement: usize,
@@ -116,6 +117,9 @@ pub mod exit {
     pub const POLICY: u8 = 3;
     /// Something that cannot be.
     pub const INTERNAL: u8 = 70;
+    /// Whoever reads standard output closed it before the answer was out, as `head` does: what a shell says of SIGPIPE. Files are
+    /// written before that.
+    pub const CLOSED: u8 = 141;
 }
 
 impl VerifyError {

@@ -344,3 +344,78 @@ fn model_is_a_preset_or_a_file() {
     assert_refused(&with("model.json"), 2, "model.json");
     assert!(Path::new(&folder.path("bundle")).exists());
 }
+
+#[test]
+fn each_cause_is_said_once_and_statements_count_from_1() {
+    let folder = Folder::new();
+    let refused = folder.verify(&["--at", NOW, "--nonce", &"08".repeat(32)]);
+    assert_refused(&refused, 3, "statement 1 carries nonce");
+    let said = |output: &Output| String::from_utf8(output.stderr.clone()).unwrap();
+    let text = fs::read_to_string(folder.path("snapshot.json")).unwrap();
+    fs::write(folder.path("snapshot.json"), &text[..text.len() - 1]).unwrap();
+    let cut = folder.verify_now(&[]);
+    assert_eq!(said(&cut).matches("EOF").count(), 1, "{}", said(&cut));
+    let data: Value = serde_json::from_slice(&folder.verify_now(&["--json"]).stdout).unwrap();
+    assert_eq!(data["error"].as_str().unwrap().matches("EOF").count(), 1, "{data}");
+}
+
+#[test]
+fn signers_are_named_by_their_keys() {
+    let folder = Folder::new();
+    let mut bundle = Bundle::from_bytes(&fs::read(folder.path("bundle")).unwrap()).unwrap();
+    bundle.statements[0].signatures.clear();
+    fs::write(folder.path("bundle"), bundle.to_bytes()).unwrap();
+    let expected = format!("statement 1 is signed by nobody, its subjects are {}\n", public(2));
+    assert_refused(&folder.verify_now(&[]), 1, &expected);
+}
+
+#[test]
+fn universe_with_a_key_that_cannot_sign_is_refused() {
+    let folder = Folder::new();
+    let mut universe: Value = serde_json::from_slice(&fs::read(folder.path("universe.json")).unwrap()).unwrap();
+    universe["venues"][0]["keys"][0] = json!("00".repeat(32));
+    folder.write("universe.json", &universe);
+    let refused = folder.verify_now(&[]);
+    assert_refused(&refused, 2, "universe.json: venue \"alpha\": 0000");
+    assert_refused(&refused, 2, "no usable Ed25519 public key");
+}
+
+#[test]
+fn policy_with_a_group_of_nobody_is_refused() {
+    let folder = Folder::new();
+    let mut policy: Value = serde_json::from_slice(&fs::read(folder.path("policy.json")).unwrap()).unwrap();
+    policy["subject_groups"] = json!([[]]);
+    folder.write("policy.json", &policy);
+    assert_refused(
+        &folder.verify_now(&[]),
+        2,
+        "policy.json: policy: subject_groups: group 1 of 1 is empty",
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_are_not_waited_for_and_lost_answers_are_not_silent() {
+    let folder = Folder::new();
+    fs::remove_file(folder.path("bundle")).unwrap();
+    let made = Command::new("mkfifo").arg(folder.path("bundle")).status().unwrap();
+    assert!(made.success());
+    assert_refused(&folder.verify_now(&[]), 2, "bundle is a pipe, expected a plain file");
+
+    let nonce = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_zkmargin-verify"));
+        command.arg("nonce");
+        command
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let closed = nonce().stdout(writer).output().unwrap();
+    assert_eq!((closed.status.code(), closed.stderr.len()), (Some(141), 0));
+    if let Ok(full) = fs::File::options().write(true).open("/dev/full") {
+        assert_refused(
+            &nonce().stdout(full).output().unwrap(),
+            2,
+            "cannot write to standard output",
+        );
+    }
+}

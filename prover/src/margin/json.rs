@@ -6,8 +6,9 @@ use serde_json::Value;
 use zkmargin_risk::oracle::{Collateral, Exposure, GroupLoss};
 use zkmargin_risk::report::{Failure, IndexMoves, MAX_DOWN_BP, MAX_UP_BP, Report, Rounding, decimal};
 use zkmargin_risk::scenario::Scenario;
+use zkmargin_risk::terms::Level;
 
-use super::{FINE_PLACES, LEVELS, binding_name, criterion_name, worst_words};
+use super::{FINE_PLACES, Provable, binding_name, criterion_name, unit_places, worst_words};
 
 /// Decimals of gamma: coins per USD are small.
 const GAMMA_PLACES: u32 = 18;
@@ -19,6 +20,7 @@ struct Margin {
     numeraire: String,
     value: String,
     equity: String,
+    futures: String,
     options: String,
     net_liquidation_value: String,
     levels: [LevelFigures; 2],
@@ -35,6 +37,7 @@ struct LevelFigures {
     level: String,
     requirement: String,
     excess: String,
+    rounding_bound: String,
 }
 
 #[derive(Serialize)]
@@ -43,7 +46,9 @@ struct Statement {
     ratio: String,
     least_excess: u64,
     excess: String,
+    rounding_bound: String,
     met: bool,
+    provable: bool,
 }
 
 #[derive(Serialize)]
@@ -126,9 +131,9 @@ enum Edge {
 ///
 /// # Errors
 /// The serializer's, which do not happen.
-pub fn render_json(report: &Report) -> Result<Value, serde_json::Error> {
+pub fn render_json(report: &Report, provable: &Provable) -> Result<Value, serde_json::Error> {
     let book = &report.evaluation;
-    let places = if book.numeraire == "USD" { 10 } else { 14 };
+    let places = unit_places(book.numeraire == "USD");
     let (down, up) = (
         |x: &BigRational| decimal(x, places, Rounding::Down),
         |x: &BigRational| decimal(x, places, Rounding::Up),
@@ -181,25 +186,31 @@ pub fn render_json(report: &Report) -> Result<Value, serde_json::Error> {
         market_value: near(&line.market_value),
         not_counted: line.uncounted.as_ref().map(ToString::to_string),
     };
+    let [initial, maintenance] = &provable.levels;
+    let level = |level: Level, bound: &BigRational| LevelFigures {
+        level: level.to_string(),
+        requirement: up(book.requirement(level)),
+        excess: down(&report.excess(level)),
+        rounding_bound: up(bound),
+    };
     serde_json::to_value(Margin {
         model: report.model.clone(),
         instant: report.instant.to_string(),
         numeraire: book.numeraire.clone(),
         value: down(&book.value),
         equity: down(&book.equity()),
+        futures: near(&book.futures),
         options: near(&book.options),
         net_liquidation_value: down(&book.net_liquidation_value()),
-        levels: LEVELS.map(|level| LevelFigures {
-            level: level.to_string(),
-            requirement: up(book.requirement(level)),
-            excess: down(&report.excess(level)),
-        }),
+        levels: [level(Level::Initial, initial), level(Level::Maintenance, maintenance)],
         statement: Statement {
             level: report.level.to_string(),
             ratio: report.ratio.to_string(),
             least_excess: report.least_excess,
             excess: down(&report.statement_excess()),
+            rounding_bound: up(&provable.statement),
             met: report.is_met(),
+            provable: provable.is_provable(),
         },
         groups: book.groups.iter().map(group).collect(),
         underlyings: book.underlyings.iter().map(underlying).collect(),

@@ -4,6 +4,11 @@ use crate::desk::run;
 fn demo_tells_the_whole_story_and_leaves_it_behind() {
     let folder = tempfile::tempdir().unwrap();
     let told = run(folder.path(), &["demo"]).done();
+    assert!(
+        told.out.starts_with("A trader holds options at one venue"),
+        "{}",
+        told.out
+    );
     for part in [
         "$ zkmargin universe build",
         "$ zkmargin venue attest",

@@ -5,5 +5,7 @@
 mod demo;
 mod desk;
 mod files;
+mod process;
 mod prove;
+mod refusals;
 mod venue;

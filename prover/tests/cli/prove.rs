@@ -31,6 +31,11 @@ fn order_is_added_to_the_book() {
     let proven = run(desk.path(), &words).done().json();
     let order = proven["verdict"]["statements"][0]["order"].as_str().unwrap().to_owned();
     assert_eq!(order, "sell 1 optionhouse:BTC-28AUG26-70000-C @ 0.0075 fee 0.0003");
+    let mut words = desk.prove(&BOTH, "order-text.bundle");
+    words.extend(["--order", "sell 1 BTC-28AUG26-70000-C @ 0.0075", "--deposit", "5 USDC"]);
+    let said = run(desk.path(), &words).done().out;
+    let supposed = "IF what is supposed happens (order sell 1 optionhouse:BTC-28AUG26-70000-C @ 0.0075 fee 0; deposit 5 perphouse:USDC), 2 accounts";
+    assert!(said.contains(supposed), "{said}");
     let mut words = desk.prove(&BOTH, "order2.bundle");
     words.extend(["--order", "sell 1 BTC-28AUG26-70001-C @ 0.0075"]);
     run(desk.path(), &words).refused(2, &["--order", "BTC-28AUG26-70001-C"]);
@@ -45,7 +50,13 @@ fn short_book_is_not_proven_and_the_trader_alone_is_told_by_how_much() {
     ];
     let words = desk.prove(&pairs, "short.bundle");
     let refused = run(desk.path(), &words);
-    refused.refused(4, &["is not met; nothing was proven", "short by ", " USD"]);
+    let requirement = "statement 1: the maintenance requirement of paradex-pm is not met; nothing was proven";
+    refused.refused(4, &[requirement, "short by ", " USD"]);
+    let both = ["--level", "initial", "--ratio", "1.05", "--excess", "1000"];
+    run(desk.path(), &words.iter().copied().chain(both).collect::<Vec<_>>()).refused(
+        4,
+        &["the initial requirement of paradex-pm, 1.05 times over and with 1000 USD to spare, is not met"],
+    );
     assert!(refused.out.is_empty() && !desk.exists("short.bundle"));
     let mut words = words;
     words.push("--json");

@@ -1,4 +1,4 @@
-use crate::desk::{Desk, desk, run};
+use crate::desk::{Desk, EPOCH, desk, run};
 
 #[test]
 fn key_file_is_secret_and_not_overwritten() {
@@ -97,9 +97,29 @@ fn venue_signs_only_with_its_own_key_and_in_order_of_time() {
     run(desk.path(), &words).refused(2, &["the epoch 2026-08-06T12:00:00Z is after the time of signing"]);
     words[at] = "2026-08-06T13:00:00.001Z";
     run(desk.path(), &words).refused(2, &["is after the expiry"]);
+    words[at] = EPOCH;
+    let key = words.iter().position(|word| *word == "optionhouse.key").unwrap();
+    run(desk.path(), &["keygen", "audience", "-o", "audience.key"]).done();
+    words[key] = "audience.key";
+    run(desk.path(), &words).refused(2, &["this is the key of an audience, expected that of a venue"]);
     let words = desk.attest("optionhouse.key", "options-account.json", "one", "one");
     run(desk.path(), &words).refused(2, &["two outputs would be written to one"]);
     assert!(!desk.exists("other.attestation") && !desk.exists("other.opening") && !desk.exists("one"));
+}
+
+#[test]
+fn one_of_a_thing_is_singular() {
+    let desk = desk();
+    let words = desk.attest(
+        "perphouse.key",
+        "hedge-account.json",
+        "singular.attestation",
+        "singular.opening",
+    );
+    let said = run(desk.path(), &words).done().out;
+    assert!(said.contains(" in 1 commitment."), "{said}");
+    let looked = run(desk.path(), &["inspect", "singular.attestation"]).done().out;
+    assert!(looked.contains(", 1 commitment\n"), "{looked}");
 }
 
 #[test]
@@ -234,6 +254,10 @@ fn refused_fills_leave_the_running_commitment_as_it_was() {
             ["fills[0]: contracts", "0.5 is not a whole number of lots"],
         ),
         (fill("BTC-PERPETUAL", "1", "0"), ["fills[0]: price is 0", "above 0"]),
+        (
+            fill("BTC-PERPETUAL", "0.0", "60000"),
+            ["bad.json", "fills[0]: contracts is 0, expected other than 0"],
+        ),
         (
             fill("BTC-PERP", "1", "60000"),
             ["has no instrument \"BTC-PERP\"", "perphouse"],

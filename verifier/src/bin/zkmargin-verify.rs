@@ -1,15 +1,14 @@
 //! `zkmargin-verify`: checks a margin proof against a partner's policy and the partner's own files.
 //!
 //! Exit codes: 0 valid; 1 anything wrong inside proof or signature bytes; 2 usage, input and output, a file that does not
-//! decode; 3 refused by policy; 70 internal.
+//! decode; 3 refused by policy; 70 internal; 141 standard output was closed before the answer was out.
 
-use std::fmt::Display;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Parser, Subcommand};
 use zkmargin_circuits::{Parameters, ParametersError};
 use zkmargin_risk::canonical::parse_hex;
@@ -19,15 +18,19 @@ use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::model::{Model, PRESETS};
 use zkmargin_risk::universe::Universe;
 use zkmargin_verifier::envelope::FileKind;
+use zkmargin_verifier::facts::check_venue_keys;
 use zkmargin_verifier::file::{default_cache_dir, read_file};
 use zkmargin_verifier::policy::MAX_POLICY_BYTES;
 use zkmargin_verifier::verify::exit;
-use zkmargin_verifier::{Context, Policy, Verdict, verify_bundle};
+use zkmargin_verifier::{Context, Policy, Verdict, verify_bundle, words};
+
+/// In whose name errors are said.
+const TOOL: &str = "zkmargin-verify";
 
 /// Checks a margin proof against your policy and your own copies of universe, snapshot and model.
 ///
 /// Exit codes: 0 valid; 1 anything wrong inside proof or signature bytes; 2 usage, input and output, a file that does not decode;
-/// 3 refused by your policy; 70 internal error.
+/// 3 refused by your policy; 70 internal error; 141 standard output was closed before the answer was out.
 #[derive(Debug, Parser)]
 #[command(
     name = "zkmargin-verify",
@@ -109,7 +112,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> u8 {
     match (&cli.command, &cli.verify) {
         (Some(Command::Nonce), _) => match nonce() {
-            Ok(text) => print(&text).map_or(exit::USAGE, |()| exit::OK),
+            Ok(text) => words::answer(TOOL, &text, exit::OK),
             Err(error) => refuse(
                 &Failure {
                     code: exit::INTERNAL,
@@ -142,7 +145,9 @@ fn verify(args: &VerifyArgs) -> Result<Verdict, Failure> {
     };
     let policy = load(&args.policy, MAX_POLICY_BYTES, |bytes| Ok(Policy::from_json(bytes)?)).map_err(Failure::usage)?;
     let universe = load(&args.universe, MAX_BYTES, |bytes| {
-        Ok(Universe::from_json(text(bytes)?)?)
+        let universe = Universe::from_json(text(bytes)?)?;
+        check_venue_keys(&universe)?;
+        Ok(universe)
     })
     .map_err(Failure::usage)?;
     let snapshot = load(&args.snapshot, MAX_BYTES, |bytes| {
@@ -194,6 +199,7 @@ fn load_model(name: &Path) -> anyhow::Result<Model> {
         .filter(|name| PRESETS.iter().any(|(preset, _)| preset == name));
     match preset {
         Some(preset) => Ok(Model::preset(preset)?),
+        None if !name.exists() => bail!("--model: {}", words::no_model(name)),
         None => load(name, MAX_BYTES, |bytes| Ok(Model::from_json(text(bytes)?)?)),
     }
 }
@@ -206,36 +212,28 @@ fn now() -> anyhow::Result<Instant> {
 }
 
 fn answer(args: &VerifyArgs, verdict: &Verdict) -> u8 {
-    let printed = if args.json {
+    let text = if args.json {
         let value = serde_json::json!({ "valid": true, "exit": exit::OK, "verdict": verdict });
-        print(&format!("{value:#}"))
+        format!("{value:#}")
     } else {
         let clock = if args.at.is_some() {
             "the instant given with --at"
         } else {
             "the system's clock"
         };
-        print(&format!("{verdict}\nVerified at {}, {clock}.", verdict.at))
+        format!("{verdict}\nVerified at {}, {clock}.", verdict.at)
     };
-    printed.map_or(exit::USAGE, |()| exit::OK)
+    words::answer(TOOL, &text, exit::OK)
 }
 
 /// Says why not, on standard error, with `--json` also as data on standard output.
 fn refuse(failure: &Failure, args: Option<&VerifyArgs>) -> u8 {
+    let error = words::describe(failure.error.as_ref());
     if args.is_some_and(|args| args.json) {
-        let value =
-            serde_json::json!({ "valid": false, "exit": failure.code, "error": format!("{:#}", failure.error) });
+        let value = serde_json::json!({ "valid": false, "exit": failure.code, "error": error });
         // The exit code says it all even if nobody reads standard output.
-        let _ = print(&format!("{value:#}"));
+        let _ = words::print(&format!("{value:#}"));
     }
-    eprintln!("zkmargin-verify: {:#}", failure.error);
+    words::complain(TOOL, &error);
     failure.code
-}
-
-/// Prints a line; a closed pipe is an error, not a panic.
-fn print(text: &impl Display) -> std::io::Result<()> {
-    use std::io::Write as _;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{text}")?;
-    out.flush()
 }

@@ -12,7 +12,8 @@ use zkmargin_risk::universe::Network;
 
 use crate::attestation::{Attestation, Pseudonym};
 use crate::book::Book;
-use crate::dsse::PublicKey;
+use crate::dsse::{PublicKey, SignatureError};
+use crate::words::{counted, network};
 
 /// Which attestation of a bundle is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,22 +41,34 @@ impl fmt::Display for Place {
         write!(
             f,
             "statement {}, venue {:?}, account {}",
-            self.statement, self.venue, self.account
+            self.statement + 1,
+            self.venue,
+            self.account
         )
     }
 }
 
-/// Why statements do not fit the facts. `at` is the instant of verification.
+/// A venue's key in a universe that can sign nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("venue {venue:?}: {error}")]
+pub struct UnusableVenueKey {
+    /// The venue.
+    pub venue: String,
+    /// Its key, and what is wrong with it.
+    pub error: SignatureError,
+}
+
+/// Why statements do not fit the facts. `at` is the instant of verification; `statement` counts from 0, its message from 1.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum FactRefusal {
     /// A statement about no account at all.
-    #[error("statement {statement} has no attestation: it is about no account")]
+    #[error("statement {} has no attestation: it is about no account", statement + 1)]
     NoAttestation {
         /// The statement.
         statement: usize,
     },
     /// The statements of one bundle are made to different audiences.
-    #[error("statement {statement} is made to audience {found}, the first statement to {expected}")]
+    #[error("statement {} is made to audience {found}, the first statement to {expected}", statement + 1)]
     AudienceOfStatement {
         /// The statement.
         statement: usize,
@@ -79,7 +92,7 @@ pub enum FactRefusal {
         key: PublicKey,
     },
     /// One account twice: in one statement, or in two of the bundle.
-    #[error("{second}: this account counts already in statement {}", first.statement)]
+    #[error("{second}: this account counts already in statement {}", first.statement + 1)]
     AccountTwice {
         /// Where it is first.
         first: Box<Place>,
@@ -96,7 +109,7 @@ pub enum FactRefusal {
     },
     /// More accounts at one venue than the no-wrap bound allows for.
     #[error(
-        "statement {statement} adds {found} accounts at venue {venue:?}, at most {MAX_ACCOUNTS_PER_VENUE} are allowed"
+        "statement {} adds {found} accounts at venue {venue:?}, at most {MAX_ACCOUNTS_PER_VENUE} are allowed", statement + 1
     )]
     TooManyAccounts {
         /// The statement.
@@ -115,7 +128,7 @@ pub enum FactRefusal {
         found: u32,
     },
     /// Another network.
-    #[error("{place}: attested for network {found:?}, the universe is of {expected:?}")]
+    #[error("{place}: attested for network {}, the universe is of {}", network(*found), network(*expected))]
     Network {
         /// The attestation.
         place: Box<Place>,
@@ -145,7 +158,11 @@ pub enum FactRefusal {
         expected: u32,
     },
     /// Not one commitment per column of the venue.
-    #[error("{place}: {found} commitments, the venue has {expected} columns")]
+    #[error(
+        "{place}: {}, the venue has {}",
+        counted(found, "commitment"),
+        counted(expected, "column")
+    )]
     Columns {
         /// The attestation.
         place: Box<Place>,
@@ -216,7 +233,8 @@ pub enum FactRefusal {
     },
     /// More accounts of a subject than its venue says there are, or attestations that say different numbers.
     #[error(
-        "{place}: the venue says that the subject has {said} accounts there, the statement has {found} (the least said is {least})"
+        "{place}: the venue says that the subject has {} there, the statement has {found} (the least said is {least})",
+        counted(said, "account")
     )]
     AccountsOfSubject {
         /// An attestation.
@@ -229,7 +247,7 @@ pub enum FactRefusal {
         found: usize,
     },
     /// An order or deposit that is none in this universe.
-    #[error("statement {statement}: {error}")]
+    #[error("statement {}: {error}", statement + 1)]
     Terms {
         /// The statement.
         statement: usize,
@@ -237,7 +255,7 @@ pub enum FactRefusal {
         error: Box<TermsError>,
     },
     /// An order or deposit at a venue of which the statement has no attestation.
-    #[error("statement {statement} has an order or deposit at venue {venue:?}, of which it has no attestation")]
+    #[error("statement {} has an order or deposit at venue {venue:?}, of which it has no attestation", statement + 1)]
     NothingAttestedAtVenue {
         /// The statement.
         statement: usize,
@@ -245,7 +263,7 @@ pub enum FactRefusal {
         venue: String,
     },
     /// A window that ends before it begins.
-    #[error("statement {statement} ends at {until}, before it begins at {from}")]
+    #[error("statement {} ends at {until}, before it begins at {from}", statement + 1)]
     EmptyWindow {
         /// The statement.
         statement: usize,
@@ -265,7 +283,7 @@ pub enum FactRefusal {
         until: Instant,
     },
     /// Verified before the window.
-    #[error("statement {statement} is not good before {from}, it is {at}")]
+    #[error("statement {} is not good before {from}, it is {at}", statement + 1)]
     NotYetGood {
         /// The statement.
         statement: usize,
@@ -275,7 +293,7 @@ pub enum FactRefusal {
         at: Instant,
     },
     /// Verified after the window.
-    #[error("statement {statement} is not good after {until}, it is {at}")]
+    #[error("statement {} is not good after {until}, it is {at}", statement + 1)]
     NoLongerGood {
         /// The statement.
         statement: usize,

@@ -1,10 +1,10 @@
 //! What a verb has to say: text for people, the same as data, and an exit code.
 
-use std::fmt::Display;
-use std::io::{self, Write};
-
 use serde_json::{Value, json};
 use zkmargin_verifier::verify::exit;
+use zkmargin_verifier::words;
+
+use crate::failure::TOOL;
 
 /// The answer of a verb.
 #[derive(Debug)]
@@ -47,22 +47,14 @@ impl Answer {
 
     /// Prints the answer to standard output; the exit code.
     pub(crate) fn print(&self, as_json: bool) -> u8 {
-        let printed = if as_json {
+        if as_json {
             let mut data = self.data.clone();
             if let Value::Object(fields) = &mut data {
                 fields.insert("exit".to_owned(), json!(self.exit));
             }
-            print(&format!("{data:#}"))
+            words::answer(TOOL, &format!("{data:#}"), self.exit)
         } else {
-            print(&self.text.trim_end())
-        };
-        printed.map_or(exit::USAGE, |()| self.exit)
+            words::answer(TOOL, &self.text.trim_end(), self.exit)
+        }
     }
-}
-
-/// Prints a line; a closed pipe is an error, not a panic.
-pub(crate) fn print(text: &impl Display) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{text}")?;
-    out.flush()
 }

@@ -2,18 +2,21 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::{ArgGroup, Args};
 use serde_json::json;
-use zkmargin_prover::attest::{Request, attest};
+use zkmargin_prover::attest::{AttestError, Request, attest};
 use zkmargin_prover::keys::Role;
 use zkmargin_prover::output::{Outputs, Secrecy};
 use zkmargin_prover::running::{MAX_STATE_BYTES, RunningAccount};
 use zkmargin_risk::instant::Instant;
 use zkmargin_verifier::PublicKey;
 use zkmargin_verifier::book::Book;
+use zkmargin_verifier::words::{self, counted};
 
 use crate::answer::Answer;
 use crate::clock::At;
+use crate::failure::TOOL;
 use crate::load;
 
 /// `venue attest`: amounts that are not whole lots are refused; every column gets a fresh blind.
@@ -78,7 +81,8 @@ pub(crate) fn run(args: &Attest) -> anyhow::Result<Answer> {
     let key = load::key(&args.key, Role::Venue)?;
     let parameters = load::parameters(&universe)?;
     let account = match (&args.account, &args.state) {
-        (Some(path), _) => RunningAccount::open(&universe, &parameters, &load::account(path, &universe)?)?,
+        (Some(path), _) => RunningAccount::open(&universe, &parameters, &load::account(path, &universe)?)
+            .with_context(|| path.display().to_string())?,
         (None, Some(path)) => load::load(path, MAX_STATE_BYTES, |bytes| {
             Ok(RunningAccount::from_bytes(bytes, &universe, &parameters)?)
         })?,
@@ -98,20 +102,37 @@ pub(crate) fn run(args: &Attest) -> anyhow::Result<Answer> {
         book: args.book.clone(),
         held: args.held,
     };
-    let (attestation, opening) = attest(&request, &account)?;
+    let (attestation, opening) = attest(&request, &account).map_err(|error| {
+        let path = match &error {
+            AttestError::Role { .. } | AttestError::Key { .. } => Some(&args.key),
+            AttestError::UnknownVenue(_) | AttestError::Universe { .. } => {
+                args.account.as_ref().or(args.state.as_ref())
+            }
+            _ => None,
+        };
+        match path {
+            Some(path) => anyhow::Error::from(error).context(path.display().to_string()),
+            None => error.into(),
+        }
+    })?;
     outputs.stage(&args.out, &attestation.to_bytes(), Secrecy::Public)?;
     outputs.stage(&args.opening, &opening.to_bytes(), Secrecy::Secret)?;
     outputs.commit()?;
 
+    let warnings = expired_words(&account.expired(&universe, now.instant), args.epoch);
+    for warning in &warnings {
+        words::complain(TOOL, &format!("warning: {warning}"));
+    }
     let content = attestation.content();
     let (columns, pseudonym) = (content.points.len(), content.account);
     let text = format!(
-        "Venue {:?} attests account {pseudonym} at {} in {columns} commitments.\n\
+        "Venue {:?} attests account {pseudonym} at {} in {}.\n\
          Signed at {now}; good until {}; withdrawals {}.\n\
          {}  for the trader and the partner\n\
          {}  secret, for the trader alone",
         content.venue,
         content.epoch,
+        counted(columns, "commitment"),
         content.expiry,
         if content.held { "held until then" } else { "not held" },
         args.out.display(),
@@ -120,7 +141,20 @@ pub(crate) fn run(args: &Attest) -> anyhow::Result<Answer> {
     let data = json!({
         "venue": content.venue, "account": pseudonym, "commitments": columns, "epoch": content.epoch,
         "time": content.time, "expiry": content.expiry, "held": content.held,
-        "attestation": args.out.display().to_string(), "opening": args.opening.display().to_string(),
+        "warnings": warnings, "attestation": args.out.display().to_string(), "opening": args.opening.display().to_string(),
     });
     Ok(Answer::new(text, data))
+}
+
+/// What it means that the account holds what has expired, for the venue alone.
+fn expired_words(expired: &[(String, Instant)], epoch: Instant) -> Vec<String> {
+    let one = |(name, expiry): &(String, Instant)| {
+        let consequence = if *expiry <= epoch {
+            "no snapshot of this epoch prices it, so that nothing can be proven with this attestation. Settle it and attest again"
+        } else {
+            "it is attested as it was at the epoch, and is not there any more"
+        };
+        format!("the account holds {name}, which expired at {expiry}: {consequence}")
+    };
+    expired.iter().map(one).collect()
 }

@@ -108,7 +108,12 @@ pub(crate) struct Demo {
 pub(crate) fn run(args: &Demo, as_json: bool) -> anyhow::Result<Answer> {
     prepare(args)?;
     let mut stage = Stage::new(!as_json);
-    stage.show(&format!("cd {}", args.dir.display()))?;
+    stage.say(&format!(
+        "A trader holds options at one venue, the hedge and the collateral at another, and wants credit of a partner who is to see\n\
+         neither account. A proof does it: here on a recorded market. Every command below is run as printed, in the folder\n\
+         {}, which is left behind.",
+        args.dir.display()
+    ))?;
     std::env::set_current_dir(&args.dir).with_context(|| args.dir.display().to_string())?;
     let timing = tell(&mut stage).context("the demonstration went wrong")?;
     let text = format!(

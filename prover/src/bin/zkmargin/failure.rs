@@ -6,48 +6,69 @@ use zkmargin_prover::attest::AttestError;
 use zkmargin_prover::keys::KeyError;
 use zkmargin_prover::prove::ProveError;
 use zkmargin_verifier::verify::exit;
+use zkmargin_verifier::words::{self, OutputError};
 use zkmargin_verifier::{AttestationError, VerifyError};
 
-use crate::answer::print;
-
-/// Margin not met.
+/// Margin not met, or not provable.
 pub(crate) const NOT_MET: u8 = 4;
+/// In whose name errors are said.
+pub(crate) const TOOL: &str = "zkmargin";
+
+/// What is said of a refusal to the trader alone, as lines and as data.
+struct Private {
+    lines: Vec<String>,
+    field: &'static str,
+    data: serde_json::Value,
+}
 
 /// Says what went wrong, on standard error, with `--json` also as data on standard output; the exit code.
 ///
-/// By how much a margin is missed is said here and nowhere else: this is the trader's own terminal.
+/// By how much a margin is missed, and what is held that does not count, is said here and nowhere else: this is the trader's own terminal.
 pub(crate) fn report(error: &anyhow::Error, as_json: bool) -> u8 {
     let code = exit_code(error);
-    let shortfall = error.chain().find_map(|cause| match cause.downcast_ref() {
-        Some(ProveError::NotMet { shortfall, .. }) => Some(shortfall.reveal()),
-        _ => None,
-    });
+    // Whoever reads has gone: as with any other tool, there is nothing to say.
+    if code == exit::CLOSED {
+        return code;
+    }
+    let (text, private) = (describe(error), error.chain().find_map(private));
     if as_json {
-        let mut data = json!({ "exit": code, "error": describe(error) });
-        if let Some(shortfall) = &shortfall {
-            data["shortfall"] = json!(shortfall);
+        let mut data = json!({ "exit": code, "error": text });
+        if let Some(Private { field, data: value, .. }) = &private {
+            data[*field] = value.clone();
         }
         // The exit code says it all even if nobody reads standard output.
-        let _ = print(&format!("{data:#}"));
+        let _ = words::print(&format!("{data:#}"));
     }
-    eprintln!("zkmargin: {}", describe(error));
-    if let Some(shortfall) = shortfall {
-        eprintln!("zkmargin: short by {shortfall} (said to you alone: it is in no file)");
+    words::complain(TOOL, &text);
+    for line in private.iter().flat_map(|private| &private.lines) {
+        words::complain(TOOL, &format!("{line} (said to you alone: it is in no file)"));
     }
     code
 }
 
-/// An error with its causes; a cause that is in the message above it already is left out.
-pub(crate) fn describe(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for message in error.chain().map(ToString::to_string) {
-        if text.is_empty() {
-            text = message;
-        } else if !text.contains(&message) {
-            text = format!("{text}: {message}");
-        }
+fn private(cause: &(dyn std::error::Error + 'static)) -> Option<Private> {
+    match cause.downcast_ref()? {
+        ProveError::NotMet { shortfall, .. } => Some(Private {
+            lines: vec![format!("short by {}", shortfall.reveal())],
+            field: "shortfall",
+            data: json!(shortfall.reveal()),
+        }),
+        ProveError::NotCounted { held, .. } => Some(Private {
+            lines: held
+                .reveal()
+                .iter()
+                .map(|line| format!("not counted: {line}"))
+                .collect(),
+            field: "not_counted",
+            data: json!(held.reveal()),
+        }),
+        _ => None,
     }
-    text
+}
+
+/// An error with its causes.
+pub(crate) fn describe(error: &anyhow::Error) -> String {
+    words::describe(error.as_ref())
 }
 
 /// The exit code of an error: that of the first cause that has one of its own, else 2.
@@ -60,6 +81,9 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return Some(of_prove(error));
     }
     if let Some(error) = cause.downcast_ref::<VerifyError>() {
+        return Some(error.exit_code());
+    }
+    if let Some(error) = cause.downcast_ref::<OutputError>() {
         return Some(error.exit_code());
     }
     if let Some(AttestationError::Point { .. }) = cause.downcast_ref() {
@@ -82,7 +106,11 @@ fn of_prove(error: &ProveError) -> u8 {
         ProveError::NotMet { .. } => NOT_MET,
         ProveError::AttestationSignature { .. } => exit::PROOF,
         ProveError::Statement(error) => error.exit_code(),
-        ProveError::Opening { .. } | ProveError::SubjectKey { .. } | ProveError::Witness { .. } => exit::USAGE,
+        ProveError::Opening { .. }
+        | ProveError::SubjectKey { .. }
+        | ProveError::SupposedNotCounted { .. }
+        | ProveError::NotCounted { .. }
+        | ProveError::Witness { .. } => exit::USAGE,
         ProveError::Argument(ArgumentError::Claim(
             ClaimError::PublicLeg { .. }
             | ClaimError::PublicAmount { .. }

@@ -16,9 +16,9 @@ use zkmargin_risk::account::AccountFile;
 use zkmargin_risk::json::MAX_BYTES;
 use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::model::Model;
-use zkmargin_risk::universe::Universe;
 use zkmargin_risk::venue_file::VenueFile;
 use zkmargin_verifier::envelope::FileKind;
+use zkmargin_verifier::words::{counted, network};
 use zkmargin_verifier::{Bundle, Opening, Policy, ProofHash, SignedAttestation};
 
 use crate::answer::Answer;
@@ -65,11 +65,15 @@ fn look(bytes: &[u8]) -> anyhow::Result<Answer> {
     Ok(if has(&["key", "signing"]) {
         let key = KeyFile::of_any_role(bytes)?;
         Answer::new(
-            format!("Key file of a {}, secret\nPublic key {}", key.role(), key.public()),
+            format!(
+                "Key file of {}, secret\nPublic key {}",
+                key.role().with_article(),
+                key.public()
+            ),
             json!({ "kind": "key", "role": key.role().word(), "public": key.public() }),
         )
     } else if has(&["network", "k", "venues"]) {
-        let found = Universe::from_json(text)?;
+        let found = load::universe_of(text)?;
         Answer::new(universe::describe(&found), universe::data(&found, None))
     } else if has(&["instant", "underlyings"]) {
         let found = Snapshot::from_json(text)?;
@@ -82,10 +86,14 @@ fn look(bytes: &[u8]) -> anyhow::Result<Answer> {
         let found = VenueFile::from_json(text)?;
         Answer::new(
             format!(
-                "Venue file of {:?}: {} assets, {} classes of instruments",
+                "Venue file of {:?}: {}, {} of instruments",
                 found.name,
-                found.assets.len(),
-                found.classes.len()
+                counted(found.assets.len(), "asset"),
+                if found.classes.len() == 1 {
+                    "1 class".to_owned()
+                } else {
+                    format!("{} classes", found.classes.len())
+                },
             ),
             json!({ "kind": "venue", "name": found.name, "assets": found.assets.len(), "classes": found.classes.len() }),
         )
@@ -93,21 +101,21 @@ fn look(bytes: &[u8]) -> anyhow::Result<Answer> {
         let found = Fills::from_json(bytes)?;
         Answer::new(
             format!(
-                "Fills of an account at {:?}, secret: {} trades, {} transfers",
+                "Fills of an account at {:?}, secret: {}, {}",
                 found.venue,
-                found.fills.len(),
-                found.transfers.len()
+                counted(found.fills.len(), "trade"),
+                counted(found.transfers.len(), "transfer"),
             ),
             json!({ "kind": "fills", "venue": found.venue, "trades": found.fills.len(), "transfers": found.transfers.len() }),
         )
     } else if has(&["venue"]) {
-        let found: AccountFile = serde_json::from_str(text)?;
+        let found: AccountFile = zkmargin_risk::json::from_str(text)?;
         Answer::new(
             format!(
-                "Account at {:?}, secret: {} positions, {} balances",
+                "Account at {:?}, secret: {}, {}",
                 found.venue,
-                found.positions.len(),
-                found.balances.len()
+                counted(found.positions.len(), "position"),
+                counted(found.balances.len(), "balance"),
             ),
             json!({
                 "kind": "account", "venue": found.venue, "positions": found.positions.len(), "balances": found.balances.len(),
@@ -127,7 +135,11 @@ fn model(model: &Model) -> Answer {
 }
 
 fn policy(policy: &Policy) -> Answer {
-    let mut text = format!("Policy of audience {}, network {:?}\n", policy.audience, policy.network);
+    let mut text = format!(
+        "Policy of audience {}, network {}\n",
+        policy.audience,
+        network(policy.network)
+    );
     let books: Vec<&str> = policy.books.iter().map(|book| book.as_str()).collect();
     let venues: Vec<&str> = policy.venues.keys().map(String::as_str).collect();
     let _ = writeln!(text, "Books: {}\nVenues: {}", books.join(", "), venues.join(", "));
@@ -154,8 +166,8 @@ fn opening(opening: &Opening) -> Answer {
     let (venue, account, epoch) = (&opening.venue, opening.account, opening.epoch);
     Answer::new(
         format!(
-            "Opening of an attestation of venue {venue:?}, secret\nAccount {account} at {epoch}, {} columns\nUniverse {}",
-            opening.columns.len(),
+            "Opening of an attestation of venue {venue:?}, secret\nAccount {account} at {epoch}, {}\nUniverse {}",
+            counted(opening.columns.len(), "column"),
             opening.universe,
         ),
         json!({
@@ -173,11 +185,11 @@ fn attestation(signed: &SignedAttestation) -> Answer {
         "IS WRONG"
     };
     let text = format!(
-        "Attestation by venue {:?}, network {:?}; its signature {signature}\n\
+        "Attestation by venue {:?}, network {}; its signature {signature}\n\
          Account {} of subject {} (one of {})\nEpoch {}, signed {}, good until {}, withdrawals {}\n\
-         For audience {}, book {:?}\nKey {}\nUniverse {}, {} commitments",
+         For audience {}, book {:?}\nKey {}\nUniverse {}, {}",
         content.venue,
-        content.network,
+        network(content.network),
         content.account,
         content.subject,
         content.accounts,
@@ -189,7 +201,7 @@ fn attestation(signed: &SignedAttestation) -> Answer {
         content.book.as_str(),
         signed.key(),
         content.universe,
-        content.points.len(),
+        counted(content.points.len(), "commitment"),
     );
     let mut data = attestation_data(signed);
     data["kind"] = json!("attestation");
@@ -214,19 +226,21 @@ fn attestation_data(signed: &SignedAttestation) -> Value {
 fn bundle(bundle: &Bundle) -> Answer {
     let hash = hex::encode(ProofHash::of(&bundle.proof).0);
     let mut text = format!(
-        "Bundle of {} statements and a proof of {} bytes (hash {hash}). Nothing was verified: zkmargin-verify does that.\n",
-        bundle.statements.len(),
+        "Bundle of {} and a proof of {} bytes (hash {hash}). Nothing was verified: zkmargin-verify does that.\n",
+        counted(bundle.statements.len(), "statement"),
         bundle.proof.len(),
     );
     let mut statements = Vec::new();
-    for signed in &bundle.statements {
+    let count = bundle.statements.len();
+    for (index, signed) in bundle.statements.iter().enumerate() {
         let statement = &signed.statement;
         let (terms, window) = (&statement.terms, statement.window);
         let order = terms.order.as_ref().map(ToString::to_string);
         let deposit = terms.deposit.as_ref().map(ToString::to_string);
         let _ = writeln!(
             text,
-            "Says that value - {} x {} requirement >= {} for audience {}, book {:?},\n  from {} until {}, nonce {}",
+            "Statement {} of {count} says that value - {} x {} requirement >= {} for audience {}, book {:?},\n  from {} until {}, nonce {}",
+            index + 1,
             terms.ratio,
             terms.level,
             terms.excess,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use zeroize::Zeroizing;
 use zkmargin_circuits::Parameters;
@@ -14,8 +14,9 @@ use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::model::{Model, PRESETS};
 use zkmargin_risk::universe::Universe;
 use zkmargin_verifier::envelope::FileKind;
+use zkmargin_verifier::facts::check_venue_keys;
 use zkmargin_verifier::file::{default_cache_dir, read_file};
-use zkmargin_verifier::{Opening, PublicKey, SignedAttestation};
+use zkmargin_verifier::{Opening, PublicKey, SignedAttestation, words};
 
 /// Most bytes of an account's file.
 const MAX_ACCOUNT_BYTES: usize = 1 << 26;
@@ -68,8 +69,13 @@ impl Facts {
         Ok(LoadedFacts {
             universe: universe(&self.universe)?,
             snapshot: snapshot(&self.snapshot)?,
-            model: model(&self.model)?,
+            model: model(&self.model).context("--model")?,
         })
+    }
+
+    /// Model and snapshot, for errors that only both together make.
+    pub(crate) fn names(&self) -> String {
+        format!("{} on {}", self.model.display(), self.snapshot.display())
     }
 }
 
@@ -91,9 +97,16 @@ pub(crate) fn text_file(path: &Path) -> anyhow::Result<String> {
     load(path, MAX_BYTES, |bytes| Ok(text(bytes)?.to_owned()))
 }
 
+/// A universe in which every venue's keys can sign.
+pub(crate) fn universe_of(text: &str) -> anyhow::Result<Universe> {
+    let universe = Universe::from_json(text)?;
+    check_venue_keys(&universe)?;
+    Ok(universe)
+}
+
 /// Reads a universe.
 pub(crate) fn universe(path: &Path) -> anyhow::Result<Universe> {
-    load(path, MAX_BYTES, |bytes| Ok(Universe::from_json(text(bytes)?)?))
+    load(path, MAX_BYTES, |bytes| universe_of(text(bytes)?))
 }
 
 /// Reads a snapshot.
@@ -111,6 +124,7 @@ pub(crate) fn preset(name: &Path) -> Option<&str> {
 pub(crate) fn model(name: &Path) -> anyhow::Result<Model> {
     match preset(name) {
         Some(preset) => Ok(Model::preset(preset)?),
+        None if !name.exists() => bail!("{}", words::no_model(name)),
         None => load(name, MAX_BYTES, |bytes| Ok(Model::from_json(text(bytes)?)?)),
     }
 }

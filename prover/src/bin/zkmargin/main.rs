@@ -1,7 +1,7 @@
 //! `zkmargin`: the tool of venues, traders and researchers. The partner's tool is `zkmargin-verify`.
 //!
 //! Exit codes: 0 done; 1 anything wrong inside proof or signature bytes; 2 usage, input and output, a file that does not decode;
-//! 3 refused by policy or facts; 4 margin not met; 70 internal.
+//! 3 refused by policy or facts; 4 margin not met, or not provable; 70 internal; 141 standard output was closed before the answer was out.
 
 mod answer;
 mod attest;
@@ -23,8 +23,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use zkmargin_verifier::verify::exit;
+use zkmargin_verifier::words;
 
 use crate::answer::Answer;
+use crate::failure::TOOL;
 
 /// Proves the margin of a hidden portfolio, for venues and traders.
 ///
@@ -32,7 +34,7 @@ use crate::answer::Answer;
 /// public market snapshot; a partner checks the proof with `zkmargin-verify`. Begin with `zkmargin demo`.
 ///
 /// Exit codes: 0 done; 1 a wrong proof or signature; 2 usage, input and output, a file that does not decode; 3 refused by policy or facts; 4 margin not
-/// met; 70 internal error.
+/// met, or not provable; 70 internal error; 141 standard output was closed before the answer was out (files are written all the same).
 #[derive(Debug, Parser)]
 #[command(
     name = "zkmargin",
@@ -106,7 +108,7 @@ fn main() -> ExitCode {
     // The place says enough; a message could hold what is in a secret file.
     set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        eprintln!("zkmargin: internal error at {place}: please report it");
+        words::complain(TOOL, &format!("internal error at {place}: please report it"));
     }));
     ExitCode::from(catch_unwind(respond).unwrap_or(exit::INTERNAL))
 }
@@ -119,6 +121,9 @@ fn respond() -> u8 {
         .with_writer(std::io::stderr)
         .without_time()
         .init();
+    if let Err(error) = zkmargin_prover::signal::watch() {
+        tracing::warn!("no signal handler, an interrupted command may leave temporary files: {error}");
+    }
     match run(&cli) {
         Ok(answer) => answer.print(cli.json),
         Err(error) => failure::report(&error, cli.json),

@@ -2,25 +2,27 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use serde_json::json;
 use zeroize::Zeroizing;
 use zkmargin_prover::heatmap::heat_map;
-use zkmargin_prover::margin::{render_json, render_table};
+use zkmargin_prover::margin::{Provable, render_json, render_table};
 use zkmargin_prover::output::{Outputs, Secrecy};
-use zkmargin_risk::report::Report;
+use zkmargin_prover::prove::{supposed_not_counted, supposed_words};
+use zkmargin_risk::oracle::OracleError;
+use zkmargin_risk::report::{Report, ReportError};
 use zkmargin_risk::universe::Universe;
 
 use crate::answer::Answer;
 use crate::failure::NOT_MET;
-use crate::load::{self, Facts};
+use crate::load::{self, Facts, LoadedFacts};
 use crate::prove::TermArgs;
 
 /// `margin`: equity, requirement, excess, worst scenario, every add-on, greeks, and how far the index may move. Nothing is proven, nothing
 /// leaves this machine; what is printed is as secret as the accounts.
 ///
-/// Exit code 4 if the margin is not met.
+/// Exit code 4 if the margin is not met, or met by so little that it cannot be proven.
 #[derive(Debug, Args)]
 pub(crate) struct Margin {
     #[command(flatten)]
@@ -49,9 +51,29 @@ pub(crate) fn run(args: &Margin) -> anyhow::Result<Answer> {
     let facts = args.facts.load()?;
     let terms = args.terms.terms(&facts.universe)?;
     let legs = legs(args, &facts.universe)?;
-    let report = Report::new(&facts.model, &facts.universe, &facts.snapshot, &terms, &legs)?;
-    let mut text = render_table(&report);
-    let mut data = render_json(&report)?;
+    let LoadedFacts {
+        universe,
+        snapshot,
+        model,
+    } = &facts;
+    let report = Report::new(model, universe, snapshot, &terms, &legs).map_err(|error| {
+        let names = args.facts.names();
+        // Of an order for what does not count, the book is not to blame.
+        let reasons = match &error {
+            ReportError::Oracle(OracleError::NotCounted(_)) => supposed_not_counted(model, universe, snapshot, &terms),
+            _ => None,
+        };
+        match reasons {
+            Some(reasons) => anyhow!(
+                "{names}: there is no margin after the {}: {reasons}",
+                supposed_words(&terms)
+            ),
+            None => anyhow::Error::from(error).context(names),
+        }
+    })?;
+    let provable = Provable::new(model, universe, snapshot, &terms, &legs).with_context(|| args.facts.names())?;
+    let mut text = render_table(&report, &provable);
+    let mut data = render_json(&report, &provable)?;
     if let Some(path) = &args.svg {
         outputs.stage(path, heat_map(&report)?.as_bytes(), Secrecy::Secret)?;
         outputs.commit()?;
@@ -59,7 +81,7 @@ pub(crate) fn run(args: &Margin) -> anyhow::Result<Answer> {
         data["svg"] = json!(path.display().to_string());
     }
     let answer = Answer::new(text, data);
-    Ok(if report.is_met() {
+    Ok(if report.is_met() && provable.is_provable() {
         answer
     } else {
         answer.with_exit(NOT_MET)

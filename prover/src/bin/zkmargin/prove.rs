@@ -9,14 +9,15 @@ use indicatif::ProgressBar;
 use serde_json::json;
 use zkmargin_prover::keys::Role;
 use zkmargin_prover::output::Secrecy;
-use zkmargin_prover::prove::{Account, Draft, Request, prove};
+use zkmargin_prover::prove::{Account, Draft, ProveError, Request, prove};
 use zkmargin_risk::canonical::{Digest, parse_hex};
 use zkmargin_risk::instant::Instant;
 use zkmargin_risk::terms::{Deposit, Level, Order, Ratio20, Terms};
 use zkmargin_risk::universe::Universe;
 use zkmargin_verifier::age::Age;
 use zkmargin_verifier::book::Book;
-use zkmargin_verifier::{Context, PublicKey, Window};
+use zkmargin_verifier::words::counted;
+use zkmargin_verifier::{Context, PublicKey, VerifyError, Window};
 
 use crate::answer::Answer;
 use crate::clock::{At, Now};
@@ -98,17 +99,17 @@ pub(crate) struct TermArgs {
     #[arg(long, default_value = "maintenance")]
     level: Level,
     /// The value must be at least this many times the requirement, in steps of 0.05 from 1.
-    #[arg(long, value_name = "RATIO", default_value = "1.00")]
+    #[arg(long, value_name = "RATIO", default_value = "1.00", allow_negative_numbers = true)]
     ratio: Ratio20,
     /// And exceed it by at least this many whole units of the model's numeraire (USD, or a coin).
-    #[arg(long, value_name = "UNITS", default_value_t = 0)]
+    #[arg(long, value_name = "UNITS", default_value_t = 0, value_parser = whole_units, allow_negative_numbers = true)]
     excess: u64,
     /// As if this order were filled: "sell 5 BTC-28AUG26-70000-C @ 0.0215 fee 0.0003", price and fee per contract; VENUE:INSTRUMENT if several
     /// venues list it.
-    #[arg(long, value_name = "ORDER")]
+    #[arg(long, value_name = "ORDER", allow_hyphen_values = true)]
     order: Option<String>,
     /// As if this were deposited: "2.5 BTC", or "2.5 VENUE:BTC".
-    #[arg(long, value_name = "DEPOSIT")]
+    #[arg(long, value_name = "DEPOSIT", allow_hyphen_values = true)]
     deposit: Option<String>,
 }
 
@@ -137,12 +138,34 @@ impl TermArgs {
     }
 }
 
+fn whole_units(text: &str) -> anyhow::Result<u64> {
+    let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let units = text.parse().ok().filter(|_| is_plain);
+    units.with_context(|| format!("`{text}` is not a number of whole units: 0 to {}", u64::MAX))
+}
+
 fn window(text: &str) -> anyhow::Result<Window> {
     let (from, until) = text.split_once('/').context("expected FROM/UNTIL, two instants")?;
     Ok(Window {
         from: from.parse()?,
         until: until.parse()?,
     })
+}
+
+impl Prove {
+    /// The files that an error is about.
+    fn place(&self, error: &ProveError) -> Option<String> {
+        let path = |paths: &[PathBuf], place: usize| paths.get(place).map(|path| path.display().to_string());
+        match error {
+            ProveError::Opening { account, .. } => path(&self.accounts.openings, *account),
+            ProveError::AttestationSignature { account, .. } => path(&self.accounts.attestations, *account),
+            ProveError::Statement(VerifyError::Compile { .. } | VerifyError::Shape { .. })
+            | ProveError::SupposedNotCounted { .. }
+            | ProveError::NotCounted { .. }
+            | ProveError::Witness { .. } => Some(self.facts.names()),
+            _ => None,
+        }
+    }
 }
 
 pub(crate) fn run(args: &Prove) -> anyhow::Result<Answer> {
@@ -183,7 +206,10 @@ pub(crate) fn run(args: &Prove) -> anyhow::Result<Answer> {
     spinner.enable_steady_tick(Duration::from_millis(100));
     let proven = prove(&request, |stage| spinner.set_message(stage.to_string()));
     spinner.finish_and_clear();
-    let proven = proven?;
+    let proven = proven.map_err(|error| match args.place(&error) {
+        Some(place) => anyhow::Error::from(error).context(place),
+        None => error.into(),
+    })?;
     outputs.stage(&args.out.path, &proven.bytes, Secrecy::Public)?;
     outputs.commit()?;
 
@@ -192,10 +218,19 @@ pub(crate) fn run(args: &Prove) -> anyhow::Result<Answer> {
     let (proving, verifying) = (millis(proven.proving), millis(proven.verifying));
     let mut text = String::new();
     for statement in &proven.verdict.statements {
+        let supposed = [("order", &statement.order), ("deposit", &statement.deposit)];
+        let supposed: Vec<String> = supposed
+            .into_iter()
+            .filter_map(|(what, text)| Some(format!("{what} {}", text.as_ref()?)))
+            .collect();
+        let condition = match supposed.as_slice() {
+            [] => String::new(),
+            some => format!("IF what is supposed happens ({}), ", some.join("; ")),
+        };
         text += &format!(
-            "Statement {}\nis proven: {} accounts together meet the {} requirement, {} times over and with {} {} to spare.\n",
+            "Statement {}\nis proven: {condition}{} together meet the {} requirement, {} times over and with {} {} to spare.\n",
             statement.digest,
-            statement.accounts.len(),
+            counted(statement.accounts.len(), "account"),
             statement.level,
             statement.ratio,
             statement.excess,

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use zkmargin_prover::output::{Outputs, Secrecy};
@@ -11,6 +12,7 @@ use zkmargin_risk::import::{ImportReport, Imported, Omitted, Source, deribit_rec
 use zkmargin_risk::instant::Instant;
 use zkmargin_risk::market::Snapshot;
 use zkmargin_verifier::age::Age;
+use zkmargin_verifier::words::counted;
 
 use crate::answer::Answer;
 use crate::load::{self, Out};
@@ -113,7 +115,9 @@ pub(crate) fn run(verb: &Verb) -> anyhow::Result<Answer> {
     let tenor = common.min_tenor.millis();
     let imported = match import {
         Import::RecordedChain(args) => {
-            recorded_chain::import(&load::text_file(&args.csv)?, args.time, tenor, &common.source())?
+            let text = load::text_file(&args.csv)?;
+            recorded_chain::import(&text, args.time, tenor, &common.source())
+                .with_context(|| args.csv.display().to_string())?
         }
         Import::DeribitApi(args) => {
             let texts = args.folders.iter().map(|folder| {
@@ -132,10 +136,22 @@ pub(crate) fn run(verb: &Verb) -> anyhow::Result<Answer> {
                 futures,
                 perpetual,
             });
-            deribit_api::import(&answers.collect::<Vec<_>>(), tenor, &common.source())?
+            let answers: Vec<Answers<'_>> = answers.collect();
+            let import = |answers: &[Answers<'_>]| deribit_api::import(answers, tenor, &common.source());
+            import(&answers).map_err(|error| {
+                // The first folder without which, and those after it, there would be a snapshot.
+                let at =
+                    (0..answers.len()).find(|last| answers.get(..=*last).is_some_and(|first| import(first).is_err()));
+                let folder = at
+                    .and_then(|at| args.folders.get(at))
+                    .map(|folder| folder.display().to_string());
+                anyhow::Error::from(error).context(folder.unwrap_or_default())
+            })?
         }
         Import::DeribitRecording(args) => {
-            deribit_recording::import(&load::text_file(&args.recording)?, tenor, &common.source())?
+            let text = load::text_file(&args.recording)?;
+            deribit_recording::import(&text, tenor, &common.source())
+                .with_context(|| args.recording.display().to_string())?
         }
     };
     write(&common.out, outputs, &imported)
@@ -149,7 +165,11 @@ fn write(out: &Out, mut outputs: Outputs, imported: &Imported) -> anyhow::Result
     let _ = writeln!(text);
     omitted(&mut text, "Dropped", &report.dropped);
     omitted(&mut text, "Unpriced", &report.unpriced);
-    let _ = writeln!(text, "{} warnings of static arbitrage", report.arbitrage.len());
+    let _ = writeln!(
+        text,
+        "{} of static arbitrage",
+        counted(report.arbitrage.len(), "warning")
+    );
     shortened(&mut text, report.arbitrage.iter());
     let _ = writeln!(text, "{}  the snapshot", out.path.display());
     let mut data = data(snapshot, Some(out.path.display().to_string()));
@@ -164,11 +184,17 @@ pub(crate) fn describe(snapshot: &Snapshot) -> String {
         let options: usize = market.expiries.values().map(options_of).sum();
         let _ = write!(
             text,
-            "\n  {name:<6} index {}, {options} options in {} expiries, {} futures, {} perpetual",
+            "\n  {name:<6} index {}, {} in {} {}, {}, {}",
             market.index,
+            counted(options, "option"),
             market.expiries.len(),
-            market.futures.len(),
-            u8::from(market.perpetual.is_some()),
+            if market.expiries.len() == 1 {
+                "expiry"
+            } else {
+                "expiries"
+            },
+            counted(market.futures.len(), "future"),
+            counted(u8::from(market.perpetual.is_some()), "perpetual"),
         );
     }
     let provenance = &snapshot.provenance;

@@ -8,9 +8,10 @@ use serde_json::json;
 use zkmargin_prover::output::Secrecy;
 use zkmargin_risk::json::MAX_BYTES;
 use zkmargin_risk::listing::VenueKey;
-use zkmargin_risk::universe::{DEFAULT_K, Network, Universe};
-use zkmargin_risk::venue_file::VenueFile;
+use zkmargin_risk::universe::{DEFAULT_K, Network, Universe, UniverseError};
+use zkmargin_risk::venue_file::{VenueFile, VenueFileError};
 use zkmargin_verifier::PublicKey;
+use zkmargin_verifier::words::{counted, network};
 
 use crate::answer::Answer;
 use crate::load::{self, Out};
@@ -78,14 +79,25 @@ pub(crate) fn run(verb: &Verb) -> anyhow::Result<Answer> {
         NetworkArg::Main => Network::Main,
         NetworkArg::Test => Network::Test,
     };
-    let universe = Universe::build(network, args.k, &venues, &listing)?;
-    for venue in universe.venues() {
+    for (venue, path) in venues.iter().zip(&args.venues) {
         for key in &venue.keys {
-            PublicKey(*key)
+            PublicKey(key.0)
                 .check()
-                .with_context(|| format!("venue {:?}", venue.name))?;
+                .with_context(|| format!("{}: venue {:?}", path.display(), venue.name))?;
         }
     }
+    let build = |venues: &[VenueFile]| Universe::build(network, args.k, venues, &listing);
+    let universe = build(&venues).map_err(|error| {
+        let named = blamed(&error, &venues, build).and_then(|place| args.venues.get(place));
+        match named {
+            Some(path) => anyhow::Error::from(error).context(format!(
+                "{}, listing of {}",
+                path.display(),
+                args.snapshot.display()
+            )),
+            None => error.into(),
+        }
+    })?;
     outputs.stage(&args.out.path, universe.to_json()?.as_bytes(), Secrecy::Public)?;
     outputs.commit()?;
     Ok(Answer::new(
@@ -94,24 +106,39 @@ pub(crate) fn run(verb: &Verb) -> anyhow::Result<Answer> {
     ))
 }
 
+/// The venue file without which, and those after it, there would be a universe; `None` where no one file is wrong.
+fn blamed<T>(
+    error: &VenueFileError,
+    venues: &[VenueFile],
+    build: impl Fn(&[VenueFile]) -> Result<T, VenueFileError>,
+) -> Option<usize> {
+    if matches!(
+        error,
+        VenueFileError::Universe(UniverseError::K(_) | UniverseError::Columns { .. })
+    ) {
+        return None;
+    }
+    (0..venues.len()).find(|last| venues.get(..=*last).is_some_and(|first| build(first).is_err()))
+}
+
 /// A universe in words.
 pub(crate) fn describe(universe: &Universe) -> String {
     let layout = universe.layout();
     let mut text = format!(
-        "Universe {}\n{} legs in {} columns of {} (k = {}), network {:?}\n",
+        "Universe {}\n{} in {} of {} (k = {}), network {}\n",
         universe.digest(),
-        layout.legs().len(),
-        layout.columns(),
+        counted(layout.legs().len(), "leg"),
+        counted(layout.columns(), "column"),
         layout.rows(),
         universe.k(),
-        universe.network(),
+        network(universe.network()),
     );
     for venue in universe.venues() {
         text += &format!(
-            "  {:<16} {:>5} instruments, {} assets, columns {} to {}\n",
+            "  {:<16} {:>17}, {}, columns {} to {}\n",
             venue.name,
-            venue.instruments().count(),
-            venue.assets().count(),
+            counted(venue.instruments().count(), "instrument"),
+            counted(venue.assets().count(), "asset"),
             venue.columns.start,
             venue.columns.end.saturating_sub(1),
         );

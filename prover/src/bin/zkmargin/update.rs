@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Instant as Clock;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::json;
 use zkmargin_prover::fill::{Fills, MAX_FILLS_BYTES};
 use zkmargin_prover::output::{Outputs, Secrecy};
 use zkmargin_prover::running::{MAX_STATE_BYTES, RunningAccount};
+use zkmargin_verifier::words::counted;
 
 use crate::answer::Answer;
 use crate::load;
@@ -42,37 +43,50 @@ pub(crate) fn run(args: &Update) -> anyhow::Result<Answer> {
     let universe = load::universe(&args.universe)?;
     let parameters = load::parameters(&universe)?;
     let mut account = match &args.account {
-        Some(path) => RunningAccount::open(&universe, &parameters, &load::account(path, &universe)?)?,
+        Some(path) => RunningAccount::open(&universe, &parameters, &load::account(path, &universe)?)
+            .with_context(|| path.display().to_string())?,
         None => load::load(&args.state, MAX_STATE_BYTES, |bytes| {
             Ok(RunningAccount::from_bytes(bytes, &universe, &parameters)?)
         })?,
     };
     let fills = match &args.fills {
-        Some(path) => Some(load::load(path, MAX_FILLS_BYTES, |bytes| Ok(Fills::from_json(bytes)?))?),
+        Some(path) => Some((
+            path,
+            load::load(path, MAX_FILLS_BYTES, |bytes| Ok(Fills::from_json(bytes)?))?,
+        )),
         None => None,
     };
     let started = Clock::now();
     let moved = match &fills {
-        Some(fills) => fills.apply(&universe, &parameters, &mut account)?,
+        Some((path, fills)) => fills
+            .apply(&universe, &parameters, &mut account)
+            .with_context(|| path.display().to_string())?,
         None => 0,
     };
     let updating = started.elapsed();
     let started = Clock::now();
     if !account.is_consistent(&parameters) {
-        bail!("the running commitment differs from committing anew; nothing was written");
+        bail!(
+            "{}: the running commitment differs from committing anew; nothing was written",
+            args.state.display()
+        );
     }
     let recommitting = started.elapsed();
     outputs.stage(&args.state, &account.to_bytes(), Secrecy::Secret)?;
     outputs.commit()?;
 
     let count = |list: Option<usize>| list.unwrap_or(0);
-    let trades = count(fills.as_ref().map(|fills| fills.fills.len()));
-    let transfers = count(fills.as_ref().map(|fills| fills.transfers.len()));
+    let trades = count(fills.as_ref().map(|(_, fills)| fills.fills.len()));
+    let transfers = count(fills.as_ref().map(|(_, fills)| fills.transfers.len()));
     let text = format!(
-        "{trades} trades and {transfers} transfers moved {moved} legs of an account at {:?}: {moved} scalar multiplications, {:.2} ms.\n\
+        "{} and {} moved {} of an account at {:?}: {}, {:.2} ms.\n\
          Committing to the whole account anew gives the same commitment ({:.2} ms).\n\
          {}  the running commitment, secret",
+        counted(trades, "trade"),
+        counted(transfers, "transfer"),
+        counted(moved, "leg"),
         account.venue(),
+        counted(moved, "scalar multiplication"),
         updating.as_secs_f64() * 1e3,
         recommitting.as_secs_f64() * 1e3,
         args.state.display(),

@@ -6,7 +6,9 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Parser as _;
 use serde_json::{Value, json};
 
-use crate::answer::{Answer, print};
+use zkmargin_verifier::words::print;
+
+use crate::answer::Answer;
 use crate::failure::{describe, exit_code};
 use crate::{Cli, run};
 
@@ -37,7 +39,7 @@ impl Stage {
     /// Tells something.
     pub(crate) fn say(&self, text: &str) -> anyhow::Result<()> {
         if self.is_told {
-            print(&text).context("standard output")?;
+            print(&text)?;
         }
         Ok(())
     }

@@ -1,0 +1,149 @@
+//! What messages are made of, the same in both tools.
+
+use std::error::Error;
+use std::fmt::Display;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use zkmargin_risk::model::PRESETS;
+use zkmargin_risk::universe::Network;
+
+use crate::dsse::PublicKey;
+use crate::verify::exit;
+
+/// An error with its causes; a cause that is in the message above it already is left out.
+pub fn describe(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let message = error.to_string();
+        if !text.contains(&message) {
+            text = format!("{text}: {message}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// `1 account`, `2 accounts`.
+pub fn counted(count: impl Display, noun: &str) -> String {
+    let count = count.to_string();
+    let plural = if count == "1" { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
+/// `main` or `test`, as files write it.
+pub const fn network(network: Network) -> &'static str {
+    match network {
+        Network::Main => "main",
+        Network::Test => "test",
+    }
+}
+
+/// Keys in a sentence: `nobody`, or all of them.
+pub(crate) fn keys(keys: &[PublicKey]) -> String {
+    if keys.is_empty() {
+        return "nobody".to_owned();
+    }
+    keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Why `--model` names nothing.
+pub fn no_model(name: &Path) -> String {
+    let presets: Vec<&str> = PRESETS.iter().map(|(preset, _)| *preset).collect();
+    format!(
+        "{} is neither a preset ({}) nor a file",
+        name.display(),
+        presets.join(", ")
+    )
+}
+
+/// Standard output could not take the answer.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to standard output: {0}")]
+pub struct OutputError(#[from] io::Error);
+
+impl OutputError {
+    /// Whether the reader has closed its end of a pipe, as `head` does: nobody is left to complain to.
+    pub fn is_closed(&self) -> bool {
+        self.0.kind() == io::ErrorKind::BrokenPipe
+    }
+
+    /// [`exit::CLOSED`] or [`exit::USAGE`].
+    pub fn exit_code(&self) -> u8 {
+        if self.is_closed() { exit::CLOSED } else { exit::USAGE }
+    }
+}
+
+/// Prints a line to standard output.
+///
+/// # Errors
+/// [`OutputError`]: a closed pipe and a full disk are errors, not panics.
+pub fn print(text: &impl Display) -> Result<(), OutputError> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
+    Ok(out.flush()?)
+}
+
+/// Says something on standard error, in the name of `tool`. Where nobody listens, the exit code has to do.
+pub fn complain(tool: &str, text: &impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{tool}: {text}");
+}
+
+/// Prints the answer of `tool` and gives the exit code: `done`, or, said on standard error, that of what went wrong.
+pub fn answer(tool: &str, text: &impl Display, done: u8) -> u8 {
+    match print(text) {
+        Ok(()) => done,
+        Err(error) => {
+            if !error.is_closed() {
+                complain(tool, &error);
+            }
+            error.exit_code()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer: {source}")]
+    struct Outer {
+        source: Inner,
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("inner")]
+    struct Inner {
+        #[source]
+        cause: fmt::Error,
+    }
+
+    #[test]
+    fn each_cause_is_said_once() {
+        let error = Outer {
+            source: Inner { cause: fmt::Error },
+        };
+        let text = describe(&error);
+        assert_eq!(text.matches("inner").count(), 1, "{text}");
+        assert_eq!(text, format!("outer: inner: {}", fmt::Error));
+    }
+
+    #[test]
+    fn one_is_singular_and_all_else_plural() {
+        assert_eq!(
+            [0, 1, 2].map(|count| counted(count, "leg")),
+            ["0 legs", "1 leg", "2 legs"]
+        );
+    }
+
+    #[test]
+    fn keys_are_hexadecimal_and_none_are_nobody() {
+        assert_eq!(keys(&[]), "nobody");
+        let two = keys(&[PublicKey([1; 32]), PublicKey([2; 32])]);
+        assert_eq!(two, format!("{}, {}", "01".repeat(32), "02".repeat(32)));
+    }
+}
