@@ -7,7 +7,7 @@ mod json;
 mod provable;
 
 use num_rational::BigRational;
-use zkmargin_risk::model::scenario_grid::{COIN_UNIT_EXPONENT, USD_UNIT_EXPONENT};
+use zkmargin_risk::model::{COIN_UNIT_EXPONENT, USD_UNIT_EXPONENT};
 use zkmargin_risk::oracle::{Binding, Collateral, GroupLoss};
 use zkmargin_risk::report::{Criterion, Failure, MAX_DOWN_BP, MAX_UP_BP, Report, Rounding, decimal};
 use zkmargin_risk::scenario::{Scenario, VolatilityMove};

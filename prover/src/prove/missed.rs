@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use zkmargin_program::Program;
 use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::model::Model;
-use zkmargin_risk::model::scenario_grid::REQUIREMENT;
+use zkmargin_risk::model::REQUIREMENT;
 use zkmargin_risk::oracle::{NotCounted, OracleError, evaluate, with_public_amounts};
 use zkmargin_risk::terms::{Ratio20, Terms};
 use zkmargin_risk::universe::Universe;

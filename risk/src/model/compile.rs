@@ -1,6 +1,8 @@
 //! What every model's program has in common: its unit, its widths, the statement at its end, and why there is none.
 
-use zkmargin_program::{BuildError, Builder, Header, Linear, Lower, NegativeFactor, NonNegative, NumberError, Ratio, Real, Upper};
+use zkmargin_program::{
+    BuildError, Builder, Header, Linear, Lower, NegativeFactor, NonNegative, NumberError, Ratio, Real, Upper,
+};
 
 use crate::collateral::CollateralError;
 use crate::market::SnapshotError;

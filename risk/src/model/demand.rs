@@ -213,7 +213,9 @@ impl Limit {
     pub(crate) fn covers(&self, underlying: &str) -> bool {
         match self {
             Limit::NetDelta(on) | Limit::Gamma(on) | Limit::Vega(on) => on.underlying == underlying,
-            Limit::GrossNotional(on) | Limit::Leverage(on) => on.underlying.as_deref().is_none_or(|name| name == underlying),
+            Limit::GrossNotional(on) | Limit::Leverage(on) => {
+                on.underlying.as_deref().is_none_or(|name| name == underlying)
+            }
         }
     }
 
@@ -317,7 +319,10 @@ impl Rule for Demand {
             let (empty, uncounted) = model.rule().uncounted(scope);
             legs.extend(empty);
             for line in uncounted {
-                if !lines.iter().any(|known| (&known.venue, &known.line) == (&line.venue, &line.line)) {
+                if !lines
+                    .iter()
+                    .any(|known| (&known.venue, &known.line) == (&line.venue, &line.line))
+                {
                     lines.push(line);
                 }
             }

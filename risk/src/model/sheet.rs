@@ -10,13 +10,13 @@ use rust_decimal::Decimal;
 use zkmargin_program::{Builder, LegId, Linear, Lower, Ratio, Real};
 
 use crate::collateral::{self, Holding};
+use crate::instant::Instant;
 use crate::market::UnderlyingMarket;
 use crate::model::assets::AssetParameters;
 use crate::model::compile::{CompileError, Numeraire};
 use crate::model::coverage::Coverage;
 use crate::model::factor::{Factor, inverse, ratio};
 use crate::model::{Names, Scope};
-use crate::instant::Instant;
 use crate::scenario::VolatilityShock;
 use crate::universe::{Instrument, Style};
 use crate::valuation::{Denomination, ValueTable};

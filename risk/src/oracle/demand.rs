@@ -90,8 +90,10 @@ impl Book<'_> {
             Ok([alone.initial, alone.maintenance])
         };
         let mut components = Vec::new();
-        let mut rest: BTreeMap<&str, BigRational> =
-            venues.iter().map(|venue| (venue.name.as_str(), BigRational::one())).collect();
+        let mut rest: BTreeMap<&str, BigRational> = venues
+            .iter()
+            .map(|venue| (venue.name.as_str(), BigRational::one()))
+            .collect();
         for offset in &offsets {
             let [a, b] = offset.between.each_ref().map(String::as_str);
             if !(rest.contains_key(a) && rest.contains_key(b)) {
@@ -105,13 +107,24 @@ impl Book<'_> {
             }
             let [initial, maintenance] = required(&[a, b])?;
             let note = format!("{a} and {b}, {} of their netting", offset.fraction);
-            components.push(Component::new("netted", note, initial * &fraction, maintenance * fraction));
+            components.push(Component::new(
+                "netted",
+                note,
+                initial * &fraction,
+                maintenance * fraction,
+            ));
         }
         for (venue, part) in rest {
             let [initial, maintenance] = required(&[venue])?;
-            components.push(Component::new("stand-alone", venue, initial * &part, maintenance * part));
+            components.push(Component::new(
+                "stand-alone",
+                venue,
+                initial * &part,
+                maintenance * part,
+            ));
         }
-        let sum = |at: fn(&Component) -> &BigRational| components.iter().fold(BigRational::zero(), |sum, c| sum + at(c));
+        let sum =
+            |at: fn(&Component) -> &BigRational| components.iter().fold(BigRational::zero(), |sum, c| sum + at(c));
         evaluation.initial = sum(|component| &component.initial);
         evaluation.maintenance = sum(|component| &component.maintenance);
         evaluation.components = components;
@@ -124,7 +137,9 @@ impl Book<'_> {
         for venue in self.universe.venues() {
             let mut lost = BigRational::zero();
             if let Some(haircuts) = counterparties.haircuts.get(&venue.name) {
-                lost += self.balances(venue, |asset| haircuts.0.get(asset).copied().map_or_else(BigRational::zero, to_ratio));
+                lost += self.balances(venue, |asset| {
+                    haircuts.0.get(asset).copied().map_or_else(BigRational::zero, to_ratio)
+                });
             }
             if let Some(most) = counterparties.most.get(&venue.name) {
                 lost += positive_part(self.owed(venue)? - to_ratio(*most) * numeraire_price);
@@ -230,7 +245,11 @@ impl Book<'_> {
             let no_value = || OracleError::NoValue {
                 instrument: instrument.name.clone(),
             };
-            let market = self.snapshot.underlyings.get(&instrument.underlying).ok_or_else(no_value)?;
+            let market = self
+                .snapshot
+                .underlyings
+                .get(&instrument.underlying)
+                .ok_or_else(no_value)?;
             let greeks = valuation::greeks(self.snapshot, instrument)
                 .map_err(|source| OracleError::Pricing {
                     underlying: instrument.underlying.clone(),
@@ -246,7 +265,9 @@ impl Book<'_> {
                     Limit::NetDelta(_) => of(greeks.delta)? * net,
                     Limit::Gamma(_) => of(greeks.gamma)? * index / hundred * net,
                     Limit::Vega(_) => of(greeks.vega)? / hundred * net,
-                    Limit::GrossNotional(_) | Limit::Leverage(_) => index * notional(instrument, of(greeks.delta)?) * gross,
+                    Limit::GrossNotional(_) | Limit::Leverage(_) => {
+                        index * notional(instrument, of(greeks.delta)?) * gross
+                    }
                 };
         }
         Ok(sum)
@@ -284,4 +305,3 @@ impl Check {
         }
     }
 }
-

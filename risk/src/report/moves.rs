@@ -2,9 +2,6 @@
 
 use rust_decimal::Decimal;
 
-use num_rational::BigRational;
-use num_traits::Signed;
-
 use crate::market::Snapshot;
 use crate::model::Model;
 use crate::oracle::{self, Evaluation};

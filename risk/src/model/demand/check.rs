@@ -44,7 +44,12 @@ pub(super) fn check(parameters: &Parameters, models: &[Model]) -> Result<(), Mod
         }
     }
     for (venue, most) in &parameters.counterparties.most {
-        within(format!("counterparties.most.{venue}"), *most, MAX_LIMIT, "0 to 1000000000000")?;
+        within(
+            format!("counterparties.most.{venue}"),
+            *most,
+            MAX_LIMIT,
+            "0 to 1000000000000",
+        )?;
     }
     count("limits", parameters.limits.len(), "limits", 0, MAX_ENTRIES)?;
     for (index, limit) in parameters.limits.iter().enumerate() {

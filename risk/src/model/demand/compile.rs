@@ -49,12 +49,17 @@ pub(super) fn require(
                     value: value.clone() - balances,
                     requirement: forms.requirement.clone(),
                 };
-                desk.numeraire
-                    .require(builder, &format!("{name} without the balances at {venue}"), terms, forms)?;
+                desk.numeraire.require(
+                    builder,
+                    &format!("{name} without the balances at {venue}"),
+                    terms,
+                    forms,
+                )?;
             }
         }
         let requirement = forms.requirement;
-        desk.numeraire.require(builder, &name, terms, Forms { value, requirement })?;
+        desk.numeraire
+            .require(builder, &name, terms, Forms { value, requirement })?;
     }
     desk.limits(builder, &sheets)
 }
@@ -108,7 +113,12 @@ impl<'a> Desk<'a> {
             Ok(Some(builder.rescale("netting between venues", requirement, part)?))
         };
         let index_of = |name: &String| {
-            let found = self.scope.universe.venues().iter().position(|venue| venue.name == *name);
+            let found = self
+                .scope
+                .universe
+                .venues()
+                .iter()
+                .position(|venue| venue.name == *name);
             found.filter(|index| venues.contains(index))
         };
         let mut alone: BTreeMap<usize, Decimal> = venues.iter().map(|index| (*index, Decimal::ONE)).collect();
@@ -143,9 +153,9 @@ impl<'a> Desk<'a> {
                 haircuts += balances(sheet, Some(&by_asset.0))?;
             }
             if let Some(most) = counterparties.most.get(*venue) {
-                let mut owed = Linear::constant(
-                    zkmargin_program::Real::from_ratio(self.numeraire.units()?.checked_mul(ratio(-*most)?)?)?,
-                );
+                let mut owed = Linear::constant(zkmargin_program::Real::from_ratio(
+                    self.numeraire.units()?.checked_mul(ratio(-*most)?)?,
+                )?);
                 add_owed(sheet, &self.scope, &mut owed)?;
                 let owed = builder.upper(&owed)?;
                 parts.push(builder.positive_part(&format!("owed by {venue} above its limit"), owed)?);
@@ -215,7 +225,10 @@ impl<'a> Desk<'a> {
             let instrument = position.instrument;
             if limit.covers(&instrument.underlying) {
                 let coins = notional_coins(&self.scope, instrument)?;
-                let units = position.usd_per_lot.times(ratio(position.market.index)?)?.enclose(coins)?;
+                let units = position
+                    .usd_per_lot
+                    .times(ratio(position.market.index)?)?
+                    .enclose(coins)?;
                 form.add_leg(instrument.long, units);
                 form.add_leg(instrument.short, units);
             }
@@ -277,7 +290,10 @@ fn everything<'a>(scope: &Scope<'a>) -> Names<'a> {
     });
     Names {
         assets: assets.collect(),
-        underlyings: underlyings.keys().map(|name| (name.as_str(), Denomination::Usd)).collect(),
+        underlyings: underlyings
+            .keys()
+            .map(|name| (name.as_str(), Denomination::Usd))
+            .collect(),
     }
 }
 
@@ -290,7 +306,9 @@ fn balances(sheet: &Sheet<'_>, haircuts: Option<&BTreeMap<String, Decimal>>) -> 
             Some(haircuts) => haircuts.get(*name).copied().unwrap_or_default(),
         };
         if !part.is_zero() {
-            asset.holding.add_balance(&mut form, asset.per_coin.times(ratio(part)?)?)?;
+            asset
+                .holding
+                .add_balance(&mut form, asset.per_coin.times(ratio(part)?)?)?;
         }
     }
     Ok(form)
