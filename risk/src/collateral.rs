@@ -1,16 +1,13 @@
 //! Collateral: what balances, debts, carry and reserves are worth.
 //!
-//! With `p` units of the numéraire per coin, in coins summed over the venues of an asset:
-//! ```text
-//! value = p ( (1 - haircut) min(balance, cap) - debt + carry credit - carry debit - reserve )
-//! ```
-//! A haircut and a cap take from what is held, never from what is owed. The debt stands in both pieces of the capped
-//! value, so that a coin that is held and owed at once never helps.
+//! The rule is that of [`AssetParameters`], in coins summed over the venues of an asset. The debt stands in every piece of a
+//! tiered or capped value, so that a coin that is held and owed at once never helps.
 
 use rust_decimal::Decimal;
 use zkmargin_program::{BuildError, Builder, Linear, Lower, NumberError, Real};
 
 use crate::market::Snapshot;
+use crate::model::assets::{AssetParameters, Piece};
 use crate::model::factor::{Factor, ratio};
 use crate::universe::Asset;
 
@@ -88,26 +85,31 @@ impl Holding<'_> {
         &self,
         builder: &mut Builder,
         per_coin: Factor,
-        haircut: Decimal,
-        cap: Option<Decimal>,
+        rule: &AssetParameters,
         value: &mut Linear,
         capped: &mut Vec<Lower>,
     ) -> Result<(), CollateralError> {
-        let held = per_coin.times(ratio(Decimal::ONE - haircut)?)?;
         self.add_carry(value, per_coin)?;
         self.take_reserve(value, per_coin)?;
-        let Some(cap) = cap else {
-            self.add_balance(value, held)?;
-            self.take_debt(value, per_coin)?;
-            return Ok(());
+        let owed = per_coin.times(ratio(rule.debt_weight)?)?;
+        // What does not fit is refused with the file.
+        let pieces = rule.pieces().ok_or(NumberError::Overflow)?;
+        let form = |piece: &Piece| {
+            let mut form = Linear::zero();
+            self.add_balance(&mut form, per_coin.times(ratio(piece.slope)?)?)?;
+            self.take_debt(&mut form, owed)?;
+            form.add_constant(per_coin.times(ratio(piece.constant)?)?.real()?);
+            Ok::<_, NumberError>(form)
         };
-        let mut whole = Linear::zero();
-        self.add_balance(&mut whole, held)?;
-        self.take_debt(&mut whole, per_coin)?;
-        let mut most = Linear::constant(held.times(ratio(cap)?)?.real()?);
-        self.take_debt(&mut most, per_coin)?;
-        let pieces = [builder.lower(&whole)?, builder.lower(&most)?];
-        capped.push(builder.min("capped collateral", pieces)?);
+        if let [only] = pieces.as_slice() {
+            *value += form(only)?;
+            return Ok(());
+        }
+        let mut items = Vec::with_capacity(pieces.len());
+        for piece in &pieces {
+            items.push(builder.lower(&form(piece)?)?);
+        }
+        capped.push(builder.min("counted collateral", items)?);
         Ok(())
     }
 }

@@ -145,9 +145,7 @@ impl<'a> Sheet<'a> {
     ) -> Result<(), CompileError> {
         for (name, asset) in &self.assets {
             if let Some(rule) = rules.get(*name) {
-                asset
-                    .holding
-                    .add_value(builder, asset.per_coin, rule.haircut, rule.cap, value, capped)?;
+                asset.holding.add_value(builder, asset.per_coin, rule, value, capped)?;
             }
         }
         Ok(())

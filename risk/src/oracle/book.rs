@@ -216,12 +216,10 @@ impl<'a> Book<'a> {
             let owed = &line.carry - &line.debt - &line.reserve;
             line.market_value = &conversion * (&line.balance + &owed);
             if line.uncounted.is_none() {
-                let capped = line
-                    .cap
-                    .clone()
-                    .map_or_else(|| line.balance.clone(), |cap| smaller(line.balance.clone(), cap));
-                line.counted = (BigRational::one() - &line.haircut) * capped;
-                line.value = conversion * (&line.counted + owed);
+                let Some(rule) = rules.get(&line.asset) else { continue };
+                line.counted = counted(rule, &line.balance);
+                let weighted = (to_ratio(rule.debt_weight) - BigRational::one()) * &line.debt;
+                line.value = conversion * (&line.counted + owed - weighted);
             }
         }
         lines
@@ -245,4 +243,27 @@ impl<'a> Book<'a> {
             market_value: zero,
         }
     }
+}
+
+/// `H(B)`: tier by tier, what lies in it less its haircut.
+fn counted(rule: &AssetParameters, balance: &BigRational) -> BigRational {
+    let capped = rule
+        .cap
+        .map_or_else(|| balance.clone(), |cap| smaller(balance.clone(), to_ratio(cap)));
+    let mut counted = BigRational::zero();
+    let (mut begins, mut haircut) = (BigRational::zero(), rule.haircut);
+    let ends = rule.tiers.iter().map(|tier| (Some(to_ratio(tier.above)), tier.haircut));
+    for (ends, next) in ends.chain([(None, haircut)]) {
+        let top = ends
+            .clone()
+            .map_or_else(|| capped.clone(), |end| smaller(end, capped.clone()));
+        if top > begins {
+            counted += (BigRational::one() - to_ratio(haircut)) * (&top - &begins);
+        }
+        if let Some(end) = ends {
+            begins = end;
+        }
+        haircut = next;
+    }
+    counted
 }

@@ -244,13 +244,13 @@ pub struct Collateral {
     pub reserve: BigRational,
     /// The price `p_a` in USD, if there is one.
     pub price: Option<BigRational>,
-    /// The part of the balance that does not count.
+    /// The part of the balance that does not count, in its first tier.
     pub haircut: BigRational,
     /// Most coins that count.
     pub cap: Option<BigRational>,
     /// `H_a`: the coins of the balance that count.
     pub counted: BigRational,
-    /// `(p_a / p_M) (H_a - D_a + K_a - G_a)`: its part of `V`.
+    /// `(p_a / p_M) (H_a - debt_weight_a D_a + K_a - G_a)`: its part of `V`.
     pub value: BigRational,
     /// `(p_a / p_M) (B_a - D_a + K_a - G_a)`: the same without haircut and cap, and also where it does not count.
     pub market_value: BigRational,

@@ -181,7 +181,19 @@ fn model(random: &mut Random) -> Value {
     }
     let mut assets = json!({"USDC": {"haircut": "0"}});
     for (name, underlying) in [("AAA", "AAA"), ("BBB", "BBB"), ("STAA", "AAA")] {
-        assets[name] = json!({"haircut": random.decimal(0, 100, 2).to_string(), "underlying": underlying});
+        let haircut = random.decimal(0, 100, 2);
+        assets[name] = json!({"haircut": haircut.to_string(), "underlying": underlying});
+        if random.chance(3) {
+            let more = (rust_decimal::Decimal::ONE - haircut) / rust_decimal::Decimal::from(3);
+            let tier = |above: i64, thirds: u32| {
+                let haircut = (haircut + more * rust_decimal::Decimal::from(thirds)).round_dp(6);
+                json!({"above": above.to_string(), "haircut": haircut.to_string()})
+            };
+            assets[name]["tiers"] = json!([tier(3, 1), tier(40, 2)]);
+        }
+        if random.chance(3) {
+            assets[name]["debt_weight"] = json!(random.decimal(100, 150, 2).to_string());
+        }
         if random.chance(3) {
             assets[name]["cap"] = json!(random.decimal(0, 500, 1).to_string());
         }

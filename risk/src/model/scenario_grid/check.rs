@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use rust_decimal::Decimal;
 
-use crate::model::ModelError;
 use crate::model::scenario_grid::MAX_ROWS;
 use crate::model::scenario_grid::parameters::{Group, Parameters, Scenario, UnderlyingParameters};
+use crate::model::{ModelError, assets};
 
 /// Most characters of a model's name.
 const MAX_NAME_CHARS: usize = 64;
@@ -42,16 +42,9 @@ pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
     // A policy that asks for maintenance takes a proof of initial: it must not be the weaker of the two.
     let (maintenance, initial) = (parameters.levels.maintenance, parameters.levels.initial);
     at_most("levels.maintenance", maintenance, initial, "0 to levels.initial")?;
-    for (name, asset) in &parameters.assets {
-        let field = |part: &str| format!("assets.{name}.{part}");
-        at_most(&field("haircut"), asset.haircut, Decimal::ONE, "0 to 1")?;
-        if let Some(cap) = asset.cap {
-            at_most(&field("cap"), cap, MAX_CAP, "0 to 1000000000000 coins")?;
-        }
-        if let Some(underlying) = &asset.underlying {
-            known_underlying(parameters, &field("underlying"), underlying)?;
-        }
-    }
+    assets::check(&parameters.assets, |underlying| {
+        parameters.underlyings.contains_key(underlying)
+    })?;
     for (name, rows) in &parameters.grids {
         check_grid(&format!("grids.{name}"), rows)?;
     }

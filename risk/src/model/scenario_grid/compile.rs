@@ -7,6 +7,7 @@ use zkmargin_program::{Builder, Linear, Lower, Ratio, Upper};
 
 use crate::collateral::{self, Holding};
 use crate::market::Snapshot;
+use crate::model::assets::AssetParameters;
 use crate::model::compile::{CompileError, Forms, Numeraire, magnitude};
 use crate::model::coverage::Coverage;
 use crate::model::factor::{Factor, inverse, ratio};
@@ -39,8 +40,8 @@ struct Compiler<'a> {
     /// The factor of the level.
     level: Ratio,
     desks: BTreeMap<&'a str, Desk<'a>>,
-    /// Holding, units per coin, haircut, cap.
-    assets: Vec<(&'a Holding<'a>, Factor, Decimal, Option<Decimal>)>,
+    /// Holding, units per coin, what of it counts.
+    assets: Vec<(&'a Holding<'a>, Factor, &'a AssetParameters)>,
 }
 
 /// An underlying of a group, by name.
@@ -77,7 +78,7 @@ impl<'a> Compiler<'a> {
                 continue;
             };
             let per_coin = units_per_usd.times(ratio(price)?)?;
-            assets.push((holding, per_coin, asset.haircut, asset.cap));
+            assets.push((holding, per_coin, asset));
             if let Some(underlying) = &asset.underlying {
                 let whole = parameters.collateral_in_scenarios;
                 moving.entry(underlying).or_default().push(Moving {
@@ -128,8 +129,8 @@ impl<'a> Compiler<'a> {
         for desk in self.desks.values() {
             desk.add_marks(&mut linear)?;
         }
-        for (holding, per_coin, haircut, cap) in &self.assets {
-            holding.add_value(builder, *per_coin, *haircut, *cap, &mut linear, &mut capped)?;
+        for (holding, per_coin, rule) in &self.assets {
+            holding.add_value(builder, *per_coin, rule, &mut linear, &mut capped)?;
         }
         let value = builder.lower(&linear)?;
         Ok(capped.into_iter().fold(value, |sum, part| sum + part))

@@ -50,8 +50,8 @@
 //!
 //! # Value
 //! ```text
-//! V = Σ_i c_i m_i q_i  +  Σ_a (p_a / p_M) ( H_a - D_a + K_a - G_a )          i, a over what counts
-//! H_a = (1 - haircut_a) · min(B_a, cap_a)                                    without a cap: (1 - haircut_a) · B_a
+//! V = Σ_i c_i m_i q_i  +  Σ_a (p_a / p_M) ( H_a(B_a) - debt_weight_a D_a + K_a - G_a )     i, a over what counts
+//! H_a as [`AssetParameters`] says                     without tiers and cap: (1 - haircut_a) · B_a
 //! ```
 //! The first sum holds options at their mark. A future adds its leg's value to its carry, together its unrealized
 //! profit.

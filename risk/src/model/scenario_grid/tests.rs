@@ -188,9 +188,9 @@ fn collateral_is_haircut_and_capped_and_debts_count_whole() {
     let universe = fixture::universe();
     let mut parameters = still("paradex-pm");
     let asset = |haircut: &str, cap: Option<&str>, underlying: Option<&str>| AssetParameters {
-        haircut: decimal(haircut),
         cap: cap.map(decimal),
         underlying: underlying.map(str::to_owned),
+        ..AssetParameters::with_haircut(decimal(haircut))
     };
     parameters
         .assets
