@@ -90,6 +90,18 @@ impl Holding<'_> {
         capped: &mut Vec<Lower>,
     ) -> Result<(), CollateralError> {
         self.add_carry(value, per_coin)?;
+        self.add_cash(builder, per_coin, rule, value, capped)
+    }
+
+    /// The same without carry.
+    pub(crate) fn add_cash(
+        &self,
+        builder: &mut Builder,
+        per_coin: Factor,
+        rule: &AssetParameters,
+        value: &mut Linear,
+        capped: &mut Vec<Lower>,
+    ) -> Result<(), CollateralError> {
         self.take_reserve(value, per_coin)?;
         let owed = per_coin.times(ratio(rule.debt_weight)?)?;
         // What does not fit is refused with the file.

@@ -17,6 +17,7 @@ pub(crate) mod factor;
 pub(crate) mod fixture;
 pub mod scenario_grid;
 mod sheet;
+pub mod variation;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +27,7 @@ use zkmargin_program::{Builder, LegId, Program};
 use crate::canonical::{Digest, Personal, Writer, digest};
 use crate::json;
 use crate::market::Snapshot;
+use crate::model::assets::AssetParameters;
 use crate::terms::{Level, Terms};
 use crate::universe::{Universe, Venue};
 use crate::valuation::Denomination;
@@ -99,6 +101,11 @@ pub(crate) trait Rule {
     /// What counts.
     fn names(&self) -> Names<'_>;
 
+    /// How assets count, where the model's file says so as [`assets`] does.
+    fn assets(&self) -> Option<&BTreeMap<String, AssetParameters>> {
+        None
+    }
+
     /// The checked parameters, as their file says them.
     fn file(&self) -> &serde_json::Value;
 
@@ -109,6 +116,21 @@ pub(crate) trait Rule {
     fn uncounted(&self, scope: &Scope<'_>) -> (Vec<LegId>, Vec<Uncounted>) {
         let coverage = coverage::Coverage::of(&self.names(), scope);
         (coverage.empty, coverage.uncounted)
+    }
+
+    /// The legs of assets of a scope that are proven empty.
+    fn uncounted_assets(&self, scope: &Scope<'_>) -> Vec<LegId> {
+        let empty = self.uncounted(scope).0;
+        let legs = |asset: &crate::universe::Asset| {
+            let carry = asset.carry.into_iter().flat_map(|pair| [pair.first, pair.second]);
+            [asset.debt]
+                .into_iter()
+                .chain(carry)
+                .chain(asset.reserve)
+                .collect::<Vec<_>>()
+        };
+        let assets = scope.venues().flat_map(Venue::assets).flat_map(legs);
+        assets.filter(|leg| empty.binary_search(leg).is_ok()).collect()
     }
 
     /// Everything that terms require of the accounts in a scope.
@@ -250,6 +272,11 @@ impl Model {
     /// What of a market counts under this model.
     pub(crate) fn names(&self) -> Names<'_> {
         self.rule().names()
+    }
+
+    /// How assets count, where the model's file says so as [`assets`] does.
+    pub fn assets(&self) -> Option<&BTreeMap<String, AssetParameters>> {
+        self.rule().assets()
     }
 
     /// The file's JSON text.

@@ -7,9 +7,11 @@ mod compile;
 mod desk;
 pub mod parameters;
 
+use std::collections::BTreeMap;
+
 use zkmargin_program::Builder;
 
-use crate::model::assets::{moves_with, numeraire};
+use crate::model::assets::{AssetParameters, moves_with, numeraire};
 use crate::model::compile::{CompileError, Forms, Numeraire};
 use crate::model::{ModelError, Names, Rule, Scope};
 use crate::terms::Level;
@@ -77,6 +79,10 @@ impl Rule for ScenarioGrid {
                 .map(|(name, underlying)| (name.as_str(), profit(underlying)))
                 .collect(),
         }
+    }
+
+    fn assets(&self) -> Option<&BTreeMap<String, AssetParameters>> {
+        Some(&self.parameters.assets)
     }
 
     fn file(&self) -> &serde_json::Value {

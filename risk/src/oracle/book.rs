@@ -78,6 +78,21 @@ impl<'a> Book<'a> {
         snapshot: &'a Snapshot,
         legs: &'a [u64],
     ) -> Result<Book<'a>, OracleError> {
+        let book = Book::unchecked(model, universe, snapshot, legs)?;
+        book.check_legs()?;
+        Ok(book)
+    }
+
+    /// The same of a book that is known to count.
+    ///
+    /// # Errors
+    /// [`OracleError::Numeraire`].
+    pub(crate) fn unchecked(
+        model: &'a Model,
+        universe: &'a Universe,
+        snapshot: &'a Snapshot,
+        legs: &'a [u64],
+    ) -> Result<Book<'a>, OracleError> {
         let coverage = Coverage {
             names: model.names(),
             numeraire: model.numeraire(),
@@ -85,13 +100,11 @@ impl<'a> Book<'a> {
             snapshot,
         };
         let numeraire_price = coverage.numeraire_price()?;
-        let book = Book {
+        Ok(Book {
             coverage,
             legs,
             numeraire_price,
-        };
-        book.check_legs()?;
-        Ok(book)
+        })
     }
 
     /// What is held of the instruments that count, in the order of the universe.

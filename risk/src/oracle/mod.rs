@@ -20,6 +20,7 @@ pub(crate) mod coverage;
 mod demand;
 pub(crate) mod exact;
 mod scenario_grid;
+mod variation;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -36,6 +37,7 @@ use crate::terms::{Level, Ratio20, Terms, TermsError};
 use crate::universe::Universe;
 
 pub use crate::oracle::coverage::{NotCounted, Uncounted};
+pub use crate::oracle::variation::{Variation, variation};
 
 /// Why a book has no margin. It names what is held: for the trader and the venue alone.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,132 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! Two snapshots of a small market, between which one expiry passes.
+
+use num_bigint::BigInt;
+use num_rational::BigRational;
+use num_traits::Signed;
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+use zkmargin_program::WitnessError;
+
+use super::*;
+use crate::model::fixture::{self, Book, FAR, NEAR};
+use crate::oracle;
+use crate::terms::{Level, Ratio20};
+
+/// The second snapshot: two hours after the near expiry, BTC at 61,000, delivered at 60,500.
+fn later() -> Snapshot {
+    let mut snapshot = fixture::snapshot();
+    snapshot.instant = "2026-08-28T10:00:00Z".parse().unwrap();
+    let delivered = NEAR.parse().unwrap();
+    for (name, price, index) in [("BTC", "60500", "61000"), ("ETH", "1700", "1710")] {
+        let market = snapshot.underlyings.get_mut(name).unwrap();
+        market.index = index.parse().unwrap();
+        market.expiries.remove(&delivered);
+        market.futures.remove(&delivered);
+        market.deliveries.insert(delivered, price.parse().unwrap());
+        if let Some(perpetual) = &mut market.perpetual {
+            perpetual.price = index.parse().unwrap();
+        }
+    }
+    let far = FAR.parse().unwrap();
+    let market = snapshot.underlyings.get_mut("BTC").unwrap();
+    market.futures.get_mut(&far).unwrap().price = "62500".parse().unwrap();
+    market.expiries.get_mut(&far).unwrap().forward = "62500".parse().unwrap();
+    snapshot
+}
+
+fn whole(number: i64) -> BigRational {
+    BigRational::from_integer(number.into())
+}
+
+fn variation(model: &Model, q: &[u64]) -> oracle::Variation {
+    let universe = fixture::universe();
+    oracle::variation(model, &universe, [&fixture::snapshot(), &later()], q).unwrap()
+}
+
+#[test]
+fn what_a_book_has_lost_is_known_for_each_kind_of_instrument() {
+    let (universe, model) = (fixture::universe(), Model::preset("paradex-pm").unwrap());
+    // 20,000 USD of an inverse perpetual from 64,010.5 to 61,000: at the index of t0 and t1 by turns.
+    let book = Book::empty(&universe)
+        .hold("BTC_USDC-PERPETUAL", "2", Some("60000"))
+        .coins("beta", "USDC", "9000");
+    let known = variation(&model, &book.q);
+    assert_eq!(
+        known.loss,
+        BigRational::new((2 * (640_105 - 610_000)).into(), 10.into())
+    );
+    assert_eq!(known.cash, whole(9_000));
+    // Expired worth nothing: all of its mark is lost, and a short one has gained it.
+    let long = Book::empty(&universe).hold("BTC-28AUG26-70000-C", "1", None);
+    let short = Book::empty(&universe).hold("BTC-28AUG26-70000-C", "-1", None);
+    let (long, short) = (variation(&model, &long.q).loss, variation(&model, &short.q).loss);
+    assert!(long.is_positive());
+    assert_eq!(long, -short);
+    // Delivered at 60,500: a 70,000 put pays 9,500 USD in coins at the delivery, which are worth 61,000 each now.
+    let mut expired = fixture::instrument(&universe, "BTC-28AUG26-70000-P").clone();
+    let paid = worth(&later(), &expired).unwrap().unwrap();
+    assert!((paid - 9_500.0 / 60_500.0 * 61_000.0).abs() < 1e-9, "{paid}");
+    expired.style = Style::Linear;
+    assert_eq!(worth(&later(), &expired).unwrap(), Some(9_500.0));
+    let future = fixture::instrument(&universe, "BTC-28AUG26");
+    let settled = worth(&later(), future).unwrap().unwrap();
+    assert!((settled + 10.0 / 60_500.0 * 61_000.0).abs() < 1e-12, "{settled}");
+}
+
+#[test]
+fn what_expired_without_a_delivery_is_proven_empty() {
+    let (universe, model) = (fixture::universe(), Model::preset("paradex-pm").unwrap());
+    let mut undelivered = later();
+    undelivered.underlyings.get_mut("BTC").unwrap().deliveries.clear();
+    let snapshots = [&fixture::snapshot(), &undelivered];
+    let program = model
+        .compile_variation(&universe, snapshots, &Terms::at(Level::Maintenance))
+        .unwrap();
+    let book = Book::empty(&universe)
+        .hold("BTC-28AUG26-70000-C", "0.1", None)
+        .coins("beta", "USDC", "90000");
+    let refused = program.witness(&book.q).unwrap_err();
+    assert!(matches!(refused, WitnessError::NotEmpty { .. }), "{refused}");
+    assert!(oracle::variation(&model, &universe, snapshots, &book.q).is_err());
+}
+
+#[test]
+fn snapshots_in_the_wrong_order_are_refused() {
+    let (universe, model) = (fixture::universe(), Model::preset("paradex-pm").unwrap());
+    let refused = model
+        .compile_variation(&universe, [&later(), &fixture::snapshot()], &Terms::at(Level::Initial))
+        .unwrap_err();
+    assert!(refused.to_string().contains("later than the first"), "{refused}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn the_program_admits_what_the_oracle_admits(
+        call in -30_i64..30, put in -30_i64..30, linear in -10_i64..10, perpetual in -9_000_i64..9_000,
+        future in -9_000_i64..9_000, coins in -100_i64..300, cash in -90_000_i64..90_000, twentieths in 20_u32..40,
+    ) {
+        let (universe, model) = (fixture::universe(), Model::preset("paradex-pm").unwrap());
+        let tenths = |number: i64| Decimal::new(number, 1).to_string();
+        let book = Book::empty(&universe)
+            .hold("BTC-28AUG26-70000-C", &tenths(call), None)
+            .hold("BTC-26MAR27-50000-P", &tenths(put), None)
+            .hold("BTC-LINEAR-60000-C", &tenths(linear), None)
+            .hold("BTC-PERPETUAL", &perpetual.to_string(), Some("63000"))
+            .hold("BTC-28AUG26", &future.to_string(), Some("65000"))
+            .coins("alpha", "BTC", &Decimal::new(coins, 2).to_string())
+            .coins("beta", "USDC", &cash.to_string());
+        let terms = Terms { ratio: Ratio20::new(twentieths).unwrap(), ..Terms::at(Level::Initial) };
+        let snapshots = [&fixture::snapshot(), &later()];
+        let program = model.compile_variation(&universe, snapshots, &terms).unwrap();
+        let unit = BigRational::new(1.into(), BigInt::from(10).pow(10));
+        let divisor = BigInt::from(20 / num_integer::gcd(20, twentieths));
+        let scaled = |units: BigInt| BigRational::new(units, divisor.clone()) * &unit;
+        let shown = scaled(program.surplus(&book.q).unwrap()[0].1.into());
+        let bound = scaled(program.rounding_bound(&book.q).into());
+        let exact = oracle::variation(&model, &universe, snapshots, &book.q).unwrap().excess(terms.ratio, 0);
+        prop_assert!(shown <= exact && exact <= shown + bound);
+    }
+}

@@ -1,0 +1,106 @@
+//! The rule of [`crate::model::variation`], step by step.
+
+use num_rational::BigRational;
+use num_traits::{One, Zero};
+
+use crate::amount::to_ratio;
+use crate::collateral;
+use crate::market::Snapshot;
+use crate::model::Model;
+use crate::model::variation::worth;
+use crate::oracle::book::Book;
+use crate::oracle::exact::ExactSum;
+use crate::oracle::{NotCounted, OracleError, Uncounted, positive_part};
+use crate::universe::{Style, Universe};
+use crate::valuation::{self, Unpriced};
+
+/// What has become of a book between two snapshots, in the numéraire.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Variation {
+    /// `V`: cash at the second snapshot.
+    pub cash: BigRational,
+    /// What the positions have lost; negative if they have gained. `R` is its positive part.
+    pub loss: BigRational,
+}
+
+impl std::fmt::Debug for Variation {
+    /// Shows nothing: it is the trader's secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Variation").finish_non_exhaustive()
+    }
+}
+
+impl Variation {
+    /// `V - ρ R - e`.
+    pub fn excess(&self, ratio: crate::terms::Ratio20, least_excess: u64) -> BigRational {
+        let factor = BigRational::new(ratio.twentieths().into(), 20.into());
+        &self.cash - factor * positive_part(self.loss.clone()) - BigRational::from_integer(least_excess.into())
+    }
+}
+
+/// The variation of a book between two snapshots.
+///
+/// # Errors
+/// [`OracleError`]; [`OracleError::NotCounted`] for what does not count at the first, or has no value at the second.
+pub fn variation(
+    model: &Model,
+    universe: &Universe,
+    snapshots: [&Snapshot; 2],
+    legs: &[u64],
+) -> Result<Variation, OracleError> {
+    let [before, after] = snapshots;
+    let book = Book::new(model, universe, before, legs)?;
+    let later = Book::unchecked(model, universe, after, legs)?;
+    let mut loss = BigRational::zero();
+    let mut refused = Vec::new();
+    for held in book.held()? {
+        let instrument = held.instrument;
+        let no_value = || OracleError::NoValue {
+            instrument: instrument.name.clone(),
+        };
+        let pricing = |source| OracleError::Pricing {
+            underlying: instrument.underlying.clone(),
+            source,
+        };
+        let coin = match instrument.style {
+            Style::Inverse => Some(BigRational::one()),
+            Style::Linear => collateral::price(after, &instrument.settlement).map(to_ratio),
+        };
+        let value = worth(after, instrument).map_err(pricing)?;
+        let (Some(value), Some(coin)) = (value, coin) else {
+            let venue = universe
+                .instruments()
+                .find(|(_, listed)| listed.long == instrument.long);
+            refused.push(NotCounted {
+                venue: venue.map(|(venue, _)| venue.name.clone()).unwrap_or_default(),
+                line: instrument.name.clone(),
+                reason: Uncounted::Unpriced(Unpriced::Expired),
+            });
+            continue;
+        };
+        let mark = valuation::mark(before, instrument)
+            .map_err(pricing)?
+            .ok_or_else(no_value)?;
+        let mut now = ExactSum::default();
+        now.add(value, &held.net()).ok_or_else(no_value)?;
+        let now = to_ratio(instrument.lot) * now.value() * coin / &later.numeraire_price;
+        loss += held.worth(mark, &held.net())? - now;
+    }
+    if !refused.is_empty() {
+        return Err(OracleError::NotCounted(refused));
+    }
+    let rules = model.assets().cloned().unwrap_or_default();
+    let cash = later
+        .collateral(&rules)
+        .into_iter()
+        .fold(BigRational::zero(), |sum, line| {
+            let price = line.price.unwrap_or_else(BigRational::zero) / &later.numeraire_price;
+            sum + line.value
+                - if line.uncounted.is_none() {
+                    price * line.carry
+                } else {
+                    BigRational::zero()
+                }
+        });
+    Ok(Variation { cash, loss })
+}
