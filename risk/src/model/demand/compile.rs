@@ -17,6 +17,8 @@ use crate::terms::Terms;
 use crate::universe::{Instrument, Kind};
 use crate::valuation::{self, Denomination};
 
+/// Bytes of a model's name in the name of a requirement.
+const NAME_ROOM: usize = 20;
 /// Points of volatility, and percents, in 1.
 const HUNDRED: i64 = 100;
 
@@ -40,7 +42,7 @@ pub(super) fn require(
         let name = if demand.models.len() == 1 {
             REQUIREMENT.to_owned()
         } else {
-            format!("{REQUIREMENT} by {}", model.name())
+            format!("{REQUIREMENT} by {}", beginning(model.name()))
         };
         if demand.parameters.counterparties.without_any_one {
             for (venue, sheet) in &sheets {
@@ -62,6 +64,13 @@ pub(super) fn require(
             .require(builder, &name, terms, Forms { value, requirement })?;
     }
     desk.limits(builder, &sheets)
+}
+
+/// As much of a model's name as a requirement's name has room for, beside the name of a venue.
+fn beginning(name: &str) -> &str {
+    let room = name.char_indices().map(|(at, one)| at + one.len_utf8());
+    let end = room.take_while(|end| *end <= NAME_ROOM).last().unwrap_or(0);
+    name.get(..end).unwrap_or_default()
 }
 
 struct Desk<'a> {

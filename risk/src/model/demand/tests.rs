@@ -8,9 +8,11 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::model::PRESETS;
 use crate::model::fixture::{self, Book};
 use crate::oracle::{self, Check, Evaluation};
 use crate::terms::Ratio20;
+use crate::universe::Universe;
 
 fn file(change: impl FnOnce(&mut Value)) -> String {
     let mut file = json!({
@@ -222,6 +224,23 @@ fn a_venue_counts_for_no_more_than_its_limit() {
         .coins("beta", "USDC", "1500")
         .coins("alpha", "USDC", "-1");
     assert!(!evaluate(&model, &owes.q).is_met(Level::Initial, Ratio20::ONE, 0));
+}
+
+#[test]
+fn long_names_of_models_and_venues_fit() {
+    let long = "модель".repeat(10);
+    let (mut first, mut second) = (
+        serde_json::from_str::<Value>(PRESETS[0].1).unwrap(),
+        json!("deribit-pm"),
+    );
+    first["name"] = json!(long);
+    let members = json!({"models": [first, second.take()], "counterparties": {"without_any_one": true}});
+    let mut file = fixture::universe().to_file();
+    file.venues[0].name = "b".repeat(64);
+    let universe = Universe::from_file(&file).unwrap();
+    demand(members)
+        .compile(&universe, &fixture::snapshot(), &Terms::at(Level::Initial))
+        .unwrap();
 }
 
 #[test]
