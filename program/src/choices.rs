@@ -1,7 +1,8 @@
 //! Verbs with a bit: choices, order statistics, the exact minimum.
 //!
 //! A bit is a variable `w` with `w` and `1 - w` both in range. Runs in the circuit may be wider than one bit; two rows
-//! leave nothing but 0 and 1 all the same. The public big-M is the largest difference of two values that fit their width:
+//! leave nothing but 0 and 1 all the same. Where only the sum of many bits matters, as in
+//! [`quantile`](Builder::quantile), `w` alone is enough: what is not zero counts at least once. The public big-M is the largest difference of two values that fit their width:
 //! a book within the width is never refused, and a larger `M` would change nothing that soundness needs.
 
 use std::ops::Neg;
@@ -64,7 +65,8 @@ impl Builder {
     /// At least the `rank`-th largest of `losses`, the largest being the first: `h = rank` of a value at risk,
     /// `h = floor((1 - level)·T) + 1`.
     ///
-    /// A bit `β_s` per loss, `t >= L_s - M·β_s`, and `Σ β_s <= rank - 1`: at most `rank - 1` losses exceed `t`.
+    /// A number `β_s >= 0` per loss, `t >= L_s - M·β_s`, and `Σ β_s <= rank - 1`: at most `rank - 1` losses exceed `t`. A `β_s`
+    /// above 1 frees no more than its own row, and counts for more.
     ///
     /// # Errors
     /// [`BuildError`]: a rank that is not among the losses; a faulty form; a pair of legs that helps; too many rows.
@@ -74,7 +76,22 @@ impl Builder {
         losses: impl IntoIterator<Item = Upper>,
         rank: usize,
     ) -> Result<Upper, BuildError> {
-        let result = self.order_statistic(name, losses, rank);
+        self.quantile_within(name, losses, rank, self.value_bits())
+    }
+
+    /// [`quantile`](Self::quantile) of losses that are less than `2^span_bits` units apart: a book whose losses are further
+    /// apart has no witness, and every slack is as narrow. A span beyond the width of a value is that width.
+    ///
+    /// # Errors
+    /// As [`quantile`](Self::quantile).
+    pub fn quantile_within(
+        &mut self,
+        name: &str,
+        losses: impl IntoIterator<Item = Upper>,
+        rank: usize,
+        span_bits: u32,
+    ) -> Result<Upper, BuildError> {
+        let result = self.order_statistic(name, losses, rank, span_bits);
         self.note(result)
     }
 
@@ -83,6 +100,7 @@ impl Builder {
         name: &str,
         losses: impl IntoIterator<Item = Upper>,
         rank: usize,
+        span_bits: u32,
     ) -> Result<Upper, BuildError> {
         let forms = self.take_all(name, losses)?;
         self.check_rank(name, rank, forms.len())?;
@@ -94,25 +112,24 @@ impl Builder {
             .map(|form| form.rounding)
             .fold(Rounding::default(), Rounding::or);
         let name = self.name(name)?;
-        let (bits, offset, big_m) = (self.value_bits(), self.offset(), self.big_m());
+        let (bits, offset) = (self.value_bits(), self.offset());
+        let span_bits = span_bits.clamp(1, bits);
+        let big_m = (1 << span_bits) - 1;
         let mut exceedances = Vec::with_capacity(forms.len());
         for _ in &forms {
             exceedances.push(self.variable(name, 1)?);
         }
-        let mut slacks = Vec::with_capacity(2 * forms.len() + 1);
+        let mut slacks = Vec::with_capacity(forms.len() + 1);
         let allowed = rank - 1;
         let mut left = Form::constant(self.id, allowed as i128);
         left.variables = exceedances.iter().map(|&bit| (bit, -1)).collect();
         slacks.push(self.slack_row(name, left, width_of(allowed as u128))?);
-        for &bit in &exceedances {
-            slacks.push(self.complement(name, bit)?);
-        }
         let variable = self.variable(name, bits)?;
         let start = self.equations.len();
         for (form, &bit) in forms.into_iter().zip(&exceedances) {
             let relief = Form::variable(self.id, bit, 0).times(big_m);
             let above = Form::variable(self.id, variable, -offset).plus(relief);
-            slacks.push(self.slack_row(name, above.minus(form), bits)?);
+            slacks.push(self.slack_row(name, above.minus(form), span_bits)?);
         }
         let rows = start..self.equations.len();
         self.steps.push(Step::Exceedances {

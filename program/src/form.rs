@@ -45,9 +45,13 @@ impl Rounding {
     }
 
     pub(crate) fn plus_one_unit(self) -> Self {
+        self.plus_units(1)
+    }
+
+    pub(crate) fn plus_units(self, units: u128) -> Self {
         self.plus(Self {
             per_lot: 0,
-            constant: 1 << RESOLUTION_BITS,
+            constant: units.saturating_mul(1 << RESOLUTION_BITS),
         })
     }
 

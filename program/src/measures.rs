@@ -23,7 +23,27 @@ impl Builder {
         losses: impl IntoIterator<Item = Upper>,
         rank: usize,
     ) -> Result<Upper, BuildError> {
-        let result = self.tail_mean(name, losses, rank);
+        self.expected_shortfall_within(name, losses, rank, self.value_bits(), 0)
+    }
+
+    /// [`expected_shortfall`](Self::expected_shortfall) of losses that are less than `2^span_bits` units apart, each `u_s` a
+    /// multiple of `2^grain_bits` units: a book whose losses are further apart has no witness, and the bound is less than
+    /// `2^grain_bits` units above the mean. The variables are as narrow as that leaves them. A span beyond the width of a
+    /// value is that width, a grain beyond the span is the span.
+    ///
+    /// # Errors
+    /// As [`expected_shortfall`](Self::expected_shortfall).
+    pub fn expected_shortfall_within(
+        &mut self,
+        name: &str,
+        losses: impl IntoIterator<Item = Upper>,
+        rank: usize,
+        span_bits: u32,
+        grain_bits: u32,
+    ) -> Result<Upper, BuildError> {
+        let span_bits = span_bits.clamp(1, self.value_bits());
+        let grain_bits = grain_bits.min(span_bits - 1);
+        let result = self.tail_mean(name, losses, rank, span_bits, grain_bits);
         self.note(result)
     }
 
@@ -32,6 +52,8 @@ impl Builder {
         name: &str,
         losses: impl IntoIterator<Item = Upper>,
         rank: usize,
+        span_bits: u32,
+        grain_bits: u32,
     ) -> Result<Upper, BuildError> {
         let forms = self.take_all(name, losses)?;
         self.check_rank(name, rank, forms.len())?;
@@ -44,16 +66,17 @@ impl Builder {
             .fold(Rounding::default(), Rounding::or);
         let name = self.name(name)?;
         let (bits, offset, h) = (self.value_bits(), self.offset(), rank as i128);
+        let grain = 1_i128 << grain_bits;
         let level = self.variable(name, bits)?;
         let start = self.equations.len();
         let mut excesses = Vec::with_capacity(forms.len());
         let mut slacks = Vec::with_capacity(forms.len());
         for form in forms {
-            let excess = self.variable(name, bits)?;
+            let excess = self.variable(name, span_bits - grain_bits)?;
             let above = Form::variable(self.id, level, -offset)
-                .plus(Form::variable(self.id, excess, 0))
+                .plus(Form::variable(self.id, excess, 0).times(grain))
                 .minus(form);
-            slacks.push(self.slack_row(name, above, bits)?);
+            slacks.push(self.slack_row(name, above, span_bits)?);
             excesses.push(excess);
         }
         let rows = start..self.equations.len();
@@ -66,7 +89,7 @@ impl Builder {
             self.steps.push(Step::Least {
                 variable,
                 rows: row..row + 1,
-                divisor: 1,
+                divisor: grain,
                 signed: false,
             });
         }
@@ -75,10 +98,11 @@ impl Builder {
         let mean = self.variable(name, bits)?;
         let mut rest = Form::constant(self.id, 0);
         rest.variables.push((level, -h));
-        rest.variables.extend(excesses.iter().map(|&u| (u, -1)));
+        rest.variables.extend(excesses.iter().map(|&u| (u, -grain)));
         rest.variables.push((mean, h));
         self.round_up(name, mean, rest, h)?;
-        Ok(self.bound(mean, offset, rounding.plus_one_unit()))
+        // Of the `rank - 1` largest, each is rounded up by less than a grain; the mean of that, and the division's unit, are a grain.
+        Ok(self.bound(mean, offset, rounding.plus_units(1 << grain_bits)))
     }
 
     /// At least the Euclidean norm of the positive parts of `items`: `sqrt(Σ max(item_j, 0)^2)`. For the norm of signed

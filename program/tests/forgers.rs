@@ -195,6 +195,47 @@ proptest! {
     }
 
     #[test]
+    fn no_witness_makes_a_narrow_quantile_less_than_the_loss_of_its_rank(items in items(2..=4), rank in 1usize..=4, q in lots(), span in 1u32..5) {
+        let rank = rank.min(items.len());
+        let mut values: Vec<i128> = items.iter().map(|i| i.at(&q)).collect();
+        values.sort_by_key(|x| std::cmp::Reverse(*x));
+        let apart = values.iter().all(|x| values[0] - x < 1 << span) || rank == 1;
+        assert_upper_bound(&q, values[rank - 1], within(&values) && apart, 1, |b| {
+            let losses = uppers(b, &items)?;
+            b.quantile_within("quantile", losses, rank, span)
+        });
+    }
+
+    #[test]
+    fn no_witness_makes_a_coarse_expected_shortfall_less_than_the_mean_of_its_tail(
+        items in items(2..=3), rank in 1usize..=3, q in lots(), span in 1u32..5, grain in 0u32..3,
+    ) {
+        let rank = rank.min(items.len());
+        let mut values: Vec<i128> = items.iter().map(|i| i.at(&q)).collect();
+        values.sort_by_key(|x| std::cmp::Reverse(*x));
+        let tail: i128 = values[..rank].iter().sum();
+        let (truth, q) = (ceil_div(tail, rank as i128), book(&q));
+        let at_most = |limit| {
+            at_most(builder(BITS, 3, vec![]), limit, |b| {
+                let losses = uppers(b, &items)?;
+                b.expected_shortfall_within("shortfall", losses, rank, span, grain)
+            })
+            .unwrap()
+        };
+        let lie = at_most(truth - 1);
+        if let Some(forged) = Forger::new(&lie, &q).search(0) {
+            panic!("{forged:?} shows less than {truth}");
+        }
+        // A unit of the division and a grain of the excesses, of which a span of few bits has few.
+        let apart = values.iter().all(|x| values[0] - x < 1 << span) && grain < span;
+        match at_most(truth + (1 << grain) - 1).witness(&q) {
+            Ok(_) => {}
+            Err(WitnessError::TooLarge { .. }) => assert!(!(apart && within(&values) && values[0] - values[rank - 1] < 1 << (span - 1))),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
     fn no_witness_makes_a_norm_too_small(items in items(1..=3), q in lots()) {
         let values: Vec<i128> = items.iter().map(|i| i.at(&q)).collect();
         let sum: i128 = values.iter().map(|x| x * x).sum();
@@ -307,12 +348,7 @@ fn a_bit_is_zero_or_one_in_every_satisfying_witness_however_wide_its_run() {
         let (x, y) = (b.exact(&linear(&[1], 0))?, b.exact(&linear(&[0, 2], 0))?);
         Ok(b.exact_min("least", x, y)?.into())
     });
-    let rank = at_most(builder(BITS, 3, vec![]), limit, |b| {
-        let items = [linear(&[1], 0), linear(&[0, 2], 0), linear(&[0, 0, 1], 0)];
-        let items = items.iter().map(|x| b.upper(x)).collect::<Result<Vec<_>, _>>()?;
-        b.quantile("quantile", items, 3)
-    });
-    for program in [choice, least, rank] {
+    for program in [choice, least] {
         let program = program.unwrap();
         let forger = Forger::new(&program, &q);
         let first = program.variables().iter().position(|v| v.bits == 1).unwrap();
@@ -330,6 +366,36 @@ fn a_bit_is_zero_or_one_in_every_satisfying_witness_however_wide_its_run() {
         assert!(satisfiable(0) || satisfiable(1));
         for bit in 2..8 {
             assert!(!satisfiable(bit), "a bit is {bit}");
+        }
+    }
+}
+
+#[test]
+fn a_quantile_frees_fewer_losses_than_its_rank_however_wide_the_runs_of_its_bits() {
+    let q = book(&[1, 1, 1]);
+    let program = at_most(builder(BITS, 3, vec![]), 1000, |b| {
+        let items = [linear(&[1], 0), linear(&[0, 2], 0), linear(&[0, 0, 1], 0)];
+        let items = items.iter().map(|x| b.upper(x)).collect::<Result<Vec<_>, _>>()?;
+        b.quantile("quantile", items, 3)
+    });
+    let program = program.unwrap();
+    let forger = Forger::new(&program, &q);
+    let bits = || program.variables().iter().enumerate().filter(|(_, v)| v.bits == 1);
+    let satisfiable = |chosen: [u128; 3]| {
+        (0..128u128).any(|other| {
+            let choose = |j: usize| match bits().position(|(at, _)| at == j) {
+                Some(place) => chosen[place],
+                None => other,
+            };
+            forger.attempt(choose).is_some()
+        })
+    };
+    assert_eq!(bits().count(), 3);
+    assert!(satisfiable([1, 1, 0]) && satisfiable([0, 0, 0]));
+    for code in 0..4u128.pow(3) {
+        let chosen = [code % 4, code / 4 % 4, code / 16];
+        if chosen.iter().sum::<u128>() > 2 {
+            assert!(!satisfiable(chosen), "{chosen:?}");
         }
     }
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use zkmargin_program::{Program, WitnessError};
 
 use crate::account::{AccountError, AccountFile, AccountVector};
+use crate::history::{History, HistoryError, HistoryFile};
 use crate::json;
 use crate::listing::{LineFile, UniverseFile, VenueKey, VenueLines};
 use crate::market::{Snapshot, SnapshotError};
@@ -31,6 +32,9 @@ const LEVELS: [Level; 2] = [Level::Initial, Level::Maintenance];
 pub struct CaseFile {
     /// The name of a preset, or a whole model.
     pub model: serde_json::Value,
+    /// The price history, for a model that needs one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<HistoryFile>,
     /// The market.
     pub snapshot: Snapshot,
     /// What is listed where, as in a universe's file, without keys.
@@ -71,6 +75,9 @@ pub enum CaseError {
     /// The model.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The price history.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// The market.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
@@ -176,6 +183,10 @@ impl Case {
         let model = match &file.model {
             serde_json::Value::String(preset) => Model::preset(preset)?,
             whole => Model::from_json(&serde_json::to_string(whole)?)?,
+        };
+        let model = match &file.history {
+            Some(history) => model.with_history(History::from_file(history)?)?,
+            None => model,
         };
         file.snapshot.check()?;
         let venues = file

@@ -67,6 +67,8 @@ pub struct Shock {
     factor: f64,
     log_factor: f64,
     volatility: VolatilityMove,
+    /// Relative change of a volatility index, in the place of `volatility`.
+    index_change: Option<f64>,
 }
 
 impl Shock {
@@ -75,6 +77,7 @@ impl Shock {
         factor: 1.0,
         log_factor: 0.0,
         volatility: VolatilityMove::None,
+        index_change: None,
     };
 
     /// Index and forwards times `factor` (finite, above 0), volatility as said.
@@ -83,6 +86,16 @@ impl Shock {
             factor,
             log_factor: libm::log(factor),
             volatility,
+            index_change: None,
+        }
+    }
+
+    /// Index and forwards times `factor` (finite, above 0), volatilities as a volatility index that changes by `change` of
+    /// itself: [`VolatilityScale::with_index`].
+    pub fn with_index(factor: f64, change: f64) -> Shock {
+        Shock {
+            index_change: Some(change),
+            ..Shock::new(factor, VolatilityMove::None)
         }
     }
 
@@ -96,9 +109,14 @@ impl Shock {
         self.log_factor
     }
 
-    /// What volatility does.
+    /// What volatility does, unless it follows an index.
     pub fn volatility(&self) -> VolatilityMove {
         self.volatility
+    }
+
+    /// The relative change of the volatility index that volatilities follow.
+    pub fn index_change(&self) -> Option<f64> {
+        self.index_change
     }
 }
 
@@ -138,6 +156,7 @@ pub struct VolatilityScale {
     up: f64,
     up_floor: f64,
     kept: f64,
+    scale: f64,
 }
 
 impl VolatilityShock {
@@ -171,6 +190,7 @@ impl VolatilityShock {
             up: 1.0 + amount::to_f64(self.up) * scale,
             up_floor: amount::to_f64(self.up_floor),
             kept: if kept > 0.0 { kept } else { 0.0 },
+            scale,
         }
     }
 }
@@ -186,6 +206,13 @@ impl VolatilityScale {
             VolatilityMove::None => volatility,
             VolatilityMove::Down => volatility * self.kept,
         }
+    }
+
+    /// `σ'` where an index of the reference tenor changes by `change` of itself: `σ (1 + change · scale)`, 0 where that would be
+    /// negative; product, sum and product in this order.
+    pub fn with_index(&self, volatility: f64, change: f64) -> f64 {
+        let factor = 1.0 + change * self.scale;
+        if factor > 0.0 { volatility * factor } else { 0.0 }
     }
 }
 

@@ -203,6 +203,11 @@ impl ValueTable {
         self.values.get(&long)
     }
 
+    /// The values of the instrument with this long leg, taken out; `None` if it has no price, or was taken before.
+    pub fn take(&mut self, long: LegId) -> Option<Values> {
+        self.values.remove(&long)
+    }
+
     /// The instruments that could not be priced, by their long legs, and why.
     pub fn unpriced(&self) -> &[(LegId, Unpriced)] {
         &self.unpriced
@@ -327,10 +332,11 @@ fn strike_values(strike: f64, volatility: f64, tenor: Tenor, shocks: &[Shock]) -
         total(VolatilityMove::Down),
     );
     let at = |shock: &Shock| {
-        let w = match shock.volatility() {
-            VolatilityMove::Up => up,
-            VolatilityMove::None => none,
-            VolatilityMove::Down => down,
+        let w = match (shock.index_change(), shock.volatility()) {
+            (Some(change), _) => tenor.scale.with_index(volatility, change) * tenor.root_years,
+            (None, VolatilityMove::Up) => up,
+            (None, VolatilityMove::None) => none,
+            (None, VolatilityMove::Down) => down,
         };
         undiscounted(forward * shock.factor(), strike, log + shock.log_factor(), w)
     };

@@ -51,6 +51,9 @@ pub enum Why {
     /// The model counts the profit of the underlying in coins.
     #[error("a linear instrument does not count where the model counts profit in coins")]
     Linear,
+    /// The history has no volatility index of its underlying on every day that the model uses.
+    #[error("the history has no volatility index of its underlying on every day that the model uses")]
+    NoVolatilityIndex,
 }
 
 /// What counts, and what does not.

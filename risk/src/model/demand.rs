@@ -48,12 +48,14 @@ mod check;
 mod compile;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zkmargin_program::{Builder, LegId};
 
+use crate::history::History;
 use crate::model::compile::{CompileError, Forms, Numeraire};
 use crate::model::coverage::Uncounted;
 use crate::model::{Model, ModelError, Names, Rule, Scope};
@@ -272,6 +274,19 @@ impl Demand {
     /// The parameters, every model whole.
     pub fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    /// The demand with the price history that its models need.
+    ///
+    /// # Errors
+    /// [`ModelError`], as [`Model::with_history`].
+    pub fn with_history(self, history: &Arc<History>) -> Result<Demand, ModelError> {
+        let attach = |model: Model| match model.history() {
+            Some(_) => model.with_history(history.clone()),
+            None => Ok(model),
+        };
+        let models = self.models.into_iter().map(attach).collect::<Result<_, _>>()?;
+        Ok(Demand { models, ..self })
     }
 
     /// The models, each of which must be met.

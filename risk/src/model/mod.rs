@@ -15,16 +15,19 @@ pub mod demand;
 pub(crate) mod factor;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod historical;
 pub mod scenario_grid;
 mod sheet;
 pub mod variation;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use zkmargin_program::{Builder, LegId, Program};
 
 use crate::canonical::{Digest, Personal, Writer, digest};
+use crate::history::{History, WindowError};
 use crate::json;
 use crate::market::Snapshot;
 use crate::model::assets::AssetParameters;
@@ -36,6 +39,7 @@ pub use crate::model::compile::{COIN_UNIT_EXPONENT, CompileError, REQUIREMENT, U
 pub(crate) use crate::model::compile::{Forms, Numeraire};
 pub use crate::model::coverage::{Uncounted, Why};
 pub use crate::model::demand::Demand;
+pub use crate::model::historical::Historical;
 pub use crate::model::scenario_grid::ScenarioGrid;
 
 /// Version of the canonical form of a model.
@@ -141,9 +145,11 @@ pub(crate) trait Rule {
 }
 
 /// The models that come with the tool, by name: the text of each file.
-pub const PRESETS: [(&str, &str); 2] = [
+pub const PRESETS: [(&str, &str); 4] = [
     ("paradex-pm", include_str!("../../presets/paradex-pm.json")),
     ("deribit-pm", include_str!("../../presets/deribit-pm.json")),
+    ("hs-var", include_str!("../../presets/hs-var.json")),
+    ("hs-es", include_str!("../../presets/hs-es.json")),
 ];
 
 /// A checked margin model.
@@ -153,6 +159,14 @@ pub enum Model {
     ScenarioGrid(Box<ScenarioGrid>),
     /// What a partner demands: several models, netting, counterparties, limits.
     Demand(Box<Demand>),
+    /// Value at risk or expected shortfall of past moves.
+    Historical(Box<Historical>),
+}
+
+impl From<Historical> for Model {
+    fn from(model: Historical) -> Model {
+        Model::Historical(Box::new(model))
+    }
 }
 
 impl From<ScenarioGrid> for Model {
@@ -174,10 +188,10 @@ pub enum ModelError {
         bytes: usize,
     },
     /// No preset of this name.
-    #[error("there is no preset `{0}`; there are paradex-pm and deribit-pm")]
+    #[error("there is no preset `{0}`; there are paradex-pm, deribit-pm, hs-var and hs-es")]
     Preset(String),
     /// A kind of model that this version does not know.
-    #[error("model: `{0}` is not a kind of model; there are scenario-grid and demand")]
+    #[error("model: `{0}` is not a kind of model; there are scenario-grid, demand and historical")]
     Kind(String),
     /// A number or text out of its bounds.
     #[error("model: {field} is {value}, expected {bound}")]
@@ -219,6 +233,38 @@ pub enum ModelError {
         /// The name.
         name: String,
     },
+    /// A price history for a model that needs none.
+    #[error("{model} needs no price history")]
+    NoHistory {
+        /// The model's name.
+        model: String,
+    },
+    /// Another price history than the file names.
+    #[error("the model needs the price history {expected}, this is {found}")]
+    OtherHistory {
+        /// The digest of the one that was given.
+        found: Digest,
+        /// The digest in the file.
+        expected: Digest,
+    },
+    /// The price history does not have a window of the file.
+    #[error("model: {field}: {source}")]
+    Window {
+        /// Which field.
+        field: &'static str,
+        /// Why not.
+        source: WindowError,
+    },
+    /// The price history does not have an underlying of the file.
+    #[error("model: {field} moves as `{series}`, which the price history does not have; it has {known}")]
+    Series {
+        /// Which field.
+        field: String,
+        /// The underlying of the history that is missing.
+        series: String,
+        /// Those that it has.
+        known: String,
+    },
 }
 
 #[derive(Deserialize)]
@@ -238,6 +284,7 @@ impl Model {
         match json::from_str::<Head>(text)?.model.as_str() {
             "scenario-grid" => Ok(Model::ScenarioGrid(Box::new(ScenarioGrid::new(json::from_str(text)?)?))),
             "demand" => Ok(Model::Demand(Box::new(Demand::new(json::from_str(text)?)?))),
+            "historical" => Ok(Model::Historical(Box::new(Historical::new(json::from_str(text)?)?))),
             other => Err(ModelError::Kind(other.chars().take(64).collect())),
         }
     }
@@ -256,6 +303,33 @@ impl Model {
         match self {
             Model::ScenarioGrid(model) => model.as_ref(),
             Model::Demand(model) => model.as_ref(),
+            Model::Historical(model) => model.as_ref(),
+        }
+    }
+
+    /// The digest of the price history that the model is computed from, if there is one.
+    pub fn history(&self) -> Option<Digest> {
+        match self {
+            Model::Historical(model) => Some(model.parameters().history),
+            Model::Demand(demand) => demand.models().iter().find_map(Model::history),
+            _ => None,
+        }
+    }
+
+    /// The model with the price history that it [needs](Self::history).
+    ///
+    /// # Errors
+    /// [`ModelError`]: a model that needs none; another history; one without an underlying or a window of the file.
+    pub fn with_history(self, history: impl Into<Arc<History>>) -> Result<Model, ModelError> {
+        let history = history.into();
+        match self {
+            Model::Historical(model) => Ok(Model::Historical(Box::new(model.with_history(&history)?))),
+            Model::Demand(demand) if demand.models().iter().any(|model| model.history().is_some()) => {
+                Ok(Model::Demand(Box::new(demand.with_history(&history)?)))
+            }
+            other => Err(ModelError::NoHistory {
+                model: other.name().to_owned(),
+            }),
         }
     }
 

@@ -65,6 +65,9 @@ pub enum Uncounted {
     /// A linear instrument where profit is counted in coins.
     #[error("it is linear, and the model counts profit on {0} in coins")]
     ProfitInCoins(String),
+    /// An option on an underlying of which volatility is not known every day.
+    #[error("the price history has no volatility index of {0} on every day that the model uses")]
+    NoVolatilityIndex(String),
 }
 
 /// Something held that does not count.

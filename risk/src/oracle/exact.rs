@@ -9,7 +9,7 @@ use num_traits::float::FloatCore;
 const FRACTION_BITS: u32 = 1075;
 
 /// An exact sum of `f64 × whole number`. Adding needs no common denominator, which a sum of fractions would.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ExactSum(BigInt);
 
 impl ExactSum {

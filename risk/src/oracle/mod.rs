@@ -19,6 +19,7 @@ mod book;
 pub(crate) mod coverage;
 mod demand;
 pub(crate) mod exact;
+mod historical;
 mod scenario_grid;
 mod variation;
 
@@ -69,6 +70,14 @@ pub enum OracleError {
         underlying: String,
         /// What is wrong.
         source: PricingError,
+    },
+    /// A fact that the model needs and was not given.
+    #[error("{model} needs {what}")]
+    Missing {
+        /// The model's name.
+        model: String,
+        /// What is missing.
+        what: String,
     },
     /// A price that came out as no number, or not at all; a checked snapshot and model have none.
     #[error("{instrument} has no finite value")]
@@ -378,6 +387,7 @@ pub fn evaluate(
     match model {
         Model::ScenarioGrid(rules) => scenario_grid::evaluate(book, rules),
         Model::Demand(demand) => demand::evaluate(demand, universe, snapshot, legs),
+        Model::Historical(rules) => historical::evaluate(&book, rules),
     }
 }
 

@@ -1,0 +1,249 @@
+//! From the rule to a program.
+
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use zkmargin_program::{Builder, LegId, Linear, Ratio, Real, Upper};
+
+use super::parameters::{Buffer, Measure, Procyclicality};
+use super::scenarios::{DayMove, Scenarios};
+use super::{Historical, rank};
+use crate::model::compile::{CompileError, Forms, Numeraire, VALUE_BITS};
+use crate::model::factor::{Factor, ratio};
+use crate::model::sheet::{AssetSheet, Sheet};
+use crate::model::{Rule, Scope};
+use crate::scenario::Shock;
+use crate::terms::Level;
+use crate::valuation::{Denomination, ValueTable};
+
+/// Losses of one window are less than `2^64` units apart, unless the file says otherwise.
+const SPAN_BITS: u32 = 64;
+/// Excesses of an expected shortfall are whole multiples of `2^24` units: 0.0017 USD, 1.7e-7 of a coin.
+const GRAIN_BITS: u32 = 24;
+
+impl Historical {
+    /// `V` and `R` of the accounts in a scope.
+    pub(super) fn compile(
+        &self,
+        builder: &mut Builder,
+        scope: &Scope<'_>,
+        level: Level,
+    ) -> Result<Forms, CompileError> {
+        let scenarios = self.scenarios().map_err(|what| CompileError::Missing {
+            model: self.name().to_owned(),
+            what,
+        })?;
+        let numeraire = self.numeraire();
+        let sheet = Sheet::new(&self.names(), scope, &numeraire)?;
+        let compiler = Compiler {
+            rules: self,
+            level,
+            scenarios,
+            desks: desks(self, scope, scenarios, &sheet)?,
+            span_bits: span_bits(self.parameters.span, &numeraire),
+        };
+        let mut value = Linear::zero();
+        let mut capped = Vec::new();
+        for position in compiler.desks.iter().flat_map(|desk| &desk.positions) {
+            let mark = position.per_lot.enclose(position.mark)?;
+            position.add(&mut value, mark)?;
+        }
+        sheet.add_collateral(builder, &self.parameters.assets, &mut value, &mut capped)?;
+        let value = builder.lower(&value)?;
+        Ok(Forms {
+            value: capped.into_iter().fold(value, |sum, part| sum + part),
+            requirement: compiler.requirement(builder)?,
+        })
+    }
+}
+
+/// The width of a number of units of the numéraire.
+fn span_bits(span: Option<Decimal>, numeraire: &Numeraire) -> u32 {
+    let Some(span) = span else { return SPAN_BITS };
+    let units_of_one = 10_u128.pow(numeraire.unit_exponent().unsigned_abs());
+    let units = span.ceil().to_u128().and_then(|span| span.checked_mul(units_of_one));
+    units.map_or(VALUE_BITS, |units| (u128::BITS - units.leading_zeros()).min(VALUE_BITS))
+}
+
+struct Compiler<'a> {
+    rules: &'a Historical,
+    level: Level,
+    scenarios: &'a Scenarios,
+    desks: Vec<Desk<'a>>,
+    span_bits: u32,
+}
+
+/// Everything of one underlying.
+struct Desk<'a> {
+    positions: Vec<Valued>,
+    moving: Vec<&'a AssetSheet<'a>>,
+    moves: &'a [DayMove],
+}
+
+/// An instrument with its values.
+struct Valued {
+    long: LegId,
+    short: LegId,
+    per_lot: Factor,
+    mark: f64,
+    shocked: Vec<f64>,
+}
+
+impl Valued {
+    fn add(&self, form: &mut Linear, units: Real) -> Result<(), CompileError> {
+        form.add_leg(self.long, units);
+        form.add_leg(self.short, units.checked_neg()?);
+        Ok(())
+    }
+}
+
+fn desks<'a>(
+    rules: &Historical,
+    scope: &Scope<'_>,
+    scenarios: &'a Scenarios,
+    sheet: &'a Sheet<'a>,
+) -> Result<Vec<Desk<'a>>, CompileError> {
+    let shock = rules.parameters.volatility.shock();
+    let mut desks = Vec::new();
+    for (name, moves) in &scenarios.moves {
+        let Some(market) = scope.snapshot.underlyings.get(name) else { continue };
+        let counted = sheet.on(name).iter().filter(|position| !rules.is_refused(position.instrument));
+        let shocks: Vec<Shock> = moves.iter().map(|one| one.shock).collect();
+        let instruments = counted.clone().map(|position| position.instrument);
+        let now = scope.snapshot.instant;
+        let mut table = ValueTable::new(market, now, Denomination::Usd, &shock, &shocks, instruments)?;
+        let mut positions = Vec::new();
+        for position in counted {
+            // What counts has a price.
+            if let Some(values) = table.take(position.instrument.long) {
+                positions.push(Valued {
+                    long: position.instrument.long,
+                    short: position.instrument.short,
+                    per_lot: position.per_lot,
+                    mark: values.mark,
+                    shocked: values.shocked,
+                });
+            }
+        }
+        let moves_with = |asset: &str| rules.parameters.assets.get(asset).and_then(|asset| asset.underlying.as_ref());
+        let moving = sheet.assets.iter().filter(|(asset, _)| moves_with(asset) == Some(name));
+        desks.push(Desk {
+            positions,
+            moving: moving.map(|(_, asset)| asset).collect(),
+            moves,
+        });
+    }
+    Ok(desks)
+}
+
+impl Compiler<'_> {
+    /// `R`.
+    fn requirement(&self, builder: &mut Builder) -> Result<Upper, CompileError> {
+        let factor = ratio(self.rules.level(self.level).factor)?;
+        let (window, other) = (self.scenarios.of_window(), self.scenarios.of_other());
+        let words = self.rules.parameters.measure.words();
+        let items = match &self.rules.parameters.procyclicality {
+            None => vec![self.measure(builder, words, window, factor)?],
+            Some(Procyclicality::Buffer(Buffer { part })) => {
+                let factor = factor.checked_mul(ratio(Decimal::ONE + part)?)?;
+                vec![self.measure(builder, words, window, factor)?]
+            }
+            Some(Procyclicality::Stressed(stressed)) => {
+                let rest = factor.checked_mul(ratio(Decimal::ONE - stressed.weight)?)?;
+                let weight = factor.checked_mul(ratio(stressed.weight)?)?;
+                let own = self.measure(builder, words, window, rest)?;
+                vec![own + self.measure(builder, &format!("stressed {words}"), other, weight)?]
+            }
+            Some(Procyclicality::Floor(_)) => vec![
+                self.measure(builder, words, window, factor)?,
+                self.measure(builder, &format!("{words} of the long window"), other, factor)?,
+            ],
+        };
+        Ok(builder.max_non_negative("requirement", items)?)
+    }
+
+    /// `factor · M` of some scenarios.
+    fn measure(
+        &self,
+        builder: &mut Builder,
+        name: &str,
+        range: std::ops::Range<usize>,
+        factor: Ratio,
+    ) -> Result<Upper, CompileError> {
+        let measure = self.rules.parameters.measure;
+        let rank = rank(measure, self.rules.level(self.level).confidence, range.len());
+        let losses = self.losses(builder, range, factor)?;
+        Ok(match measure {
+            Measure::ValueAtRisk => builder.quantile_within(name, losses, rank, self.span_bits)?,
+            Measure::ExpectedShortfall => {
+                builder.expected_shortfall_within(name, losses, rank, self.span_bits, GRAIN_BITS)?
+            }
+        })
+    }
+
+    /// `factor · L_d` of some scenarios.
+    fn losses(
+        &self,
+        builder: &mut Builder,
+        range: std::ops::Range<usize>,
+        factor: Ratio,
+    ) -> Result<Vec<Upper>, CompileError> {
+        // Factors and marks once, not once per scenario.
+        let mut fixed = Vec::new();
+        for desk in &self.desks {
+            let mut marks = Vec::with_capacity(desk.positions.len());
+            for position in &desk.positions {
+                let per_lot = position.per_lot.times(factor)?;
+                marks.push((per_lot, per_lot.enclose(position.mark)?));
+            }
+            fixed.push(marks);
+        }
+        let mut losses = Vec::with_capacity(range.len());
+        for scenario in range {
+            let mut profit = Linear::zero();
+            for (desk, fixed) in self.desks.iter().zip(&fixed) {
+                for (position, (per_lot, mark)) in desk.positions.iter().zip(fixed) {
+                    let Some(shocked) = position.shocked.get(scenario) else { continue };
+                    let gain = per_lot.enclose(*shocked)?.checked_sub(*mark)?;
+                    if gain != Real::ZERO {
+                        position.add(&mut profit, gain)?;
+                    }
+                }
+                if let Some(moved) = desk.moves.get(scenario) {
+                    self.add_moving(&mut profit, desk, moved.relative, factor)?;
+                }
+            }
+            losses.push(-builder.lower(&profit)?);
+        }
+        Ok(losses)
+    }
+
+    /// Adds `factor · (p_a / p_M) · x · A_a`.
+    fn add_moving(
+        &self,
+        form: &mut Linear,
+        desk: &Desk<'_>,
+        relative: f64,
+        factor: Ratio,
+    ) -> Result<(), CompileError> {
+        for asset in &desk.moving {
+            let per_coin = asset.per_coin.times(factor)?;
+            let whole = self.rules.parameters.collateral_in_scenarios;
+            for line in &asset.holding.lines {
+                let units = per_coin.times(ratio(line.lot)?)?.enclose(relative)?;
+                let against = units.checked_neg()?;
+                if let Some(carry) = line.carry {
+                    form.add_leg(carry.first, units);
+                    form.add_leg(carry.second, against);
+                }
+                if whole {
+                    form.add_leg(line.balance, units);
+                    form.add_leg(line.debt, against);
+                    if let Some(reserve) = line.reserve {
+                        form.add_leg(reserve, against);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
