@@ -8,17 +8,22 @@
 //! - [`mod@attest`]: a signed attestation and its opening;
 //! - [`mod@prove`]: statements, a proof, a bundle;
 //! - [`output`]: files that are written whole or not at all, and secret ones for the user alone;
+//! - [`mod@margin`], [`picture`], [`hedge`]: the private report, its pictures, the smallest trades that restore a level;
+//! - [`schemas`]: the schemas of all files that people write;
 //! - [`signal`]: what becomes of them when the process is ended.
 
 pub mod attest;
 pub mod fill;
-pub mod heatmap;
+pub mod hedge;
 pub mod keys;
 pub mod margin;
 pub mod output;
+pub mod picture;
 pub mod prove;
 pub mod running;
+pub mod schemas;
 pub mod signal;
+pub mod text;
 
 pub use attest::{AttestError, attest};
 pub use prove::{ProveError, Proven, prove};

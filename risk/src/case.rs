@@ -165,7 +165,7 @@ impl Case {
         if text.len() > json::MAX_BYTES {
             return Err(CaseError::Size { bytes: text.len() });
         }
-        Case::new(serde_json::from_str(text)?)
+        Case::new(json::from_str(text)?)
     }
 
     /// Checks a case.
