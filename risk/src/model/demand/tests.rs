@@ -1,1 +1,287 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! Demands against their oracle, and files that are refused.
 
+use num_bigint::BigInt;
+use num_rational::BigRational;
+use num_traits::{Signed, Zero};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::model::fixture::{self, Book};
+use crate::oracle::{self, Check, Evaluation};
+use crate::terms::Ratio20;
+
+fn file(change: impl FnOnce(&mut Value)) -> String {
+    let mut file = json!({
+        "model": "demand", "name": "a partner's", "description": "for tests",
+        "models": ["paradex-pm", "deribit-pm"],
+    });
+    change(&mut file);
+    file.to_string()
+}
+
+fn demand(members: Value) -> Model {
+    let text = file(|file| {
+        for (name, value) in members.as_object().unwrap() {
+            file[name] = value.clone();
+        }
+    });
+    Model::from_json(&text).unwrap()
+}
+
+/// What a prover can show of each requirement (of the two signs of a limit, the worse), and its bound, in the numéraire.
+fn shown(model: &Model, terms: &Terms, q: &[u64]) -> (BTreeMap<String, BigRational>, BigRational) {
+    let program = model
+        .compile(&fixture::universe(), &fixture::snapshot(), terms)
+        .unwrap();
+    let unit = BigRational::new(1.into(), BigInt::from(10).pow(10));
+    let mut shown = BTreeMap::new();
+    for (name, units) in program.surplus(q).unwrap() {
+        let units = BigRational::from_integer(units.into()) * &unit;
+        let least = shown
+            .get(&name)
+            .map_or(units.clone(), |known: &BigRational| known.clone().min(units.clone()));
+        shown.insert(name, least);
+    }
+    let bound = BigRational::from_integer(program.rounding_bound(q).into()) * &unit;
+    (shown, bound)
+}
+
+fn evaluate(model: &Model, q: &[u64]) -> Evaluation {
+    oracle::evaluate(model, &fixture::universe(), &fixture::snapshot(), q).unwrap()
+}
+
+/// Both implications for every requirement of a demand: what can be shown is at most what is so, and less by at most the bound.
+fn compare(model: &Model, q: &[u64]) {
+    for level in [Level::Initial, Level::Maintenance] {
+        let (shown, bound) = shown(model, &Terms::at(level), q);
+        let evaluation = evaluate(model, q);
+        let all = || std::iter::once(&evaluation).chain(&evaluation.beside);
+        let excesses: Vec<BigRational> = all().map(|one| &one.value - one.requirement(level)).collect();
+        let index = BigRational::from_integer(64_000.into());
+        for (name, shown) in shown {
+            let exact: Vec<BigRational> = match name.strip_prefix("limit on ") {
+                None => excesses
+                    .iter()
+                    .map(|excess| match name.split_once(" without the balances at ") {
+                        None => excess.clone(),
+                        Some((_, at)) => {
+                            let lost = evaluation.checks.iter().find_map(|check| match check {
+                                Check::WithoutBalances { venue, lost } if venue == at => Some(lost),
+                                _ => None,
+                            });
+                            excess - lost.unwrap()
+                        }
+                    })
+                    .collect(),
+                Some(_) => {
+                    let slacks = evaluation.checks.iter().filter(|check| check.name() == name);
+                    slacks
+                        .map(|check| check.slack(&BigRational::zero()))
+                        .map(|slack| match name.as_str() {
+                            // Coins are counted at the index, and a leverage of 7/2 is required twice over.
+                            name if name.contains("delta") || name.contains("gamma") => slack * &index,
+                            "limit on leverage" => slack * BigRational::from_integer(2.into()),
+                            _ => slack,
+                        })
+                        .collect()
+                }
+            };
+            assert!(
+                exact.iter().any(|exact| shown <= *exact),
+                "{name}: {shown} is shown, but it is {exact:?}"
+            );
+            assert!(
+                exact.iter().any(|exact| exact - &bound <= shown && shown <= *exact),
+                "{name}: {shown} is not within {bound} of {exact:?}"
+            );
+        }
+        let met = evaluation.is_met(level, Ratio20::ONE, 0);
+        let program = model
+            .compile(&fixture::universe(), &fixture::snapshot(), &Terms::at(level))
+            .unwrap();
+        match program.witness(q) {
+            Ok(witness) => {
+                program.check(q, witness.values()).unwrap();
+                assert!(met, "a witness for what is not met");
+            }
+            Err(_) => {
+                let slacks = evaluation
+                    .checks
+                    .iter()
+                    .map(|check| check.slack(excesses.iter().min().unwrap()));
+                let least = slacks.chain(excesses.clone()).min().unwrap();
+                assert!(
+                    !met || least < bound,
+                    "met by {least}, beyond {bound}, without a witness"
+                );
+            }
+        }
+    }
+}
+
+fn members() -> Vec<Value> {
+    vec![
+        json!({}),
+        json!({"netting": "alone"}),
+        json!({"netting": {"partial": [{"between": ["alpha", "beta"], "fraction": "0.4"}]}}),
+        json!({"netting": {"partial": [{"between": ["alpha", "beta"], "fraction": "1"}, {"between": ["alpha", "elsewhere"], "fraction": "0"}]}}),
+        json!({"counterparties": {"haircuts": {"alpha": {"BTC": "0.1", "USDC": "0.02"}}, "most": {"beta": "1000"}}}),
+        json!({"counterparties": {"without_any_one": true}, "netting": "alone"}),
+        json!({"limits": [
+            {"net_delta": {"underlying": "BTC", "most": "1.5"}}, {"gamma": {"underlying": "BTC", "most": "0.01"}},
+            {"vega": {"underlying": "BTC", "most": "90"}}, {"gross_notional": {"most": "400000"}},
+            {"gross_notional": {"underlying": "BTC", "most": "300000"}}, {"leverage": {"most": "3.5"}},
+            {"leverage": {"underlying": "BTC", "most": "2"}}
+        ]}),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_demand_admits_what_its_oracle_admits(
+        options in -20_i64..20, puts in -20_i64..20, linear in -10_i64..10, perpetual in -9_000_i64..9_000,
+        far in -9_000_i64..9_000, coins in -100_i64..300, cash in -50_000_i64..200_000, which in 0_usize..7,
+    ) {
+        let universe = fixture::universe();
+        let book = Book::empty(&universe)
+            .hold("BTC-28AUG26-70000-C", &format!("{}", Decimal::new(options, 1)), None)
+            .hold("BTC-26MAR27-50000-P", &format!("{}", Decimal::new(puts, 1)), None)
+            .hold("BTC-LINEAR-60000-C", &format!("{}", Decimal::new(linear, 1)), None)
+            .hold("BTC-PERPETUAL", &perpetual.to_string(), Some("63000"))
+            .hold("BTC-26MAR27", &far.to_string(), Some("65000"))
+            .coins("alpha", "BTC", &Decimal::new(coins, 2).to_string())
+            .coins("beta", "USDC", &cash.to_string());
+        // The coin model counts no linear option.
+        let mut members = members()[which].clone();
+        members["models"] = if linear == 0 { json!(["paradex-pm", "deribit-pm"]) } else { json!(["paradex-pm"]) };
+        compare(&demand(members), &book.q);
+    }
+}
+
+#[test]
+fn stand_alone_requirements_are_at_least_the_netted_one_and_partial_ones_lie_between() {
+    let universe = fixture::universe();
+    let book = Book::empty(&universe)
+        .hold("BTC-28AUG26-70000-C", "-2", None)
+        .hold("BTC-PERPETUAL", "6000", Some("64010.5"))
+        .coins("alpha", "BTC", "1")
+        .coins("beta", "USDC", "50000");
+    let of = |netting: Value| evaluate(&demand(json!({"models": ["paradex-pm"], "netting": netting})), &book.q).initial;
+    let half = json!({"partial": [{"between": ["alpha", "beta"], "fraction": "0.5"}]});
+    let (full, alone, half) = (of(json!("full")), of(json!("alone")), of(half));
+    assert!(full < alone);
+    assert_eq!(half, (full + alone) / BigRational::from_integer(2.into()));
+}
+
+#[test]
+fn every_model_of_a_demand_must_be_met() {
+    let universe = fixture::universe();
+    let book = Book::empty(&universe)
+        .hold("BTC-28AUG26-70000-C", "-2", None)
+        .coins("alpha", "BTC", "0.3");
+    let model = demand(json!({}));
+    let evaluation = evaluate(&model, &book.q);
+    let alone = ["paradex-pm", "deribit-pm"].map(|name| evaluate(&Model::preset(name).unwrap(), &book.q));
+    let least = alone.iter().map(|one| &one.value - &one.initial).min().unwrap();
+    assert_eq!(evaluation.excess(Level::Initial, Ratio20::ONE, 0), least);
+    assert_eq!(evaluation.beside.len(), 1);
+}
+
+#[test]
+fn what_one_model_does_not_count_is_proven_empty() {
+    let model = demand(json!({}));
+    let (universe, snapshot) = (fixture::universe(), fixture::snapshot());
+    let book = Book::empty(&universe)
+        .hold("BTC-LINEAR-60000-C", "1", None)
+        .coins("alpha", "BTC", "9");
+    let program = model.compile(&universe, &snapshot, &Terms::at(Level::Initial)).unwrap();
+    let refused = program.witness(&book.q).unwrap_err();
+    assert!(
+        matches!(refused, zkmargin_program::WitnessError::NotEmpty { .. }),
+        "{refused}"
+    );
+    assert!(oracle::evaluate(&model, &universe, &snapshot, &book.q).is_err());
+}
+
+#[test]
+fn a_venue_counts_for_no_more_than_its_limit() {
+    let universe = fixture::universe();
+    let book = Book::empty(&universe)
+        .coins("beta", "USDC", "1500")
+        .coins("alpha", "USDC", "300");
+    let model = demand(json!({"models": ["paradex-pm"], "counterparties": {"most": {"beta": "1000"}}}));
+    assert_eq!(evaluate(&model, &book.q).value, BigRational::from_integer(1300.into()));
+    let model = demand(json!({"models": ["paradex-pm"], "counterparties": {"without_any_one": true}}));
+    assert!(evaluate(&model, &book.q).is_met(Level::Initial, Ratio20::ONE, 300));
+    assert!(!evaluate(&model, &book.q).is_met(Level::Initial, Ratio20::ONE, 301));
+    let owes = Book::empty(&universe)
+        .coins("beta", "USDC", "1500")
+        .coins("alpha", "USDC", "-1");
+    assert!(!evaluate(&model, &owes.q).is_met(Level::Initial, Ratio20::ONE, 0));
+}
+
+#[test]
+fn a_demand_names_what_is_wrong_with_it() {
+    let refused = |change: &dyn Fn(&mut Value)| Model::from_json(&file(|file| change(file))).unwrap_err().to_string();
+    for (change, words) in [
+        (
+            Box::new(|f: &mut Value| f["models"] = json!([])) as Box<dyn Fn(&mut Value)>,
+            "models has 0 models, expected 1 to 8",
+        ),
+        (
+            Box::new(|f| f["models"] = json!(["nobody's"])),
+            "there is no preset `nobody's`",
+        ),
+        (
+            Box::new(|f| f["models"] = json!([serde_json::from_str::<Value>(&file(|_| {})).unwrap()])),
+            "models[0] is a demand, expected a margin model",
+        ),
+        (
+            Box::new(|f| {
+                f["netting"] = json!({"partial": [{"between": ["a", "b"], "fraction": "0.6"}, {"between": ["c", "a"], "fraction": "0.5"}]});
+            }),
+            "the fractions of a is 1.1, expected a sum of at most 1",
+        ),
+        (
+            Box::new(|f| f["netting"] = json!({"partial": [{"between": ["a", "a"], "fraction": "0.5"}]})),
+            "netting.partial[0].between is a and a",
+        ),
+        (
+            Box::new(|f| f["counterparties"] = json!({"haircuts": {"beta": {"BTC": "1.1"}}})),
+            "counterparties.haircuts.beta.BTC is 1.1, expected 0 to 1",
+        ),
+        (
+            Box::new(|f| f["limits"] = json!([{"leverage": {"most": "1.00001"}}])),
+            "limits[0].most is 1.00001, expected at most 4 decimals",
+        ),
+        (
+            Box::new(|f| f["limits"] = json!([{"leverage": {"most": "-1"}}])),
+            "limits[0].most is -1, expected 0 to",
+        ),
+        (Box::new(|f| f["nettig"] = json!("full")), "unknown field `nettig`"),
+    ] {
+        let text = refused(&*change);
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+#[test]
+fn the_digest_is_of_the_models_and_not_of_their_names() {
+    let by_name = demand(json!({"models": ["paradex-pm"]}));
+    let text = by_name.to_json().unwrap();
+    let whole = Model::from_json(&text).unwrap();
+    assert_eq!(by_name.digest(), whole.digest());
+    let mut other: Value = serde_json::from_str(&text).unwrap();
+    other["models"][0]["levels"]["initial"] = json!("0.9");
+    assert_ne!(by_name.digest(), Model::from_json(&other.to_string()).unwrap().digest());
+    assert!(
+        !by_name.digest().0.iter().all(|byte| *byte == 0)
+            && !evaluate(&by_name, &Book::empty(&fixture::universe()).q)
+                .value
+                .is_negative()
+    );
+}
