@@ -8,13 +8,12 @@
 //! - [`mod@attest`]: a signed attestation and its opening;
 //! - [`mod@prove`]: statements, a proof, a bundle;
 //! - [`output`]: files that are written whole or not at all, and secret ones for the user alone;
-//! - [`mod@margin`], [`picture`], [`hedge`]: the private report, its pictures, the smallest trades that restore a level;
+//! - [`margin`], [`picture`]: the private report in words, as data and as a picture;
 //! - [`schemas`]: the schemas of all files that people write;
 //! - [`signal`]: what becomes of them when the process is ended.
 
 pub mod attest;
 pub mod fill;
-pub mod hedge;
 pub mod keys;
 pub mod margin;
 pub mod output;

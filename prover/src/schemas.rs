@@ -44,19 +44,35 @@ impl FileSchema {
 pub fn all() -> Vec<FileSchema> {
     let files: [(&str, &str, Schema); 8] = [
         ("account", "account: what is held at a venue", schema_for!(AccountFile)),
-        ("case", "case: market, portfolio and model in one", schema_for!(CaseFile)),
+        (
+            "case",
+            "case: market, portfolio and model in one",
+            schema_for!(CaseFile),
+        ),
         ("fills", "fills: what moves a running commitment", schema_for!(Fills)),
         ("history", "history: a close a day", schema_for!(HistoryFile)),
         ("policy", "policy: what a partner accepts", schema_for!(Policy)),
         ("snapshot", "snapshot: a market at one instant", schema_for!(Snapshot)),
-        ("universe", "universe: what can be held, and where", schema_for!(UniverseFile)),
-        ("venue", "venue file: what a venue lists, by class", schema_for!(VenueFile)),
+        (
+            "universe",
+            "universe: what can be held, and where",
+            schema_for!(UniverseFile),
+        ),
+        (
+            "venue",
+            "venue file: what a venue lists, by class",
+            schema_for!(VenueFile),
+        ),
     ];
     let files = files
         .into_iter()
         .map(|(kind, title, schema)| FileSchema::new(kind.to_owned(), format!("zkmargin {title}"), schema));
     let models = about::KINDS.into_iter().map(|(kind, schema)| {
-        FileSchema::new(format!("model-{kind}"), format!("zkmargin model of kind {kind}"), schema())
+        FileSchema::new(
+            format!("model-{kind}"),
+            format!("zkmargin model of kind {kind}"),
+            schema(),
+        )
     });
     files.chain(models).collect()
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use schemars::{Schema, schema_for};
 
-use crate::model::{Demand, Model, demand, scenario_grid};
+use crate::model::{Demand, Model, REQUIREMENT, demand, scenario_grid};
 
 /// The kinds of models, by the word of their files, with the schema of each file.
 pub const KINDS: [(&str, fn() -> Schema); 2] = [
@@ -109,6 +109,12 @@ pub fn schema_of_kind(kind: &str) -> Option<Schema> {
         .iter()
         .find(|(known, _)| *known == kind)
         .map(|(_, schema)| schema())
+}
+
+/// Whether a requirement of a program is one of margin, by its name: it counts in the numéraire, times the denominator of the
+/// ratio. The limits of a demand have names of their own, and units.
+pub fn is_margin(requirement: &str) -> bool {
+    requirement.starts_with(REQUIREMENT)
 }
 
 #[cfg(test)]
