@@ -15,10 +15,13 @@ use minicbor::Encoder;
 use zkmargin_program::{Program, VarId};
 
 use crate::circuit;
-use crate::transcript::{Personal, hash32};
+use crate::transcript::{ELEMENT_BYTES, Personal, hash32};
 
 /// More `z` columns than this are refused: the program is too large for one proof.
 pub const MAX_Z_COLUMNS: usize = 128;
+
+/// Rows of every column that the proof library blinds, in every shape: as many responses has the link, and one for `W`.
+const BLINDED_ROWS: usize = 6;
 
 /// Consecutive rows of every `z` column that hold one variable each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +95,22 @@ impl Shape {
     /// The runs, in their order.
     pub fn runs(&self) -> &[Run] {
         &self.runs
+    }
+
+    /// Bytes of a proof of one statement with this shape.
+    ///
+    /// Elements of 32 bytes: `C'` of `q`, `z` and `a`, and of `acc`; the link's `T` and responses; per lookup three
+    /// commitments and five evaluations; the quotient's four pieces; an evaluation of each column at each point at which it
+    /// is asked for; the opening at three sets of points; two elements per round of the inner-product argument.
+    pub fn proof_bytes(&self) -> usize {
+        let link = 1 + BLINDED_ROWS + 1;
+        let columns = (2 * self.q_columns + self.z_columns + 1) + 3 * self.z_columns;
+        let vanishing = 1 + 4;
+        // `q` and `a` here; `z` and `acc` here and in the next row; `f`, `s`; `m`, the limbs, two of the selectors; the random polynomial.
+        let advice = 2 * self.q_columns + 2 * self.z_columns + 2;
+        let evaluations = advice + self.z_columns + self.square_columns + 4 + 1 + 5 * self.z_columns;
+        let opening = 1 + 3 + 1 + 2 * self.k as usize + 2;
+        ELEMENT_BYTES * (columns + link + vanishing + evaluations + opening)
     }
 
     /// `n = 2^k`.

@@ -57,6 +57,33 @@ fn program_of(losses: &[[(u32, i128); 4]], deposit: i128, value_bits: u32) -> Pr
     builder.finish().unwrap()
 }
 
+/// Equity covers some positive parts and some roots of sums of squares.
+fn roots(parts: usize, squares: usize) -> Program {
+    let header = Header {
+        numeraire: "USD".into(),
+        unit_exponent: -10,
+        value_bits: 40,
+    };
+    let mut builder = Builder::new(layout(), header).unwrap();
+    let mut value = builder
+        .lower(&form(
+            &[(0, 50), (1, -50), (2, 9), (3, -10), (48, 7), (49, -8)],
+            100_000,
+        ))
+        .unwrap();
+    let loss = |builder: &mut Builder| builder.upper(&form(&[(0, 3), (1, -3)], 0)).unwrap();
+    for _ in 0..parts {
+        let loss = loss(&mut builder);
+        value = value - builder.positive_part("part", loss).unwrap();
+    }
+    for _ in 0..squares {
+        let both = [loss(&mut builder), loss(&mut builder)];
+        value = value - builder.norm("root", both).unwrap();
+    }
+    builder.require_non_negative("margin", value).unwrap();
+    builder.finish().unwrap()
+}
+
 const LOSSES: [[(u32, i128); 4]; 3] = [
     [(0, 3), (1, -3), (2, -40), (3, 41)],
     [(0, -3), (1, 3), (2, 40), (3, -39)],
@@ -115,6 +142,25 @@ static HONEST: LazyLock<(Program, Account, Vec<u8>)> = LazyLock::new(|| {
 
 fn verdict(claim: Claim<'_>, proof: &[u8]) -> Result<(), Refusal> {
     verify(&PARAMETERS, &[claim], proof)
+}
+
+#[test]
+fn a_proof_has_as_many_bytes_as_its_shape_says() {
+    let (program, _, proof) = &*HONEST;
+    let shape = |program: &Program| Placement::new(program).unwrap().shape().clone();
+    assert_eq!(proof.len(), shape(program).proof_bytes());
+    // More columns, and squares among them.
+    let account = Account::solvent();
+    let mut sizes = std::collections::BTreeSet::new();
+    for (wide, squares) in [(0, 1), (6, 0), (6, 3), (20, 1)] {
+        let program = roots(wide, squares);
+        let shape = shape(&program);
+        assert!((shape.square_columns() > 0) == (squares > 0));
+        let proof = account.prove(&program).unwrap();
+        assert_eq!(proof.len(), shape.proof_bytes(), "{shape:?}");
+        sizes.insert(proof.len());
+    }
+    assert!(sizes.len() > 2, "{sizes:?}");
 }
 
 #[test]

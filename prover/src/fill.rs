@@ -22,6 +22,7 @@
 use std::fmt;
 
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zkmargin_circuits::Parameters;
@@ -36,7 +37,7 @@ use crate::running::{RunningAccount, RunningError};
 pub const MAX_FILLS_BYTES: usize = 1 << 26;
 
 /// A fills file. Secret: its `Debug` shows nothing.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fills {
     /// The venue of the account.
@@ -50,30 +51,34 @@ pub struct Fills {
 }
 
 /// One trade.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fill {
     /// The instrument's name at the venue.
     pub instrument: String,
     /// Contracts, negative if sold.
     #[serde(with = "zkmargin_risk::amount")]
+    #[schemars(with = "String")]
     pub contracts: Decimal,
     /// Option: premium per unit of the underlying, in the settlement asset. Future, perpetual: price in USD.
     #[serde(with = "zkmargin_risk::amount")]
+    #[schemars(with = "String")]
     pub price: Decimal,
     /// Fee of the whole fill in the settlement asset; negative for a rebate.
     #[serde(with = "zkmargin_risk::amount")]
+    #[schemars(with = "String")]
     pub fee: Decimal,
 }
 
 /// One deposit or withdrawal of cross margin.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Transfer {
     /// The asset's name at the venue.
     pub asset: String,
     /// Coins, negative if withdrawn.
     #[serde(with = "zkmargin_risk::amount")]
+    #[schemars(with = "String")]
     pub amount: Decimal,
 }
 

@@ -3,16 +3,22 @@
 //! Both are the trader's secret: they show what is held. Figures are those of the [oracle](zkmargin_risk::oracle), exact until they are written here:
 //! values and excesses are rounded down, requirements and charges up, everything else to the nearest.
 
+mod hedges;
 mod json;
 mod provable;
+mod requirement;
+
+use std::collections::BTreeSet;
 
 use num_rational::BigRational;
-use zkmargin_risk::model::{COIN_UNIT_EXPONENT, USD_UNIT_EXPONENT};
-use zkmargin_risk::oracle::{Binding, Collateral, GroupLoss};
+use zkmargin_risk::model::COIN_UNIT_EXPONENT;
+use zkmargin_risk::oracle::Collateral;
 use zkmargin_risk::report::{Criterion, Failure, MAX_DOWN_BP, MAX_UP_BP, Report, Rounding, decimal};
-use zkmargin_risk::scenario::{Scenario, VolatilityMove};
 use zkmargin_risk::terms::Level;
 
+use crate::text::{Columns, grouped};
+
+pub use hedges::{hedges_json, hedges_text};
 pub use json::render_json;
 pub use provable::Provable;
 
@@ -24,38 +30,6 @@ const VOLATILITY_POINTS: u32 = 100;
 const COIN_PLACES: u32 = 8;
 /// Decimals of coins and greeks in JSON, and of gamma.
 const FINE_PLACES: u32 = 12;
-
-/// `-16 %, volatility up`.
-pub(crate) fn scenario_name(row: &Scenario) -> String {
-    let percent = (row.price_move * rust_decimal::Decimal::ONE_HUNDRED).normalize();
-    let sign = if percent > rust_decimal::Decimal::ZERO { "+" } else { "" };
-    let weight = if row.weight == rust_decimal::Decimal::ONE {
-        String::new()
-    } else {
-        format!(", weight {}", row.weight)
-    };
-    format!(
-        "{sign}{percent} %, volatility {}{weight}",
-        volatility_name(row.volatility)
-    )
-}
-
-pub(crate) const fn volatility_name(direction: VolatilityMove) -> &'static str {
-    match direction {
-        VolatilityMove::Up => "up",
-        VolatilityMove::None => "as it is",
-        VolatilityMove::Down => "down",
-    }
-}
-
-const fn binding_name(binding: Binding) -> &'static str {
-    match binding {
-        Binding::Nothing => "nothing",
-        Binding::Scenario => "worst scenario",
-        Binding::DeltaProvision => "delta provision",
-        Binding::ShortOptionMinimum => "short option minimum",
-    }
-}
 
 fn criterion_name(criterion: Criterion) -> String {
     match criterion {
@@ -82,89 +56,23 @@ fn expiry_name(expiry: Option<zkmargin_risk::instant::Instant>) -> String {
     expiry.map_or_else(|| "perpetual".to_owned(), |expiry| expiry.to_string())
 }
 
-/// The worst row of a group in words, which its underlyings share by number: `BTC -16 %, volatility up; ETH …`.
-fn worst_words(report: &Report, group: &GroupLoss) -> String {
-    let rows = group
-        .underlyings
-        .iter()
-        .filter_map(|name| Some((name, report.grids.get(name)?.get(group.worst)?)));
-    rows.map(|(name, row)| format!("{name} {}", scenario_name(row)))
-        .collect::<Vec<_>>()
-        .join("; ")
-}
-
-/// Aligned columns: the first to the left, the others to the right.
-struct Columns(Vec<Vec<String>>);
-
-impl Columns {
-    fn new(heads: &[&str]) -> Columns {
-        Columns(vec![heads.iter().map(|head| (*head).to_owned()).collect()])
-    }
-
-    fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.0.push(cells.into_iter().collect());
-    }
-
-    fn write(&self, text: &mut String) {
-        let columns = self.0.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |column: usize| {
-            self.0
-                .iter()
-                .filter_map(|row| Some(row.get(column)?.chars().count()))
-                .max()
-                .unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..columns).map(width).collect();
-        for row in &self.0 {
-            let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
-                if column == 0 {
-                    format!("{cell:<width$}")
-                } else {
-                    format!("{cell:>width$}")
-                }
-            });
-            let line = cells.collect::<Vec<_>>().join("  ");
-            text.push_str("  ");
-            text.push_str(line.trim_end());
-            text.push('\n');
-        }
-    }
-}
-
-/// `1,234,567.89`.
-fn grouped(number: &str) -> String {
-    let (sign, digits) = number.strip_prefix('-').map_or(("", number), |digits| ("-", digits));
-    let (whole, fraction) = digits
-        .split_once('.')
-        .map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
-    let mut out = String::from(sign);
-    for (place, digit) in whole.chars().enumerate() {
-        if place > 0 && (whole.len() - place) % 3 == 0 {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    if let Some(fraction) = fraction {
-        out.push('.');
-        out.push_str(fraction);
-    }
-    out
-}
-
 /// How money of a report is written.
 #[derive(Copy, Clone)]
 struct Money {
     places: u32,
+    /// Those of a unit of the program.
+    unit_places: u32,
 }
 
 impl Money {
     fn of(report: &Report) -> Money {
         Money {
-            places: if report.evaluation.numeraire == "USD" {
-                2
-            } else {
+            places: if report.unit_exponent <= COIN_UNIT_EXPONENT {
                 COIN_PLACES
+            } else {
+                2
             },
+            unit_places: report.unit_exponent.unsigned_abs(),
         }
     }
 
@@ -178,18 +86,12 @@ impl Money {
 
     /// Up, in units of the program.
     fn fine(self, x: &BigRational) -> String {
-        grouped(&decimal(x, unit_places(self.places == 2), Rounding::Up))
+        grouped(&decimal(x, self.unit_places, Rounding::Up))
     }
 
     fn near(self, x: &BigRational) -> String {
         grouped(&decimal(x, self.places, Rounding::Nearest))
     }
-}
-
-/// Decimals of a unit of a program, in USD or in coins.
-pub(super) const fn unit_places(is_usd: bool) -> u32 {
-    let exponent = if is_usd { USD_UNIT_EXPONENT } else { COIN_UNIT_EXPONENT };
-    exponent.unsigned_abs()
 }
 
 fn coins(x: &BigRational) -> String {
@@ -208,6 +110,12 @@ pub fn render_table(report: &Report, provable: &Provable) -> String {
         "Margin by {}, market of {}, in {}\n\n",
         report.model, report.instant, book.numeraire
     );
+    if report.models.len() > 1 {
+        text += &format!(
+            "Each of {} models must be met; figures are of the strictest, bounds of all\n",
+            report.models.len()
+        );
+    }
 
     let mut columns = Columns::new(&["", "initial", "maintenance"]);
     columns.row(["value V".to_owned(), money.down(&book.value), money.down(&book.value)]);
@@ -250,10 +158,10 @@ pub fn render_table(report: &Report, provable: &Provable) -> String {
     columns.write(&mut text);
 
     collateral_table(&mut text, report, money);
-    requirement_table(&mut text, report, money);
+    requirement::write(&mut text, report, money);
     greeks_table(&mut text, report);
     moves_table(&mut text, report);
-    grid_tables(&mut text, report, money);
+    requirement::write_scenarios(&mut text, report, money);
     text += "\nExact figures of the unrounded rule. A proof rounds against the holder: an excess of the rounding bound and more has one, a smaller one\n\
              may have none. Values and excesses are rounded down, requirements, charges and bounds up, all else to the nearest.\n";
     text
@@ -321,46 +229,6 @@ fn note(line: &Collateral) -> String {
     }
 }
 
-fn requirement_table(text: &mut String, report: &Report, money: Money) {
-    let book = &report.evaluation;
-    *text += "\nRequirement before the factor of the level: each group counts its largest\n";
-    let mut columns = Columns::new(&[
-        "group",
-        "largest loss",
-        "delta provision",
-        "short option minimum",
-        "counts",
-        "which is",
-        "worst scenario",
-    ]);
-    for group in &book.groups {
-        let worst = group.losses.get(group.worst);
-        columns.row([
-            group.underlyings.join("+"),
-            worst.map_or_else(String::new, |loss| money.up(loss)),
-            money.up(&group.delta_provision),
-            money.up(&group.short_option_minimum),
-            money.up(&group.body),
-            binding_name(group.binding).to_owned(),
-            worst_words(report, group),
-        ]);
-    }
-    columns.write(text);
-    *text += "\nAdd-ons: roll before the factor, fees and funding whole\n";
-    let mut columns = Columns::new(&["", "roll", "fees", "funding", "net delta, coins", "gross delta, coins"]);
-    for (name, exposure) in &book.underlyings {
-        columns.row([
-            name.clone(),
-            money.up(&exposure.roll),
-            money.up(&exposure.fees),
-            money.up(&exposure.funding),
-            coins(&exposure.net_delta),
-            coins(&exposure.gross_delta),
-        ]);
-    }
-    columns.write(text);
-}
-
 fn greeks_table(text: &mut String, report: &Report) {
     *text += "\nGreeks\n";
     let mut columns = Columns::new(&[
@@ -381,10 +249,15 @@ fn greeks_table(text: &mut String, report: &Report) {
             usd(&over(theta, YEAR_DAYS)),
         ]
     };
-    for name in report.evaluation.underlyings.keys() {
+    let names: BTreeSet<&String> = report.greeks.iter().map(|line| &line.underlying).collect();
+    if names.is_empty() {
+        *text += "  No position.\n";
+        return;
+    }
+    for name in names {
         let zero = || BigRational::from_integer(0.into());
         let mut total = [zero(), zero(), zero(), zero()];
-        for line in report.greeks.iter().filter(|line| line.underlying == *name) {
+        for line in report.greeks.iter().filter(|line| line.underlying == **name) {
             let label = format!("{name} {}", expiry_name(line.expiry));
             columns.row(cells(label, &line.delta, &line.gamma, &line.vega, &line.theta));
             for (total, greek) in total
@@ -412,24 +285,6 @@ fn moves_table(text: &mut String, report: &Report) {
         ]);
     }
     columns.write(text);
-}
-
-fn grid_tables(text: &mut String, report: &Report, money: Money) {
-    for (name, exposure) in &report.evaluation.underlyings {
-        *text += &format!(
-            "\nScenarios of {name}: profit in {}, and as it counts\n",
-            report.evaluation.numeraire
-        );
-        let mut columns = Columns::new(&["scenario", "profit", "counts"]);
-        for (row, profit) in report.grids.get(name).into_iter().flatten().zip(&exposure.rows) {
-            columns.row([
-                scenario_name(row),
-                money.near(&profit.profit),
-                money.near(&profit.weighted),
-            ]);
-        }
-        columns.write(text);
-    }
 }
 
 #[cfg(test)]

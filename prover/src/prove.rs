@@ -386,7 +386,7 @@ fn check_met(
         Ok(Some((requirement, units))) => Err(ProveError::NotMet {
             statement,
             requirement: requirement_words(context.model, terms, &requirement),
-            shortfall: Shortfall::of(&prepared.program, terms, units),
+            shortfall: Shortfall::of(context.model, &prepared.program, terms, &requirement, units),
         }),
         Err(error @ WitnessError::NotEmpty { .. }) => {
             Err(not_counted(context, statement, terms, &opening.lots)

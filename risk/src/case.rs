@@ -16,8 +16,9 @@ use crate::history::{History, HistoryError, HistoryFile};
 use crate::json;
 use crate::listing::{LineFile, UniverseFile, VenueKey, VenueLines};
 use crate::market::{Snapshot, SnapshotError};
+use crate::model::about::is_margin;
 use crate::model::{CompileError, Model, ModelError};
-use crate::oracle::{self, Component, Evaluation, OracleError};
+use crate::oracle::{self, Check, Component, Evaluation, OracleError};
 use crate::report::{Rounding, decimal};
 use crate::terms::{Level, Ratio20, Terms};
 use crate::universe::{DEFAULT_K, Network, Universe, UniverseError};
@@ -125,6 +126,50 @@ pub struct Outcome {
     pub maintenance: LevelOutcome,
     /// What the requirement is made of.
     pub components: Vec<ComponentOutcome>,
+    /// Of a demand: what each of its models makes of the case. What stands above is of the one with the least excess.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<ModelOutcome>,
+    /// Of a demand: what else must hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckOutcome>,
+}
+
+/// What one model of a demand makes of a case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ModelOutcome {
+    /// The model's name.
+    pub model: String,
+    /// `V*`.
+    pub value: String,
+    /// `R*` at the initial level.
+    pub initial: String,
+    /// `R*` at the maintenance level.
+    pub maintenance: String,
+    /// What the requirement is made of.
+    pub components: Vec<ComponentOutcome>,
+}
+
+/// What must hold beside margin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct CheckOutcome {
+    /// What.
+    pub name: String,
+    /// What is left of it at the initial level, negative where it is broken: the numéraire; of a limit coins or USD.
+    pub initial: String,
+    /// The same at the maintenance level.
+    pub maintenance: String,
+}
+
+/// What a prover can show of one requirement of the program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RequirementOutcome {
+    /// What a refusal names.
+    pub name: String,
+    /// Whether it is met.
+    pub met: bool,
+    /// By how much at most, in the numéraire; not of a limit, which counts in units of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub excess: Option<String>,
 }
 
 /// What a model makes of a case at one level.
@@ -144,6 +189,9 @@ pub struct LevelOutcome {
     pub equations: usize,
     /// Variables of the program.
     pub variables: usize,
+    /// Every requirement of the program, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub requirements: Vec<RequirementOutcome>,
 }
 
 /// A component of a requirement, by the venue's own term.
@@ -172,7 +220,7 @@ impl Case {
         if text.len() > json::MAX_BYTES {
             return Err(CaseError::Size { bytes: text.len() });
         }
-        Case::new(serde_json::from_str(text)?)
+        Case::new(json::from_str(text)?)
     }
 
     /// Checks a case.
@@ -241,19 +289,34 @@ impl Case {
 
     /// The largest excess that the program admits at a level, and its stated rounding bound, both in the numéraire.
     ///
+    /// Of a demand, the least of its models; what else it requires is not in it.
+    ///
     /// # Errors
     /// [`CaseError`].
     pub fn program_excess(&self, level: Level) -> Result<(BigRational, BigRational, Program), CaseError> {
         let program = self.compile(level)?;
+        let (excess, bound, _) = self.shown(&program)?;
+        Ok((excess, bound, program))
+    }
+
+    /// The least excess of the models, the rounding bound, and every requirement.
+    fn shown(&self, program: &Program) -> Result<(BigRational, BigRational, Vec<RequirementOutcome>), CaseError> {
         let unit = BigRational::new(
             1.into(),
             BigInt::from(10).pow(program.header().unit_exponent.unsigned_abs()),
         );
         // `V - R` times the denominator of the ratio, which is 1.
-        let least = program.surplus(&self.legs)?.into_iter().map(|(_, units)| units).min();
-        let excess = BigRational::from_integer(least.unwrap_or(0).into()) * &unit;
-        let bound = BigRational::from_integer(program.rounding_bound(&self.legs).into()) * unit;
-        Ok((excess, bound, program))
+        let surplus = program.surplus(&self.legs)?;
+        let of_models = surplus.iter().filter(|(name, _)| is_of_model(name));
+        let least = of_models.map(|(_, units)| *units).min().unwrap_or(0);
+        let bound = BigRational::from_integer(program.rounding_bound(&self.legs).into()) * &unit;
+        let in_numeraire = |units: i128| BigRational::from_integer(units.into()) * &unit;
+        let requirements = surplus.iter().map(|(name, units)| RequirementOutcome {
+            name: name.clone(),
+            met: *units >= 0,
+            excess: is_margin(name).then(|| decimal(&in_numeraire(*units), PLACES, Rounding::Down)),
+        });
+        Ok((in_numeraire(least), bound, requirements.collect()))
     }
 
     /// Works the case out, both ways.
@@ -263,6 +326,12 @@ impl Case {
     pub fn run(&self) -> Result<Outcome, CaseError> {
         let evaluation = self.evaluate()?;
         let [initial, maintenance] = LEVELS.map(|level| self.level(level, &evaluation));
+        let models = match &self.model {
+            Model::Demand(_) => oracle::evaluate_each(&self.model, &self.universe, &self.snapshot, &self.legs)?,
+            _ => Vec::new(),
+        };
+        let [at_initial, at_maintenance] = LEVELS.map(|level| evaluation.excess(level, Ratio20::ONE, 0));
+        let slack = |excess| move |check: &Check| decimal(&check.slack(excess), PLACES, Rounding::Down);
         Ok(Outcome {
             model: self.model.name().to_owned(),
             numeraire: evaluation.numeraire.clone(),
@@ -270,11 +339,22 @@ impl Case {
             initial: initial?,
             maintenance: maintenance?,
             components: evaluation.components.iter().map(component).collect(),
+            models: models.into_iter().map(model_outcome).collect(),
+            checks: evaluation
+                .checks
+                .iter()
+                .map(|check| CheckOutcome {
+                    name: check.name(),
+                    initial: slack(&at_initial)(check),
+                    maintenance: slack(&at_maintenance)(check),
+                })
+                .collect(),
         })
     }
 
     fn level(&self, level: Level, evaluation: &Evaluation) -> Result<LevelOutcome, CaseError> {
-        let (program_excess, bound, program) = self.program_excess(level)?;
+        let program = self.compile(level)?;
+        let (program_excess, bound, requirements) = self.shown(&program)?;
         let least = &evaluation.value - &program_excess;
         Ok(LevelOutcome {
             requirement: decimal(evaluation.requirement(level), PLACES, Rounding::Up),
@@ -284,7 +364,27 @@ impl Case {
             rounding_bound: decimal(&bound.abs(), PLACES, Rounding::Up),
             equations: program.equations().len(),
             variables: program.variables().len(),
+            requirements: if requirements.len() > 1 {
+                requirements
+            } else {
+                Vec::new()
+            },
         })
+    }
+}
+
+/// Whether it is `V - ρ R - e >= 0` of a model, everything that counts being there.
+fn is_of_model(requirement: &str) -> bool {
+    is_margin(requirement) && !requirement.contains(" without the balances at ")
+}
+
+fn model_outcome((model, evaluation): (String, Evaluation)) -> ModelOutcome {
+    ModelOutcome {
+        model,
+        value: decimal(&evaluation.value, PLACES, Rounding::Down),
+        initial: decimal(&evaluation.initial, PLACES, Rounding::Up),
+        maintenance: decimal(&evaluation.maintenance, PLACES, Rounding::Up),
+        components: evaluation.components.iter().map(component).collect(),
     }
 }
 

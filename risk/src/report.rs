@@ -3,6 +3,7 @@
 //! All figures are exact fractions, from the [oracle], not from the program; [`decimal`] writes them with a stated rounding.
 //! A book whose excess is positive here but below the program's rounding bound (`Program::rounding_bound`: a unit per lot and form, so it grows with the lots held) may still have no proof.
 
+pub mod hedge;
 mod moves;
 
 use std::collections::BTreeMap;
@@ -42,8 +43,12 @@ pub struct Report {
     pub least_excess: u64,
     /// Value, requirement, and all their parts.
     pub evaluation: Evaluation,
+    /// Exponent of the unit of the model's programs: -10 of dollars, -14 of coins.
+    pub unit_exponent: i32,
     /// The rows of the grid of each underlying in the evaluation, in the order of the evaluation's profits.
     pub grids: BTreeMap<String, Vec<Scenario>>,
+    /// Under a demand, what each of its models makes of the book, in the order of the file; the evaluation is of the strictest of them.
+    pub models: Vec<ByModel>,
     /// Greeks by underlying and expiry, perpetuals last; only where something is held.
     pub greeks: Vec<Greeks>,
     /// How far the index of each underlying may move.
@@ -54,6 +59,24 @@ impl fmt::Debug for Report {
     /// Shows nothing: it is the trader's secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Report").finish_non_exhaustive()
+    }
+}
+
+/// What one model of a demand makes of a book.
+#[derive(Clone, PartialEq)]
+pub struct ByModel {
+    /// The model's name.
+    pub model: String,
+    /// What it makes of the book: `V*` and `R*`.
+    pub evaluation: Evaluation,
+    /// As in [`Report::grids`].
+    pub grids: BTreeMap<String, Vec<Scenario>>,
+}
+
+impl fmt::Debug for ByModel {
+    /// Shows nothing: it is the trader's secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ByModel").finish_non_exhaustive()
     }
 }
 
@@ -126,12 +149,17 @@ impl Report {
     ) -> Result<Report, ReportError> {
         let legs = oracle::with_public_amounts(universe, terms, legs)?;
         let evaluation = oracle::evaluate(model, universe, snapshot, &legs)?;
-        let grid_of = |name: &String| {
-            let grid = match model {
-                Model::ScenarioGrid(rules) => rules.parameters().grid(name),
-                _ => None,
-            };
-            (name.clone(), grid.map(<[Scenario]>::to_vec).unwrap_or_default())
+        let models = match model {
+            Model::Demand(demand) => {
+                let each = oracle::evaluate_each(model, universe, snapshot, &legs)?;
+                let by_model = |(one, (model, evaluation)): (&Model, (String, Evaluation))| ByModel {
+                    model,
+                    grids: grids(one, &evaluation),
+                    evaluation,
+                };
+                demand.models().iter().zip(each).map(by_model).collect()
+            }
+            _ => Vec::new(),
         };
         Ok(Report {
             model: model.name().to_owned(),
@@ -139,7 +167,9 @@ impl Report {
             level: terms.level,
             ratio: terms.ratio,
             least_excess: terms.excess,
-            grids: evaluation.underlyings.keys().map(grid_of).collect(),
+            unit_exponent: model.unit_exponent(),
+            grids: grids(model, &evaluation),
+            models,
             greeks: greeks(universe, snapshot, &legs)?,
             index_moves: moves::index_moves(model, universe, snapshot, terms, &legs, &evaluation)?,
             evaluation,
@@ -160,6 +190,15 @@ impl Report {
     pub fn is_met(&self) -> bool {
         self.evaluation.is_met(self.level, self.ratio, self.least_excess)
     }
+}
+
+/// The grid of each underlying of an evaluation, under a scenario grid.
+fn grids(model: &Model, evaluation: &Evaluation) -> BTreeMap<String, Vec<Scenario>> {
+    let Model::ScenarioGrid(rules) = model else {
+        return BTreeMap::new();
+    };
+    let of = |name: &String| (name.clone(), rules.parameters().grid(name).unwrap_or_default().to_vec());
+    evaluation.underlyings.keys().map(of).collect()
 }
 
 /// Sums the greeks of what is held.

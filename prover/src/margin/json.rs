@@ -1,14 +1,16 @@
 //! The report as JSON.
 
 use num_rational::BigRational;
+use num_traits::Signed;
 use serde::Serialize;
-use serde_json::Value;
-use zkmargin_risk::oracle::{Collateral, Exposure, GroupLoss};
+use serde_json::{Value, json};
+use zkmargin_risk::oracle::{Check, Collateral, Component, Evaluation, Exposure, GroupLoss, Picture};
 use zkmargin_risk::report::{Failure, IndexMoves, MAX_DOWN_BP, MAX_UP_BP, Report, Rounding, decimal};
 use zkmargin_risk::scenario::Scenario;
 use zkmargin_risk::terms::Level;
 
-use super::{FINE_PLACES, Provable, binding_name, criterion_name, unit_places, worst_words};
+use super::requirement::{binding_name, slacks, worst_words};
+use super::{FINE_PLACES, Provable, criterion_name};
 
 /// Decimals of gamma: coins per USD are small.
 const GAMMA_PLACES: u32 = 18;
@@ -25,6 +27,10 @@ struct Margin {
     net_liquidation_value: String,
     levels: [LevelFigures; 2],
     statement: Statement,
+    components: Vec<ComponentFigures>,
+    models: Vec<ModelFigures>,
+    checks: Vec<CheckFigures>,
+    picture: Value,
     groups: Vec<Group>,
     underlyings: Vec<Underlying>,
     collateral: Vec<CollateralFigures>,
@@ -49,6 +55,34 @@ struct Statement {
     rounding_bound: String,
     met: bool,
     provable: bool,
+}
+
+#[derive(Serialize)]
+struct ComponentFigures {
+    term: String,
+    note: String,
+    initial: String,
+    maintenance: String,
+    parts: Vec<ComponentFigures>,
+}
+
+/// One model of a demand.
+#[derive(Serialize)]
+struct ModelFigures {
+    model: String,
+    value: String,
+    initial: String,
+    maintenance: String,
+    components: Vec<ComponentFigures>,
+    picture: Value,
+}
+
+#[derive(Serialize)]
+struct CheckFigures {
+    name: String,
+    initial: String,
+    maintenance: String,
+    holds: [bool; 2],
 }
 
 #[derive(Serialize)]
@@ -133,7 +167,7 @@ enum Edge {
 /// The serializer's, which do not happen.
 pub fn render_json(report: &Report, provable: &Provable) -> Result<Value, serde_json::Error> {
     let book = &report.evaluation;
-    let places = unit_places(book.numeraire == "USD");
+    let places = report.unit_exponent.unsigned_abs();
     let (down, up) = (
         |x: &BigRational| decimal(x, places, Rounding::Down),
         |x: &BigRational| decimal(x, places, Rounding::Up),
@@ -212,6 +246,25 @@ pub fn render_json(report: &Report, provable: &Provable) -> Result<Value, serde_
             met: report.is_met(),
             provable: provable.is_provable(),
         },
+        components: components(&book.components, places),
+        models: report
+            .models
+            .iter()
+            .map(|one| ModelFigures {
+                model: one.model.clone(),
+                value: down(&one.evaluation.value),
+                initial: up(&one.evaluation.initial),
+                maintenance: up(&one.evaluation.maintenance),
+                components: components(&one.evaluation.components, places),
+                picture: picture(&one.evaluation, places),
+            })
+            .collect(),
+        checks: book
+            .checks
+            .iter()
+            .map(|check| check_figures(report, check, places))
+            .collect(),
+        picture: picture(book, places),
         groups: book.groups.iter().map(group).collect(),
         underlyings: book.underlyings.iter().map(underlying).collect(),
         collateral: book.collateral.iter().map(collateral).collect(),
@@ -229,6 +282,51 @@ pub fn render_json(report: &Report, provable: &Provable) -> Result<Value, serde_
             .collect(),
         index_moves: report.index_moves.iter().map(index_move).collect(),
     })
+}
+
+fn components(components: &[Component], places: u32) -> Vec<ComponentFigures> {
+    let figures = |component: &Component| ComponentFigures {
+        term: component.term.clone(),
+        note: component.note.clone(),
+        initial: decimal(&component.initial, places, Rounding::Up),
+        maintenance: decimal(&component.maintenance, places, Rounding::Up),
+        parts: self::components(&component.parts, places),
+    };
+    components.iter().map(figures).collect()
+}
+
+fn check_figures(report: &Report, check: &Check, places: u32) -> CheckFigures {
+    let slacks = slacks(report, check);
+    let [initial, maintenance] = slacks.each_ref().map(|slack| decimal(slack, places, Rounding::Down));
+    CheckFigures {
+        name: check.name(),
+        initial,
+        maintenance,
+        holds: slacks.map(|slack| !slack.is_negative()),
+    }
+}
+
+/// `{"grid": […]}`, `{"losses": […]}`, `{"sensitivities": […]}`, or null.
+fn picture(book: &Evaluation, places: u32) -> Value {
+    let near = |x: &BigRational| decimal(x, places, Rounding::Nearest);
+    let named = |figures: &[(String, BigRational)]| -> Vec<Value> {
+        let row = |(name, amount): &(String, BigRational)| json!({ "name": name, "amount": near(amount) });
+        figures.iter().map(row).collect()
+    };
+    match &book.picture {
+        Picture::Grid(cells) => {
+            let cells = cells.iter().map(|cell| {
+                json!({
+                    "underlying": cell.underlying, "move": cell.price_move.to_string(), "volatility": cell.volatility,
+                    "profit": near(&cell.profit),
+                })
+            });
+            json!({ "grid": cells.collect::<Vec<_>>() })
+        }
+        Picture::Losses(losses) => json!({ "losses": named(losses) }),
+        Picture::Sensitivities(factors) => json!({ "sensitivities": named(factors) }),
+        Picture::None => Value::Null,
+    }
 }
 
 fn index_move(found: &IndexMoves) -> IndexMove {

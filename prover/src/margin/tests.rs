@@ -7,7 +7,7 @@ use zkmargin_risk::terms::{Ratio20, Terms};
 use zkmargin_risk::universe::Universe;
 
 use super::*;
-use crate::heatmap::heat_map;
+use crate::picture::draw;
 
 const EXPIRY: &str = "2026-08-28T08:00:00Z";
 
@@ -165,22 +165,14 @@ fn the_json_has_every_part_as_exact_decimals() {
 
 #[test]
 fn the_heat_map_has_a_cell_per_scenario_and_frames_the_worst() {
-    let svg = heat_map(&report("1000000").0).unwrap();
+    let svg = draw(&report("1000000").0).unwrap();
     assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
     // The background, 24 cells, and one frame of three lines.
     assert_eq!(svg.matches("<rect").count(), 28);
     assert_eq!(svg.matches("fill=\"none\"").count(), 3);
-    assert!(svg.contains("-13.4k") && svg.contains("tails, weighted") && svg.contains("worst of BTC"));
-}
-
-#[test]
-fn numbers_are_grouped_by_thousands() {
-    for (number, text) in [
-        ("-1234567.5", "-1,234,567.5"),
-        ("123", "123"),
-        ("1000", "1,000"),
-        ("-0.12", "-0.12"),
-    ] {
-        assert_eq!(grouped(number), text);
-    }
+    assert!(
+        svg.contains("-13.4k")
+            && svg.contains("tails, times their weight")
+            && svg.contains("worst of BTC, framed: -66 %, volatility up")
+    );
 }

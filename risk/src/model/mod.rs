@@ -8,10 +8,12 @@
 //! A model is its file (`parameters`, with the rule in words), its [`Rule`] here, and an [oracle](crate::oracle) written from
 //! those words alone. [`Model`] knows every kind.
 
+pub mod about;
 pub mod assets;
 mod compile;
 mod coverage;
 pub mod demand;
+pub mod explain;
 pub(crate) mod factor;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -35,6 +37,7 @@ use crate::terms::{Level, Terms};
 use crate::universe::{Universe, Venue};
 use crate::valuation::Denomination;
 
+pub use crate::model::about::Exactness;
 pub use crate::model::compile::{COIN_UNIT_EXPONENT, CompileError, REQUIREMENT, USD_UNIT_EXPONENT, VALUE_BITS};
 pub(crate) use crate::model::compile::{Forms, Numeraire};
 pub use crate::model::coverage::{Uncounted, Why};
@@ -135,6 +138,21 @@ pub(crate) trait Rule {
         };
         let assets = scope.venues().flat_map(Venue::assets).flat_map(legs);
         assets.filter(|leg| empty.binary_search(leg).is_ok()).collect()
+    }
+
+    /// Whether its programs are the exact rule but for rounding.
+    fn exactness(&self) -> Exactness {
+        Exactness::Exact
+    }
+
+    /// Whether it is computed from a history of prices.
+    fn needs_history(&self) -> bool {
+        false
+    }
+
+    /// The rule in words, a paragraph each.
+    fn words(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Everything that terms require of the accounts in a scope.

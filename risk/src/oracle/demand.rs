@@ -29,14 +29,7 @@ pub(super) fn evaluate(
         snapshot,
         legs,
     };
-    let mut evaluations = Vec::new();
-    for model in demand.models() {
-        let mut evaluation = evaluate_model(model, universe, snapshot, legs)?;
-        book.net(model, &mut evaluation)?;
-        let price = book.numeraire_price(&evaluation.numeraire)?;
-        book.deduct(&price, &mut evaluation)?;
-        evaluations.push(evaluation);
-    }
+    let mut evaluations = book.each()?;
     let excess = |evaluation: &Evaluation| &evaluation.value - &evaluation.initial;
     let least = (0..evaluations.len()).min_by(|a, b| {
         let at = |index: &usize| evaluations.get(*index).map(excess);
@@ -49,6 +42,22 @@ pub(super) fn evaluate(
     Ok(strictest)
 }
 
+/// What each model of a demand makes of a book, in the order of the file: `V*` and `R*`, without checks.
+pub(super) fn evaluate_each(
+    demand: &Demand,
+    universe: &Universe,
+    snapshot: &Snapshot,
+    legs: &[u64],
+) -> Result<Vec<Evaluation>, OracleError> {
+    let book = Book {
+        demand,
+        universe,
+        snapshot,
+        legs,
+    };
+    book.each()
+}
+
 struct Book<'a> {
     demand: &'a Demand,
     universe: &'a Universe,
@@ -57,6 +66,18 @@ struct Book<'a> {
 }
 
 impl Book<'_> {
+    fn each(&self) -> Result<Vec<Evaluation>, OracleError> {
+        let mut evaluations = Vec::new();
+        for model in self.demand.models() {
+            let mut evaluation = evaluate_model(model, self.universe, self.snapshot, self.legs)?;
+            self.net(model, &mut evaluation)?;
+            let price = self.numeraire_price(&evaluation.numeraire)?;
+            self.deduct(&price, &mut evaluation)?;
+            evaluations.push(evaluation);
+        }
+        Ok(evaluations)
+    }
+
     fn lots(&self, leg: zkmargin_program::LegId) -> BigRational {
         whole(self.legs.get(leg.index()).copied().unwrap_or(0))
     }

@@ -391,6 +391,27 @@ pub fn evaluate(
     }
 }
 
+/// What each model of a demand makes of a book, by its name and in the order of the file; of any other model, that model alone.
+///
+/// # Errors
+/// As for [`evaluate`].
+pub fn evaluate_each(
+    model: &Model,
+    universe: &Universe,
+    snapshot: &Snapshot,
+    legs: &[u64],
+) -> Result<Vec<(String, Evaluation)>, OracleError> {
+    let (models, evaluations) = match model {
+        Model::Demand(demand) => (
+            demand.models().iter().collect(),
+            demand::evaluate_each(demand, universe, snapshot, legs)?,
+        ),
+        one => (vec![one], vec![evaluate(one, universe, snapshot, legs)?]),
+    };
+    let names = models.into_iter().map(|model| model.name().to_owned());
+    Ok(names.zip(evaluations).collect())
+}
+
 /// The book after the order and deposit of `terms`: their amounts are added, and each pair of legs that they touch is netted. Other pairs
 /// stay gross.
 ///

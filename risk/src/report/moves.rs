@@ -25,6 +25,16 @@ pub enum Criterion {
     Statement,
 }
 
+impl Criterion {
+    /// Level, ratio and least excess.
+    pub(super) const fn of(self, terms: &Terms) -> (Level, Ratio20, u64) {
+        match self {
+            Criterion::Level(level) => (level, Ratio20::ONE, 0),
+            Criterion::Statement => (terms.level, terms.ratio, terms.excess),
+        }
+    }
+}
+
 /// Where something fails.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -64,7 +74,7 @@ struct Scan<'a> {
     underlying: &'a str,
 }
 
-/// The smallest moves for each underlying of the evaluation: initial, maintenance, and the statement where that asks for more than its level.
+/// The smallest moves for each underlying that the model names and the snapshot has: initial, maintenance, and the statement where that asks for more than its level.
 pub(super) fn index_moves(
     model: &Model,
     universe: &Universe,
@@ -80,7 +90,11 @@ pub(super) fn index_moves(
     ];
     let is_own = |criterion| criterion != Criterion::Statement || terms.ratio != Ratio20::ONE || terms.excess > 0;
     let mut found = Vec::new();
-    for underlying in now.underlyings.keys() {
+    let names = model.names();
+    for underlying in names.underlyings.keys().copied() {
+        if !snapshot.underlyings.contains_key(underlying) {
+            continue;
+        }
         let scan = Scan {
             model,
             universe,
@@ -99,7 +113,7 @@ pub(super) fn index_moves(
             .filter(|((criterion, _), _)| is_own(*criterion))
         {
             found.push(IndexMoves {
-                underlying: underlying.clone(),
+                underlying: underlying.to_owned(),
                 criterion,
                 down,
                 up,
@@ -111,10 +125,8 @@ pub(super) fn index_moves(
 
 impl Scan<'_> {
     fn holds(&self, evaluation: &Evaluation, criterion: Criterion) -> bool {
-        match criterion {
-            Criterion::Level(level) => evaluation.is_met(level, Ratio20::ONE, 0),
-            Criterion::Statement => evaluation.is_met(self.terms.level, self.terms.ratio, self.terms.excess),
-        }
+        let (level, ratio, excess) = criterion.of(self.terms);
+        evaluation.is_met(level, ratio, excess)
     }
 
     /// The first failure of each criterion in one direction, `sign` being 1 or -1.

@@ -49,7 +49,7 @@ pub(crate) fn report(error: &anyhow::Error, as_json: bool) -> u8 {
 fn private(cause: &(dyn std::error::Error + 'static)) -> Option<Private> {
     match cause.downcast_ref()? {
         ProveError::NotMet { shortfall, .. } => Some(Private {
-            lines: vec![format!("short by {}", shortfall.reveal())],
+            lines: vec![shortfall.words()],
             field: "shortfall",
             data: json!(shortfall.reveal()),
         }),

@@ -13,7 +13,9 @@ mod keygen;
 mod load;
 mod manual;
 mod margin;
+mod model;
 mod prove;
+mod schema;
 mod snapshot;
 mod universe;
 mod update;
@@ -67,8 +69,13 @@ enum Command {
     Margin(margin::Margin),
     /// Proves that attested accounts together meet a margin model.
     Prove(prove::Prove),
+    /// Margin models: what there are, what one says and costs, what it makes of a case.
+    #[command(subcommand)]
+    Model(model::Verb),
     /// Says what is in any of our files, without its secrets.
     Inspect(inspect::Inspect),
+    /// The JSON Schemas of the files that people write.
+    Schema(schema::Schema),
     /// The whole story, told on a real option chain in a folder that it leaves behind.
     Demo(demo::Demo),
     /// Prints a completion script for a shell.
@@ -97,6 +104,8 @@ fn run(cli: &Cli) -> anyhow::Result<Answer> {
         Command::Venue(VenueVerb::Update(verb)) => update::run(verb),
         Command::Margin(verb) => margin::run(verb),
         Command::Prove(verb) => prove::run(verb),
+        Command::Model(verb) => model::run(verb),
+        Command::Schema(verb) => schema::run(verb),
         Command::Inspect(verb) => inspect::run(verb),
         Command::Demo(verb) => demo::run(verb, cli.json),
         Command::Completions(verb) => manual::completions(verb),

@@ -1,17 +1,18 @@
 //! `zkmargin margin`.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use serde_json::json;
 use zeroize::Zeroizing;
-use zkmargin_prover::heatmap::heat_map;
-use zkmargin_prover::margin::{Provable, render_json, render_table};
+use zkmargin_prover::margin::{Provable, hedges_json, hedges_text, render_json, render_table};
 use zkmargin_prover::output::{Outputs, Secrecy};
+use zkmargin_prover::picture;
 use zkmargin_prover::prove::{supposed_not_counted, supposed_words};
 use zkmargin_risk::oracle::OracleError;
-use zkmargin_risk::report::{Report, ReportError};
+use zkmargin_risk::report::{Report, ReportError, hedge};
 use zkmargin_risk::universe::Universe;
 
 use crate::answer::Answer;
@@ -35,7 +36,13 @@ pub(crate) struct Margin {
     openings: Vec<PathBuf>,
     #[command(flatten)]
     terms: TermArgs,
-    /// Draws the scenario grid as a heat map to this file (SVG). As secret as the accounts.
+    /// Also searches the listed futures and perpetuals, and the options held short, for the smallest trade that restores what fails.
+    #[arg(long)]
+    hedge: bool,
+    /// How long --hedge may search, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, requires = "hedge")]
+    hedge_time: u64,
+    /// Draws what the model sees to this file (SVG): a heat map of its scenarios, its losses, or its risk factors. As secret as the accounts.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// Replaces existing output files.
@@ -74,10 +81,17 @@ pub(crate) fn run(args: &Margin) -> anyhow::Result<Answer> {
     let provable = Provable::new(model, universe, snapshot, &terms, &legs).with_context(|| args.facts.names())?;
     let mut text = render_table(&report, &provable);
     let mut data = render_json(&report, &provable)?;
+    if args.hedge {
+        let (started, most) = (Instant::now(), Duration::from_secs(args.hedge_time));
+        let found = hedge::search(model, universe, snapshot, &terms, &legs, || started.elapsed() < most)
+            .with_context(|| args.facts.names())?;
+        text += &hedges_text(&report, &found);
+        data["hedges"] = hedges_json(&found);
+    }
     if let Some(path) = &args.svg {
-        outputs.stage(path, heat_map(&report)?.as_bytes(), Secrecy::Secret)?;
+        outputs.stage(path, picture::draw(&report)?.as_bytes(), Secrecy::Secret)?;
         outputs.commit()?;
-        text += &format!("\n{}  the heat map, secret\n", path.display());
+        text += &format!("\n{}  the picture, secret\n", path.display());
         data["svg"] = json!(path.display().to_string());
     }
     let answer = Answer::new(text, data);

@@ -1,0 +1,336 @@
+//! The smallest trade in one listed instrument with which a book meets what it misses.
+//!
+//! What is tried: every future and perpetual that counts, bought and sold, and every option that is held short, bought back. A trade is
+//! filled whole at the mark, without a fee; what half the recorded spread would cost is said beside it. The excess of a convex rule
+//! is a concave function of the lots that are traded, so a search that doubles them until the excess falls, and then
+//! halves, finds the smallest number, if there is one; under a rule that is not convex it finds one that is enough, or none.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use num_rational::BigRational;
+use num_traits::{Signed, Zero};
+use rust_decimal::{Decimal, RoundingStrategy};
+use zeroize::Zeroizing;
+
+use crate::amount::to_ratio;
+use crate::collateral;
+use crate::market::{Quote, Snapshot};
+use crate::model::Model;
+use crate::oracle::{self, Evaluation, smaller, whole};
+use crate::report::{Criterion, ReportError};
+use crate::terms::{Level, Order, Side, Terms};
+use crate::universe::{Instrument, Kind, Right, Style, Universe};
+use crate::valuation;
+
+/// Most hedges that are kept: those of the least notional.
+pub const MOST: usize = 3;
+/// Lots beyond which nothing is tried.
+const MOST_LOTS: u64 = 1 << 40;
+/// Decimals of an option's price: a mark has no more of its own.
+const PRICE_PLACES: u32 = 8;
+
+/// A trade with which a book meets what it missed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hedge {
+    /// The trade, at the mark and without a fee: its text can be given as a hypothetical order.
+    pub order: Order,
+    /// What its contracts are on, in USD at the index.
+    pub notional: BigRational,
+    /// What half the spread costs, in USD, where the snapshot has bid and ask.
+    pub cost: Option<BigRational>,
+    /// The excess after it, in the numéraire.
+    pub excess: BigRational,
+}
+
+impl fmt::Debug for Hedge {
+    /// Shows nothing: it is the trader's secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hedge").finish_non_exhaustive()
+    }
+}
+
+/// What a search found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Search {
+    /// What fails, and would not after a hedge; `None` if nothing does.
+    pub criterion: Option<Criterion>,
+    /// At most [`MOST`], the least notional first.
+    pub hedges: Vec<Hedge>,
+    /// Trades that were tried, of those that there are.
+    pub tried: usize,
+    /// Trades that there are to try.
+    pub candidates: usize,
+}
+
+/// A trade of one kind, in any number of lots.
+struct Trade<'a> {
+    venue: &'a str,
+    instrument: &'a Instrument,
+    side: Side,
+    price: Decimal,
+    /// Half the spread of a contract in USD.
+    half_spread: Option<BigRational>,
+}
+
+struct Desk<'a> {
+    model: &'a Model,
+    universe: &'a Universe,
+    snapshot: &'a Snapshot,
+    terms: &'a Terms,
+    criterion: Criterion,
+    legs: Zeroizing<Vec<u64>>,
+}
+
+/// Searches for the smallest trades that restore the statement, or, where that is met, the initial level. `legs` is as in
+/// [`Report::new`](crate::report::Report::new); before each trade is tried, `may_go_on` is asked.
+///
+/// # Errors
+/// [`ReportError`] of the book as it is.
+pub fn search(
+    model: &Model,
+    universe: &Universe,
+    snapshot: &Snapshot,
+    terms: &Terms,
+    legs: &[u64],
+    mut may_go_on: impl FnMut() -> bool,
+) -> Result<Search, ReportError> {
+    let legs = Zeroizing::new(oracle::with_public_amounts(universe, terms, legs)?);
+    let now = oracle::evaluate(model, universe, snapshot, &legs)?;
+    let fails = |criterion: &Criterion| {
+        let (level, ratio, excess) = criterion.of(terms);
+        !now.is_met(level, ratio, excess)
+    };
+    let criterion = [Criterion::Statement, Criterion::Level(Level::Initial)]
+        .into_iter()
+        .find(fails);
+    let mut search = Search {
+        criterion,
+        hedges: Vec::new(),
+        tried: 0,
+        candidates: 0,
+    };
+    let Some(criterion) = criterion else {
+        return Ok(search);
+    };
+    let desk = Desk {
+        model,
+        universe,
+        snapshot,
+        terms,
+        criterion,
+        legs,
+    };
+    let trades = desk.trades();
+    search.candidates = trades.len();
+    let margin = desk.margin(&now);
+    for trade in &trades {
+        if !may_go_on() {
+            break;
+        }
+        search.tried += 1;
+        if let Some(hedge) = desk.smallest(trade, &margin, &mut may_go_on) {
+            search.hedges.push(hedge);
+        }
+    }
+    search.hedges.sort_by(|a, b| a.notional.cmp(&b.notional));
+    search.hedges.truncate(MOST);
+    Ok(search)
+}
+
+impl<'a> Desk<'a> {
+    /// What may be traded: perpetuals, futures, then options that are held short, of which the first to expire first.
+    fn trades(&self) -> Vec<Trade<'a>> {
+        let uncounted = self.model.uncounted(self.universe, self.snapshot);
+        let uncounted: BTreeSet<(&str, &str)> = uncounted
+            .iter()
+            .map(|line| (line.venue.as_str(), line.line.as_str()))
+            .collect();
+        let held = |instrument: &Instrument| {
+            let lots = |leg: zkmargin_program::LegId| self.legs.get(leg.index()).copied().unwrap_or(0);
+            lots(instrument.short) > lots(instrument.long)
+        };
+        let mut trades = Vec::new();
+        for (venue, instrument) in self.universe.instruments() {
+            if uncounted.contains(&(venue.name.as_str(), instrument.name.as_str())) {
+                continue;
+            }
+            let sides: &[Side] = match instrument.kind {
+                Kind::Option { .. } if held(instrument) => &[Side::Buy],
+                Kind::Option { .. } => &[],
+                _ => &[Side::Buy, Side::Sell],
+            };
+            for side in sides {
+                trades.extend(self.trade(&venue.name, instrument, *side));
+            }
+        }
+        let order = |trade: &Trade<'_>| match trade.instrument.kind {
+            Kind::Perpetual => (0, None),
+            Kind::Future { expiry } => (1, Some(expiry)),
+            Kind::Option { expiry, .. } => (2, Some(expiry)),
+        };
+        trades.sort_by_key(order);
+        trades
+    }
+
+    /// A trade at the mark; none if the snapshot has no such market.
+    fn trade(&self, venue: &'a str, instrument: &'a Instrument, side: Side) -> Option<Trade<'a>> {
+        let market = self.snapshot.underlyings.get(&instrument.underlying)?;
+        let (price, quote): (Decimal, Quote) = match &instrument.kind {
+            Kind::Perpetual => market.perpetual.as_ref().map(|it| (it.price, it.quote))?,
+            Kind::Future { expiry } => market.futures.get(expiry).map(|it| (it.price, it.quote))?,
+            Kind::Option { expiry, strike, right } => {
+                let strike = market.expiries.get(expiry)?.strikes.get(strike)?;
+                let quote = match right {
+                    Right::Call => strike.call?,
+                    Right::Put => strike.put?,
+                };
+                (self.premium(instrument, market.index)?, quote)
+            }
+        };
+        let half = quote.ask.zip(quote.bid).and_then(|(ask, bid)| ask.checked_sub(bid));
+        let half = half
+            .filter(|spread| !spread.is_sign_negative())
+            .map(|spread| to_ratio(spread) / whole(2));
+        // USD of a contract, for what moves a price by one.
+        let contract = to_ratio(instrument.contract);
+        let usd = match (instrument.style, &instrument.kind) {
+            (Style::Inverse, Kind::Option { .. }) => contract * to_ratio(market.index),
+            (Style::Inverse, _) => contract * to_ratio(market.index) / (to_ratio(price) * to_ratio(price)),
+            (Style::Linear, _) => contract * to_ratio(collateral::price(self.snapshot, &instrument.settlement)?),
+        };
+        Some(Trade {
+            venue,
+            instrument,
+            side,
+            price,
+            half_spread: half.map(|half| half * usd),
+        })
+    }
+
+    /// The mark of an option as its venue quotes it, rounded up: it is bought.
+    fn premium(&self, instrument: &Instrument, index: Decimal) -> Option<Decimal> {
+        let mark = valuation::mark(self.snapshot, instrument).ok().flatten()?;
+        let mark = Decimal::try_from(mark).ok()?.checked_div(instrument.contract)?;
+        let mark = match instrument.style {
+            Style::Inverse => mark.checked_div(index)?,
+            Style::Linear => mark,
+        };
+        Some(
+            mark.round_dp_with_strategy(PRICE_PLACES, RoundingStrategy::ToPositiveInfinity)
+                .max(Decimal::ZERO),
+        )
+    }
+
+    fn order(&self, trade: &Trade<'_>, lots: u64) -> Option<Order> {
+        Some(Order {
+            side: trade.side,
+            venue: trade.venue.to_owned(),
+            instrument: trade.instrument.name.clone(),
+            contracts: trade.instrument.lot.checked_mul(Decimal::from(lots))?.normalize(),
+            price: trade.price,
+            fee: Decimal::ZERO,
+        })
+    }
+
+    /// What is left of all that must hold: met exactly where it is not negative. The least of concave functions is concave.
+    fn margin(&self, evaluation: &Evaluation) -> BigRational {
+        let (level, ratio, least) = self.criterion.of(self.terms);
+        let excess = evaluation.excess(level, ratio, least);
+        let slacks = evaluation.checks.iter().map(|check| check.slack(&excess));
+        slacks.fold(excess.clone(), smaller)
+    }
+
+    /// The book after so many lots; `None` if it has no margin, or the trade does not fit the universe.
+    fn after(&self, trade: &Trade<'_>, lots: u64) -> Option<Evaluation> {
+        let terms = Terms {
+            order: Some(self.order(trade, lots)?),
+            ..Terms::at(Level::Initial)
+        };
+        let legs = Zeroizing::new(oracle::with_public_amounts(self.universe, &terms, &self.legs).ok()?);
+        oracle::evaluate(self.model, self.universe, self.snapshot, &legs).ok()
+    }
+
+    /// The fewest lots that are enough. `now` is the margin without any.
+    fn smallest(&self, trade: &Trade<'_>, now: &BigRational, may_go_on: &mut impl FnMut() -> bool) -> Option<Hedge> {
+        let margin = |lots: u64| Some(self.margin(&self.after(trade, lots)?));
+        // Doubles until it is enough, or the margin falls.
+        let (mut below, mut at, mut last) = (0, 1, now.clone());
+        let mut enough = loop {
+            let reached = margin(at)?;
+            if !reached.is_negative() {
+                break at;
+            }
+            if reached <= last {
+                // The top is before here and after the last but one, which was not enough either.
+                below /= 2;
+                break self.enough_between(trade, below, at, may_go_on)?;
+            }
+            (below, last) = (at, reached);
+            at = at.checked_mul(2).filter(|lots| *lots <= MOST_LOTS)?;
+            if !may_go_on() {
+                return None;
+            }
+        };
+        // From too few to enough the margin only rises.
+        while enough - below > 1 {
+            let middle = below.midpoint(enough);
+            if margin(middle)?.is_negative() {
+                below = middle;
+            } else {
+                enough = middle;
+            }
+        }
+        let evaluation = self.after(trade, enough)?;
+        let (level, ratio, least) = self.criterion.of(self.terms);
+        let order = self.order(trade, enough)?;
+        let contracts = to_ratio(order.contracts);
+        Some(Hedge {
+            notional: self.notional(trade, &contracts)?,
+            cost: trade.half_spread.as_ref().map(|half| half * &contracts),
+            excess: evaluation.excess(level, ratio, least),
+            order,
+        })
+    }
+
+    /// Lots that are enough, between two numbers that are not: near the top of the margin. `None` if there are none.
+    fn enough_between(
+        &self,
+        trade: &Trade<'_>,
+        mut low: u64,
+        mut high: u64,
+        may_go_on: &mut impl FnMut() -> bool,
+    ) -> Option<u64> {
+        while high - low > 2 {
+            if !may_go_on() {
+                return None;
+            }
+            let middle = low.midpoint(high);
+            let here = self.margin(&self.after(trade, middle)?);
+            if !here.is_negative() {
+                return Some(middle);
+            }
+            if self.margin(&self.after(trade, middle + 1)?) > here {
+                low = middle;
+            } else {
+                high = middle + 1;
+            }
+        }
+        (low..=high).find(|lots| {
+            let after = self.after(trade, *lots);
+            after.is_some_and(|evaluation| !self.margin(&evaluation).is_negative())
+        })
+    }
+
+    fn notional(&self, trade: &Trade<'_>, contracts: &BigRational) -> Option<BigRational> {
+        let index = to_ratio(self.snapshot.underlyings.get(&trade.instrument.underlying)?.index);
+        let size = contracts * to_ratio(trade.instrument.contract);
+        Some(match (trade.instrument.style, &trade.instrument.kind) {
+            (Style::Inverse, Kind::Future { .. } | Kind::Perpetual) if !trade.price.is_zero() => {
+                size * index / to_ratio(trade.price)
+            }
+            (Style::Inverse, Kind::Future { .. } | Kind::Perpetual) => BigRational::zero(),
+            _ => size * index,
+        })
+    }
+}
