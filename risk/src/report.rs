@@ -122,6 +122,9 @@ pub enum ReportError {
         /// What is wrong.
         source: PricingError,
     },
+    /// Terms of variation, which is of two snapshots.
+    #[error("a report is of one snapshot, and so of initial or maintenance margin")]
+    Variation,
     /// A moved price that no decimal holds.
     #[error("{underlying} moved by {basis_points} basis points has no price")]
     Move {
@@ -147,6 +150,7 @@ impl Report {
         terms: &Terms,
         legs: &[u64],
     ) -> Result<Report, ReportError> {
+        let level = terms.margin.level().ok_or(ReportError::Variation)?;
         let legs = oracle::with_public_amounts(universe, terms, legs)?;
         let evaluation = oracle::evaluate(model, universe, snapshot, &legs)?;
         let models = match model {
@@ -164,7 +168,7 @@ impl Report {
         Ok(Report {
             model: model.name().to_owned(),
             instant: snapshot.instant,
-            level: terms.level,
+            level,
             ratio: terms.ratio,
             least_excess: terms.excess,
             unit_exponent: model.unit_exponent(),

@@ -24,12 +24,64 @@ pub enum Level {
     Maintenance,
 }
 
-impl Level {
-    /// The number by which statements name the level: 0 initial, 1 maintenance.
+/// Which margin is proven to be there.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Margin {
+    /// The model's requirement at a level, at one snapshot.
+    Level(Level),
+    /// [Variation](crate::model::variation): what the positions have lost since an earlier snapshot.
+    Variation,
+}
+
+impl Margin {
+    /// The number by which statements name it: 0 initial, 1 maintenance, 2 variation.
     pub const fn code(self) -> u64 {
         match self {
-            Level::Initial => 0,
-            Level::Maintenance => 1,
+            Margin::Level(Level::Initial) => 0,
+            Margin::Level(Level::Maintenance) => 1,
+            Margin::Variation => 2,
+        }
+    }
+
+    /// How many snapshots it is of.
+    pub const fn snapshots(self) -> usize {
+        match self {
+            Margin::Level(_) => 1,
+            Margin::Variation => 2,
+        }
+    }
+
+    /// The level, if it is of one.
+    pub const fn level(self) -> Option<Level> {
+        match self {
+            Margin::Level(level) => Some(level),
+            Margin::Variation => None,
+        }
+    }
+}
+
+impl From<Level> for Margin {
+    fn from(level: Level) -> Margin {
+        Margin::Level(level)
+    }
+}
+
+impl fmt::Display for Margin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Margin::Level(level) => level.fmt(f),
+            Margin::Variation => f.write_str("variation"),
+        }
+    }
+}
+
+impl FromStr for Margin {
+    type Err = TermsError;
+
+    fn from_str(text: &str) -> Result<Margin, TermsError> {
+        match text {
+            "variation" => Ok(Margin::Variation),
+            other => other.parse().map(Margin::Level),
         }
     }
 }
@@ -105,8 +157,8 @@ impl FromStr for Ratio20 {
 /// What is proven of `V` and `R`: `V - ρ R - e >= 0` at a level, after an order or deposit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// The level of `R`.
-    pub level: Level,
+    /// What `R` is.
+    pub margin: Margin,
     /// `ρ`.
     pub ratio: Ratio20,
     /// `e`, in whole units of the model's numéraire (USD, or a coin).
@@ -121,7 +173,7 @@ pub struct Terms {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TermsError {
     /// Not a level.
-    #[error("`{0}` is not a level: initial or maintenance")]
+    #[error("`{0}` is not a level: initial, maintenance or variation")]
     Level(String),
     /// Not a ratio.
     #[error("`{0}` is not a ratio: 1.00 to 100.00 in steps of 0.05")]
@@ -192,9 +244,9 @@ pub(crate) fn shown(text: &str) -> String {
 
 impl Terms {
     /// At a level, covered once, no least excess, the book as it is.
-    pub fn at(level: Level) -> Terms {
+    pub fn at(margin: impl Into<Margin>) -> Terms {
         Terms {
-            level,
+            margin: margin.into(),
             ratio: Ratio20::ONE,
             excess: 0,
             order: None,
@@ -255,7 +307,7 @@ impl Canonical for Terms {
     /// `[level, twentieths, excess, [order]?, [deposit]?]`.
     fn write(&self, w: &mut Writer) {
         w.array(5);
-        w.uint(self.level.code());
+        w.uint(self.margin.code());
         w.uint(self.ratio.twentieths().into());
         w.uint(self.excess);
         w.option(self.order.as_ref(), |w, order| order.write(w));
@@ -264,10 +316,11 @@ impl Canonical for Terms {
 
     fn read(r: &mut Reader<'_>) -> Result<Terms, CanonicalError> {
         r.array_of("terms", 5)?;
-        let level = match r.uint("level")? {
-            0 => Level::Initial,
-            1 => Level::Maintenance,
-            other => return Err(out_of("level", other, "0 or 1")),
+        let margin = match r.uint("level")? {
+            0 => Margin::Level(Level::Initial),
+            1 => Margin::Level(Level::Maintenance),
+            2 => Margin::Variation,
+            other => return Err(out_of("level", other, "0 to 2")),
         };
         let twentieths = r.uint("ratio")?;
         let ratio = u32::try_from(twentieths)
@@ -278,7 +331,7 @@ impl Canonical for Terms {
         let order = r.option("order", Order::read)?;
         let deposit = r.option("deposit", Deposit::read)?;
         Ok(Terms {
-            level,
+            margin,
             ratio,
             excess,
             order,

@@ -7,7 +7,7 @@ use zkmargin_program::{
 use crate::collateral::CollateralError;
 use crate::market::SnapshotError;
 use crate::pricing::PricingError;
-use crate::terms::{Terms, TermsError};
+use crate::terms::{Margin, Terms, TermsError};
 
 /// Exponent of the unit of a program in USD, or in an asset that moves with no underlying: a dollar of some kind.
 pub const USD_UNIT_EXPONENT: i32 = -10;
@@ -52,6 +52,14 @@ pub enum CompileError {
         numeraire: String,
         /// The bound.
         bound: u64,
+    },
+    /// More or fewer snapshots than the margin is of.
+    #[error("{margin} margin is of {} snapshots, not {found}", margin.snapshots())]
+    Snapshots {
+        /// The margin.
+        margin: Margin,
+        /// How many there are.
+        found: usize,
     },
     /// A fact that the model needs and universe, snapshot or history do not have.
     #[error("{model} needs {what}")]

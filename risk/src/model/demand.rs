@@ -56,6 +56,7 @@ use serde::{Deserialize, Serialize};
 use zkmargin_program::{Builder, LegId};
 
 use crate::history::History;
+use crate::model::assets::AssetParameters;
 use crate::model::compile::{CompileError, Forms, Numeraire};
 use crate::model::coverage::Uncounted;
 use crate::model::{Model, ModelError, Names, Rule, Scope};
@@ -347,8 +348,18 @@ impl Rule for Demand {
         (legs, lines)
     }
 
-    fn require(&self, builder: &mut Builder, scope: &Scope<'_>, terms: &Terms) -> Result<(), CompileError> {
-        compile::require(self, builder, scope, terms)
+    fn assets(&self) -> Option<&BTreeMap<String, AssetParameters>> {
+        self.models.first().and_then(Model::assets)
+    }
+
+    fn require(
+        &self,
+        builder: &mut Builder,
+        scope: &Scope<'_>,
+        level: Level,
+        terms: &Terms,
+    ) -> Result<(), CompileError> {
+        compile::require(self, builder, scope, level, terms)
     }
 }
 

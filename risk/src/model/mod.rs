@@ -33,7 +33,7 @@ use crate::history::{History, WindowError};
 use crate::json;
 use crate::market::Snapshot;
 use crate::model::assets::AssetParameters;
-use crate::terms::{Level, Terms};
+use crate::terms::{Level, Margin, Terms};
 use crate::universe::{Universe, Venue};
 use crate::valuation::Denomination;
 
@@ -156,8 +156,14 @@ pub(crate) trait Rule {
     }
 
     /// Everything that terms require of the accounts in a scope.
-    fn require(&self, builder: &mut Builder, scope: &Scope<'_>, terms: &Terms) -> Result<(), CompileError> {
-        let forms = self.forms(builder, scope, terms.level)?;
+    fn require(
+        &self,
+        builder: &mut Builder,
+        scope: &Scope<'_>,
+        level: Level,
+        terms: &Terms,
+    ) -> Result<(), CompileError> {
+        let forms = self.forms(builder, scope, level)?;
         self.numeraire().require(builder, REQUIREMENT, terms, forms)
     }
 }
@@ -404,6 +410,29 @@ impl Model {
     /// # Errors
     /// [`CompileError`].
     pub fn compile(&self, universe: &Universe, snapshot: &Snapshot, terms: &Terms) -> Result<Program, CompileError> {
+        self.compile_on(universe, &[snapshot], terms)
+    }
+
+    /// The same on as many snapshots as [`Margin::snapshots`] says, the one of the book first.
+    ///
+    /// # Errors
+    /// [`CompileError`].
+    pub fn compile_on(
+        &self,
+        universe: &Universe,
+        snapshots: &[&Snapshot],
+        terms: &Terms,
+    ) -> Result<Program, CompileError> {
+        let (level, snapshot) = match (terms.margin, snapshots) {
+            (Margin::Level(level), [snapshot]) => (level, *snapshot),
+            (Margin::Variation, [before, after]) => return self.compile_variation(universe, [before, after], terms),
+            (margin, snapshots) => {
+                return Err(CompileError::Snapshots {
+                    margin,
+                    found: snapshots.len(),
+                });
+            }
+        };
         snapshot.check()?;
         let (rule, scope) = (self.rule(), Scope::new(universe, snapshot));
         let numeraire = rule.numeraire();
@@ -412,7 +441,7 @@ impl Model {
             builder.net(pair)?;
         }
         builder.prove_empty(&rule.uncounted(&scope).0)?;
-        rule.require(&mut builder, &scope, terms)?;
+        rule.require(&mut builder, &scope, level, terms)?;
         Ok(builder.finish()?)
     }
 }

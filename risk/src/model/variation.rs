@@ -35,7 +35,7 @@ impl Model {
     ///
     /// # Errors
     /// [`CompileError`], [`CompileError::Missing`] for a model without assets among it, and for snapshots out of order.
-    pub fn compile_variation(
+    pub(super) fn compile_variation(
         &self,
         universe: &Universe,
         snapshots: [&Snapshot; 2],

@@ -6,7 +6,7 @@ use crate::market::Snapshot;
 use crate::model::Model;
 use crate::oracle::{self, Evaluation};
 use crate::report::ReportError;
-use crate::terms::{Level, Ratio20, Terms};
+use crate::terms::{Level, Margin, Ratio20, Terms};
 use crate::universe::Universe;
 
 /// The furthest fall that is tried, in basis points: at 100 % nothing has a price.
@@ -30,7 +30,14 @@ impl Criterion {
     pub(super) const fn of(self, terms: &Terms) -> (Level, Ratio20, u64) {
         match self {
             Criterion::Level(level) => (level, Ratio20::ONE, 0),
-            Criterion::Statement => (terms.level, terms.ratio, terms.excess),
+            Criterion::Statement => {
+                let level = match terms.margin {
+                    Margin::Level(level) => level,
+                    // Of which there is no report.
+                    Margin::Variation => Level::Initial,
+                };
+                (level, terms.ratio, terms.excess)
+            }
         }
     }
 }

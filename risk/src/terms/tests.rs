@@ -185,7 +185,7 @@ fn terms_have_one_encoding() {
     let order = Order::parse("buy 5 BTC-28AUG26-70000-C @ 0.0215 fee 0.0003", &universe).unwrap();
     let deposit = Deposit::parse("2.5 beta:BTC", &universe).unwrap();
     let terms = Terms {
-        level: Level::Maintenance,
+        margin: Level::Maintenance.into(),
         ratio: Ratio20::new(25).unwrap(),
         excess: 1_000,
         order: Some(order),

@@ -53,7 +53,7 @@ impl Pair<'_> {
     fn check(&self, book: &[u64]) -> Option<bool> {
         let gross = self.gross(book);
         let evaluation = self.evaluate(book).unwrap();
-        let excess = evaluation.excess(self.terms.level, self.terms.ratio, self.terms.excess);
+        let excess = evaluation.excess(self.terms.margin.level().unwrap(), self.terms.ratio, self.terms.excess);
         let header = self.program.header();
         let unit = BigRational::new(1.into(), BigInt::from(10).pow(header.unit_exponent.unsigned_abs()));
         let bound = BigRational::from_integer(self.program.rounding_bound(&gross).into()) * &unit;

@@ -255,7 +255,7 @@ impl World {
         let level = *random.pick(&[Level::Initial, Level::Maintenance]);
         let ratio = Ratio20::new(20 + u32::try_from(random.below(30)).unwrap()).unwrap();
         let mut terms = Terms {
-            level,
+            margin: level.into(),
             ratio,
             excess: random.below(3) * random.below(1_000),
             order: None,

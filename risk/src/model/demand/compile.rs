@@ -13,7 +13,7 @@ use crate::model::factor::ratio;
 use crate::model::sheet::Sheet;
 use crate::model::{Model, Names, Scope};
 use crate::pricing::PricingError;
-use crate::terms::Terms;
+use crate::terms::{Level, Terms};
 use crate::universe::{Instrument, Kind};
 use crate::valuation::{self, Denomination};
 
@@ -26,6 +26,7 @@ pub(super) fn require(
     demand: &Demand,
     builder: &mut Builder,
     scope: &Scope<'_>,
+    level: Level,
     terms: &Terms,
 ) -> Result<(), CompileError> {
     let desk = Desk {
@@ -36,7 +37,7 @@ pub(super) fn require(
     let sheets = desk.sheets()?;
     let deduction = desk.deduction(builder, &sheets)?;
     for model in &demand.models {
-        let forms = desk.across_venues(model, builder, terms)?;
+        let forms = desk.across_venues(model, builder, level)?;
         let value = forms.value - deduction.clone();
         desk.leverage(builder, &sheets, &value)?;
         let name = if demand.models.len() == 1 {
@@ -103,9 +104,9 @@ impl<'a> Desk<'a> {
     }
 
     /// `V` and `R*` of a model.
-    fn across_venues(&self, model: &Model, builder: &mut Builder, terms: &Terms) -> Result<Forms, CompileError> {
+    fn across_venues(&self, model: &Model, builder: &mut Builder, level: Level) -> Result<Forms, CompileError> {
         let rule = model.rule();
-        let mut whole = rule.forms(builder, &self.scope, terms.level)?;
+        let mut whole = rule.forms(builder, &self.scope, level)?;
         let venues = self.venues();
         let offsets = match &self.demand.parameters.netting {
             Netting::Full => return Ok(whole),
@@ -117,7 +118,7 @@ impl<'a> Desk<'a> {
                 return Ok(None);
             }
             let scope = self.scope.of(venues.iter().copied());
-            let requirement = rule.forms(builder, &scope, terms.level)?.requirement;
+            let requirement = rule.forms(builder, &scope, level)?.requirement;
             let part = NonNegative::new(ratio(part)?)?;
             Ok(Some(builder.rescale("netting between venues", requirement, part)?))
         };

@@ -11,7 +11,7 @@ use zkmargin_program::WitnessError;
 use super::*;
 use crate::model::fixture::{self, Book, FAR, NEAR};
 use crate::oracle;
-use crate::terms::{Level, Ratio20};
+use crate::terms::{Level, Margin, Ratio20};
 
 /// The second snapshot: two hours after the near expiry, BTC at 61,000, delivered at 60,500.
 fn later() -> Snapshot {
@@ -81,7 +81,7 @@ fn what_expired_without_a_delivery_is_proven_empty() {
     undelivered.underlyings.get_mut("BTC").unwrap().deliveries.clear();
     let snapshots = [&fixture::snapshot(), &undelivered];
     let program = model
-        .compile_variation(&universe, snapshots, &Terms::at(Level::Maintenance))
+        .compile_on(&universe, &snapshots, &Terms::at(Margin::Variation))
         .unwrap();
     let book = Book::empty(&universe)
         .hold("BTC-28AUG26-70000-C", "0.1", None)
@@ -95,9 +95,19 @@ fn what_expired_without_a_delivery_is_proven_empty() {
 fn snapshots_in_the_wrong_order_are_refused() {
     let (universe, model) = (fixture::universe(), Model::preset("paradex-pm").unwrap());
     let refused = model
-        .compile_variation(&universe, [&later(), &fixture::snapshot()], &Terms::at(Level::Initial))
+        .compile_on(&universe, &[&later(), &fixture::snapshot()], &Terms::at(Margin::Variation))
         .unwrap_err();
     assert!(refused.to_string().contains("later than the first"), "{refused}");
+}
+
+#[test]
+fn a_level_is_of_one_snapshot_and_variation_of_two() {
+    let (universe, model) = (fixture::universe(), Model::preset("paradex-pm").unwrap());
+    let (before, after) = (fixture::snapshot(), later());
+    for (margin, snapshots) in [(Margin::Level(Level::Initial), vec![&before, &after]), (Margin::Variation, vec![&before])] {
+        let refused = model.compile_on(&universe, &snapshots, &Terms::at(margin)).unwrap_err();
+        assert!(matches!(refused, CompileError::Snapshots { .. }), "{refused}");
+    }
 }
 
 proptest! {
@@ -118,9 +128,9 @@ proptest! {
             .hold("BTC-28AUG26", &future.to_string(), Some("65000"))
             .coins("alpha", "BTC", &Decimal::new(coins, 2).to_string())
             .coins("beta", "USDC", &cash.to_string());
-        let terms = Terms { ratio: Ratio20::new(twentieths).unwrap(), ..Terms::at(Level::Initial) };
+        let terms = Terms { ratio: Ratio20::new(twentieths).unwrap(), ..Terms::at(Margin::Variation) };
         let snapshots = [&fixture::snapshot(), &later()];
-        let program = model.compile_variation(&universe, snapshots, &terms).unwrap();
+        let program = model.compile_on(&universe, &snapshots, &terms).unwrap();
         let unit = BigRational::new(1.into(), BigInt::from(10).pow(10));
         let divisor = BigInt::from(20 / num_integer::gcd(20, twentieths));
         let scaled = |units: BigInt| BigRational::new(units, divisor.clone()) * &unit;
