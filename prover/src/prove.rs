@@ -13,8 +13,8 @@ use zkmargin_circuits::{Blind, Claim, Opening as SummedOpening, ProveError as Ar
 use zkmargin_program::WitnessError;
 use zkmargin_risk::canonical::Digest;
 use zkmargin_risk::instant::Instant;
-use zkmargin_risk::oracle::{OracleError, evaluate, with_public_amounts};
-use zkmargin_risk::terms::Terms;
+use zkmargin_risk::oracle::{OracleError, evaluate, variation, with_public_amounts};
+use zkmargin_risk::terms::{Margin, Terms};
 use zkmargin_risk::universe::Universe;
 use zkmargin_verifier::book::Book;
 use zkmargin_verifier::facts::check_facts;
@@ -414,7 +414,11 @@ fn not_counted(context: &Context<'_>, statement: usize, terms: &Terms, lots: &[u
         });
     }
     let after = Zeroizing::new(with_public_amounts(universe, terms, lots).ok()?);
-    match evaluate(model, universe, snapshot, &after) {
+    let counted = match (terms.margin, context.later) {
+        (Margin::Variation, Some(later)) => variation(model, universe, [snapshot, later], &after).map(drop),
+        _ => evaluate(model, universe, snapshot, &after).map(drop),
+    };
+    match counted {
         Err(OracleError::NotCounted(held)) => Some(ProveError::NotCounted {
             statement,
             held: Held(held),

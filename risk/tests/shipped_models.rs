@@ -151,11 +151,19 @@ fn an_order_is_proven_before_it_is_sent() {
 #[test]
 fn the_shipped_demand_has_a_program_and_names_the_venues_of_the_universe() {
     let model = Model::from_json(&read("demands/two-venues.json")).unwrap();
-    let Model::Demand(demand) = &model else { panic!("it is a demand") };
+    let Model::Demand(demand) = &model else {
+        panic!("it is a demand")
+    };
     let universe = universe("demo");
     for venue in demand.parameters().counterparties.most.keys() {
         assert!(universe.venue(venue).is_some(), "{venue}");
     }
-    let program = model.compile(&universe, &snapshot(SNAPSHOTS[0]), &Terms::at(Level::Initial)).unwrap();
-    assert!(program.equations().len() < 1_200, "{} equations", program.equations().len());
+    let program = model
+        .compile(&universe, &snapshot(SNAPSHOTS[0]), &Terms::at(Level::Initial))
+        .unwrap();
+    assert!(
+        program.equations().len() < 1_200,
+        "{} equations",
+        program.equations().len()
+    );
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use thiserror::Error;
 use zkmargin_risk::canonical::Digest;
 use zkmargin_risk::instant::Instant;
-use zkmargin_risk::terms::{Level, Ratio20};
+use zkmargin_risk::terms::{Level, Margin, Ratio20};
 use zkmargin_risk::universe::Network;
 
 use crate::age::Age;
@@ -27,6 +27,8 @@ pub struct Presented {
     pub snapshot: Digest,
     /// Instant of the snapshot.
     pub snapshot_instant: Instant,
+    /// For variation, digest and instant of the later snapshot.
+    pub later: Option<(Digest, Instant)>,
     /// Digest of the model.
     pub model: Digest,
 }
@@ -168,9 +170,9 @@ pub enum PolicyRefusal {
         /// The statement.
         statement: usize,
         /// Its level.
-        found: Level,
+        found: Margin,
         /// The policy's.
-        expected: Level,
+        expected: Margin,
     },
     /// A smaller ratio than demanded.
     #[error("statement {} is of ratio {found}, the policy demands at least {expected}", statement + 1)]
@@ -224,7 +226,7 @@ impl Policy {
         nonce: Option<[u8; 32]>,
         at: Instant,
     ) -> Result<(), PolicyRefusal> {
-        self.accept_facts(presented, at)?;
+        self.accept_facts(presented, statements, at)?;
         if nonce.is_none() && self.nonce == NonceRule::Required {
             return Err(PolicyRefusal::NonceNotGiven);
         }
@@ -236,7 +238,7 @@ impl Policy {
         Ok(())
     }
 
-    fn accept_facts(&self, presented: &Presented, at: Instant) -> Result<(), PolicyRefusal> {
+    fn accept_facts(&self, presented: &Presented, statements: &[&Statement], at: Instant) -> Result<(), PolicyRefusal> {
         if presented.network != self.network {
             return Err(PolicyRefusal::Network {
                 found: presented.network,
@@ -251,21 +253,29 @@ impl Policy {
         if !self.models.contains(&presented.model) {
             return Err(PolicyRefusal::Model { found: presented.model });
         }
-        let snapshot_accepted = match &self.snapshots {
-            AcceptedSnapshots::Given => true,
-            AcceptedSnapshots::Listed(digests) => digests.contains(&presented.snapshot),
-        };
-        if !snapshot_accepted {
-            return Err(PolicyRefusal::Snapshot {
-                found: presented.snapshot,
-            });
+        let own = (presented.snapshot, presented.snapshot_instant);
+        for (found, _) in [Some(own), presented.later].into_iter().flatten() {
+            let accepted = match &self.snapshots {
+                AcceptedSnapshots::Given => true,
+                AcceptedSnapshots::Listed(digests) => digests.contains(&found),
+            };
+            if !accepted {
+                return Err(PolicyRefusal::Snapshot { found });
+            }
         }
-        if at.millis_since(presented.snapshot_instant) > self.max_snapshot_age.millis() {
-            return Err(PolicyRefusal::SnapshotAge {
-                instant: presented.snapshot_instant,
-                at,
-                most: self.max_snapshot_age,
-            });
+        for statement in statements {
+            // Variation says what the market is at the later one; a level, at the first, whatever else is there.
+            let (_, instant) = match statement.terms.margin {
+                Margin::Variation => presented.later.unwrap_or(own),
+                Margin::Level(_) => own,
+            };
+            if at.millis_since(instant) > self.max_snapshot_age.millis() {
+                return Err(PolicyRefusal::SnapshotAge {
+                    instant,
+                    at,
+                    most: self.max_snapshot_age,
+                });
+            }
         }
         Ok(())
     }
@@ -304,10 +314,10 @@ impl Policy {
                 text,
             });
         }
-        if strictness(statement.terms.level) < strictness(self.level) {
+        if !suffices(statement.terms.margin, self.level) {
             return Err(PolicyRefusal::Level {
                 statement: index,
-                found: statement.terms.level,
+                found: statement.terms.margin,
                 expected: self.level,
             });
         }
@@ -398,11 +408,11 @@ impl Policy {
     }
 }
 
-/// Levels by what they demand.
-fn strictness(level: Level) -> u8 {
-    match level {
-        Level::Maintenance => 0,
-        Level::Initial => 1,
+/// Whether what is proven is what is demanded: initial margin is also maintenance margin, variation is neither.
+fn suffices(found: Margin, demanded: Margin) -> bool {
+    match (found, demanded) {
+        (Margin::Level(Level::Initial), Margin::Level(_)) | (Margin::Variation, Margin::Variation) => true,
+        (found, demanded) => found == demanded,
     }
 }
 

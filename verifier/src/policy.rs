@@ -32,7 +32,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zkmargin_risk::canonical::Digest;
-use zkmargin_risk::terms::{Level, Ratio20};
+use zkmargin_risk::terms::{Margin, Ratio20};
 use zkmargin_risk::universe::Network;
 
 use crate::age::Age;
@@ -75,10 +75,10 @@ pub struct Policy {
     pub models: BTreeSet<Digest>,
     /// Which snapshots are accepted.
     pub snapshots: AcceptedSnapshots,
-    /// The least level: `initial` is more than `maintenance`.
+    /// The least level: `initial` is more than `maintenance`; or `variation`, which is neither.
     #[serde(with = "as_text")]
     #[schemars(with = "String")]
-    pub level: Level,
+    pub level: Margin,
     /// The least ratio, a decimal in steps of 0.05 from 1.
     #[serde(with = "as_text")]
     #[schemars(with = "String")]
@@ -338,7 +338,7 @@ mod tests {
         let policy = Policy::from_json(file().to_string().as_bytes()).unwrap();
         assert_eq!(
             (policy.ratio.twentieths(), policy.excess, policy.level),
-            (21, 1000, Level::Maintenance)
+            (21, 1000, zkmargin_risk::terms::Level::Maintenance.into())
         );
         assert_eq!(policy.snapshots, AcceptedSnapshots::Given);
         assert_eq!(policy.max_snapshot_age, policy.max_attestation_age);
@@ -388,7 +388,7 @@ mod tests {
     fn values_out_of_bounds_are_refused() {
         for (field, value) in [
             ("network", json!("live")),
-            ("level", json!("variation")),
+            ("level", json!("variance")),
             ("ratio", json!("0.95")),
             ("ratio", json!("1.01")),
             ("ratio", json!(1.05)),

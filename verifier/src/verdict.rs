@@ -36,6 +36,9 @@ pub struct Verdict {
     pub snapshot: Digest,
     /// Instant of the snapshot, and epoch of all attestations.
     pub snapshot_instant: Instant,
+    /// For variation, digest and instant of the later snapshot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub later: Option<(Digest, Instant)>,
     /// Name of the model.
     pub model: String,
     /// Digest of the model.
@@ -109,7 +112,7 @@ impl Verdict {
             .zip(digests)
             .map(|(statement, digest)| ProvenStatement {
                 digest: *digest,
-                level: statement.terms.level.to_string(),
+                level: statement.terms.margin.to_string(),
                 ratio: statement.terms.ratio.to_string(),
                 excess: statement.terms.excess.to_string(),
                 order: statement.terms.order.as_ref().map(ToString::to_string),
@@ -129,6 +132,7 @@ impl Verdict {
             universe: context.universe.digest(),
             snapshot: context.snapshot.digest(),
             snapshot_instant: context.snapshot.instant,
+            later: context.later.map(|later| (later.digest(), later.instant)),
             model: context.model.name().to_owned(),
             model_digest: context.model.digest(),
             numeraire: context.model.numeraire().to_owned(),
@@ -226,10 +230,17 @@ impl Verdict {
         } else {
             "The"
         };
-        writeln!(
-            f,
-            "  {condition} accounts below, taken together, meet the {level} requirement of the model at the snapshot's prices,"
-        )?;
+        if level == "variation" {
+            writeln!(
+                f,
+                "  {condition} accounts below, taken together, have the cash for what their positions lost between the snapshots,"
+            )?;
+        } else {
+            writeln!(
+                f,
+                "  {condition} accounts below, taken together, meet the {level} requirement of the model at the snapshot's prices,"
+            )?;
+        }
         writeln!(
             f,
             "  {ratio} times over and with at least {excess} {numeraire} to spare beyond that."
@@ -244,6 +255,9 @@ impl Verdict {
         }
         writeln!(f, "  model     {:?}, {model_digest}", model)?;
         writeln!(f, "  snapshot  of {snapshot_instant}, {snapshot}")?;
+        if let Some((later, instant)) = &self.later {
+            writeln!(f, "  and then  of {instant}, {later}")?;
+        }
         let network = if *network == Network::Main { "main" } else { "TEST" };
         writeln!(f, "  universe  {universe} ({network} network)")?;
         for account in &statement.accounts {

@@ -32,6 +32,8 @@ pub struct Context<'a> {
     pub universe: &'a Universe,
     /// The snapshot at the attestations' epoch.
     pub snapshot: &'a Snapshot,
+    /// For variation, the later snapshot.
+    pub later: Option<&'a Snapshot>,
     /// The margin model.
     pub model: &'a Model,
     /// The commitment parameters for the universe's `k`.
@@ -41,6 +43,14 @@ pub struct Context<'a> {
 /// Why a bundle is refused. `statement` counts from 0, its message from 1.
 #[derive(Debug, Error)]
 pub enum VerifyError {
+    /// The later of two snapshots is of an instant that has not come.
+    #[error("the later snapshot is of {instant}, which is after {at}")]
+    LaterAhead {
+        /// Its instant.
+        instant: Instant,
+        /// Instant of verification.
+        at: Instant,
+    },
     /// The bytes are no bundle.
     #[error(transparent)]
     Bundle(#[from] BundleError),
@@ -141,7 +151,7 @@ impl VerifyError {
             VerifyError::Facts(FactRefusal::Terms { .. }) | VerifyError::Policy(PolicyRefusal::NonceNotGiven) => {
                 exit::USAGE
             }
-            VerifyError::Facts(_) | VerifyError::Policy(_) => exit::POLICY,
+            VerifyError::LaterAhead { .. } | VerifyError::Facts(_) | VerifyError::Policy(_) => exit::POLICY,
             VerifyError::AttestationSignature { .. }
             | VerifyError::Signers { .. }
             | VerifyError::SubjectSignature { .. } => exit::PROOF,
@@ -177,7 +187,13 @@ impl Prepared {
     }
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    /// The snapshots that terms are of, as far as they are there.
+    fn snapshots(&self, terms: &Terms) -> Vec<&'a Snapshot> {
+        let later = self.later.filter(|_| terms.margin.snapshots() > 1);
+        [Some(self.snapshot), later].into_iter().flatten().collect()
+    }
+
     /// The facts as a policy sees them.
     pub fn presented(&self) -> Presented {
         Presented {
@@ -185,6 +201,7 @@ impl Context<'_> {
             universe: self.universe.digest(),
             snapshot: self.snapshot.digest(),
             snapshot_instant: self.snapshot.instant,
+            later: self.later.map(|later| (later.digest(), later.instant)),
             model: self.model.digest(),
         }
     }
@@ -195,7 +212,13 @@ impl Context<'_> {
     /// # Errors
     /// [`VerifyError::Terms`], [`VerifyError::Compile`] and [`VerifyError::Shape`].
     pub fn prepare(&self, statements: &[&Statement]) -> Result<Vec<Prepared>, VerifyError> {
-        let (universe, snapshot, model) = (self.universe.digest(), self.snapshot.digest(), self.model.digest());
+        let (universe, model) = (self.universe.digest(), self.model.digest());
+        let digests = [Some(self.snapshot), self.later].map(|snapshot| snapshot.map(Snapshot::digest));
+        let digest_of = |snapshot: &Snapshot| {
+            let first = std::ptr::eq(snapshot, self.snapshot);
+            let [own, later] = digests;
+            (if first { own } else { later }).unwrap_or_else(|| snapshot.digest())
+        };
         // Statements of the same terms have the same program: one compilation serves them all.
         let mut compiled: Vec<(&Terms, Arc<Program>, Digest)> = Vec::new();
         let mut prepared = Vec::with_capacity(statements.len());
@@ -208,7 +231,7 @@ impl Context<'_> {
             let (program, shape) = match found {
                 Some(found) => found,
                 None => {
-                    let program = self.model.compile(self.universe, self.snapshot, terms);
+                    let program = self.model.compile_on(self.universe, &self.snapshots(terms), terms);
                     let program = Arc::new(program.map_err(|error| VerifyError::Compile {
                         statement: index,
                         error,
@@ -228,7 +251,7 @@ impl Context<'_> {
                 parameters: Digest(self.parameters.digest()),
                 shape,
                 universe,
-                snapshots: vec![snapshot],
+                snapshots: self.snapshots(terms).into_iter().map(digest_of).collect(),
                 models: vec![model],
                 history: None,
             };
@@ -301,6 +324,12 @@ fn verify_with(
     let bundle = Bundle::from_bytes(bundle)?;
     let statements: Vec<&Statement> = bundle.statements.iter().map(|signed| &signed.statement).collect();
     check_facts(context.universe, context.snapshot.instant, &statements, at)?;
+    if let Some(later) = context.later.filter(|later| later.instant > at) {
+        return Err(VerifyError::LaterAhead {
+            instant: later.instant,
+            at,
+        });
+    }
     accept(&statements)?;
     for (index, statement) in statements.iter().enumerate() {
         verify_attestations(index, statement)?;

@@ -129,6 +129,7 @@ impl Folder {
         let context = Context {
             universe: &universe,
             snapshot: &snapshot,
+            later: None,
             model: &model,
             parameters: &parameters,
         };

@@ -32,6 +32,22 @@ impl std::fmt::Debug for Provable {
 }
 
 impl Provable {
+    /// Whether a variation has a proof.
+    ///
+    /// # Errors
+    /// [`CompileError`]: there is no program, and so no proof.
+    pub fn of_variation(
+        model: &Model,
+        universe: &Universe,
+        snapshots: [&Snapshot; 2],
+        terms: &Terms,
+        legs: &[u64],
+    ) -> Result<bool, CompileError> {
+        let program = model.compile_on(universe, &snapshots, terms)?;
+        let gross = gross(universe, terms, legs)?;
+        Ok(matches!(program.shortfall(&gross), Ok(None)))
+    }
+
     /// Compiles the program of each level and of the statement, for a book as in [`Report::new`].
     ///
     /// # Errors
@@ -43,13 +59,7 @@ impl Provable {
         terms: &Terms,
         legs: &[u64],
     ) -> Result<Provable, CompileError> {
-        // Gross, as the argument sees it: pairs are netted inside the program.
-        let mut gross = Zeroizing::new(legs.to_vec());
-        for (leg, more) in terms.public_amounts(universe)? {
-            if let Some(slot) = gross.get_mut(leg.index()) {
-                *slot = slot.saturating_add(more);
-            }
-        }
+        let gross = gross(universe, terms, legs)?;
         let of = |terms: &Terms| {
             let program = model.compile(universe, snapshot, terms)?;
             // The program's requirement is `D` times the excess, with `ρ = N/D`, and so is its bound.
@@ -89,4 +99,15 @@ impl Provable {
             Err(error) => format!("met, but not provable: {error}"),
         }
     }
+}
+
+/// The book with public amounts, gross, as the argument sees it: pairs are netted inside the program.
+fn gross(universe: &Universe, terms: &Terms, legs: &[u64]) -> Result<Zeroizing<Vec<u64>>, CompileError> {
+    let mut gross = Zeroizing::new(legs.to_vec());
+    for (leg, more) in terms.public_amounts(universe)? {
+        if let Some(slot) = gross.get_mut(leg.index()) {
+            *slot = slot.saturating_add(more);
+        }
+    }
+    Ok(gross)
 }

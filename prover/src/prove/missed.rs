@@ -127,7 +127,7 @@ pub(super) fn requirement_words(model: &Model, terms: &Terms, requirement: &str)
     let conditions: Vec<String> = ratio.into_iter().chain(excess).collect();
     // `by MODEL`, `without the balances at VENUE`, or both, of a demand.
     let which = requirement.strip_prefix(REQUIREMENT).unwrap_or_default();
-    let words = format!("the {} requirement of {}{which}", terms.level, model.name());
+    let words = format!("the {} requirement of {}{which}", terms.margin, model.name());
     if conditions.is_empty() {
         words
     } else {

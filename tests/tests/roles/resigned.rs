@@ -38,6 +38,7 @@ fn context() -> Context<'static> {
     Context {
         universe: &facts.universe,
         snapshot: &facts.snapshot,
+        later: None,
         model: &facts.model,
         parameters: &facts.parameters,
     }
@@ -70,7 +71,7 @@ fn honest_bundle_signed_again_is_accepted() {
 fn proof_is_refused_when_any_field_of_the_statement_is_changed_and_signed_again() {
     type Change = fn(&mut Statement);
     let changes: [(&str, Change); 8] = [
-        ("level", |statement| statement.terms.level = Level::Initial),
+        ("level", |statement| statement.terms.margin = Level::Initial.into()),
         ("ratio", |statement| statement.terms.ratio = Ratio20::new(22).unwrap()),
         ("a lower ratio", |statement| {
             statement.terms.ratio = Ratio20::new(20).unwrap()

@@ -11,6 +11,7 @@ fn presented() -> Presented {
         network: Network::Test,
         universe: universe().digest(),
         snapshot: Digest([1; 32]),
+        later: None,
         snapshot_instant: instant(EPOCH),
         model: Digest([2; 32]),
     }
@@ -35,7 +36,7 @@ fn policy() -> Policy {
         hypothetical_deposits: true,
         models: BTreeSet::from([Digest([2; 32])]),
         snapshots: AcceptedSnapshots::Given,
-        level: Level::Initial,
+        level: Level::Initial.into(),
         ratio: Ratio20::ONE,
         excess: 0,
         max_snapshot_age: "1m".parse().unwrap(),
@@ -167,17 +168,17 @@ fn nonce_must_be_given_and_equal_unless_it_is_waived() {
 #[test]
 fn level_ratio_and_excess_below_the_policys_are_refused() {
     let mut policy = policy();
-    (policy.level, policy.ratio, policy.excess) = (Level::Initial, Ratio20::new(21).unwrap(), 1000);
+    (policy.level, policy.ratio, policy.excess) = (Level::Initial.into(), Ratio20::new(21).unwrap(), 1000);
     let mut statement = good_statement();
     (statement.terms.ratio, statement.terms.excess) = (policy.ratio, 1000);
     assert_eq!(accept_with(&policy, &statement), Ok(()));
 
     let mut lower = statement.clone();
-    lower.terms.level = Level::Maintenance;
+    lower.terms.margin = Level::Maintenance.into();
     let expected = PolicyRefusal::Level {
         statement: 0,
-        found: Level::Maintenance,
-        expected: Level::Initial,
+        found: Level::Maintenance.into(),
+        expected: Level::Initial.into(),
     };
     assert_eq!(accept_with(&policy, &lower), Err(expected));
 
@@ -201,7 +202,7 @@ fn level_ratio_and_excess_below_the_policys_are_refused() {
         })
     );
 
-    policy.level = Level::Maintenance;
+    policy.level = Level::Maintenance.into();
     assert_eq!(
         accept_with(&policy, &statement),
         Ok(()),

@@ -62,6 +62,9 @@ struct VerifyArgs {
     /// Your copy of the market snapshot (JSON).
     #[arg(long)]
     snapshot: PathBuf,
+    /// For a proof of variation margin: your copy of the later snapshot (JSON).
+    #[arg(long)]
+    later: Option<PathBuf>,
     /// The margin model: the name of a preset (paradex-pm, deribit-pm), or a file (JSON).
     #[arg(long)]
     model: PathBuf,
@@ -154,6 +157,11 @@ fn verify(args: &VerifyArgs) -> Result<Verdict, Failure> {
         Ok(Snapshot::from_json(text(bytes)?)?)
     })
     .map_err(Failure::usage)?;
+    let later = args
+        .later
+        .as_ref()
+        .map(|path| load(path, MAX_BYTES, |bytes| Ok(Snapshot::from_json(text(bytes)?)?)));
+    let later = later.transpose().map_err(Failure::usage)?;
     let model = load_model(&args.model).map_err(Failure::usage)?;
     let bundle = read_file(&args.proof, FileKind::Bundle.max_bytes()).map_err(|error| Failure::usage(error.into()))?;
 
@@ -173,6 +181,7 @@ fn verify(args: &VerifyArgs) -> Result<Verdict, Failure> {
     let context = Context {
         universe: &universe,
         snapshot: &snapshot,
+        later: later.as_ref(),
         model: &model,
         parameters: &parameters,
     };

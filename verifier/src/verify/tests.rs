@@ -24,6 +24,7 @@ impl World {
         Context {
             universe: &self.universe,
             snapshot: &self.snapshot,
+            later: None,
             model: &self.model,
             parameters: parameters(),
         }
@@ -82,7 +83,7 @@ fn policy() -> Policy {
         hypothetical_deposits: true,
         models: BTreeSet::from([world().model.digest()]),
         snapshots: AcceptedSnapshots::Listed(BTreeSet::from([world().snapshot.digest()])),
-        level: Level::Initial,
+        level: Level::Initial.into(),
         ratio: Ratio20::ONE,
         excess: 0,
         max_snapshot_age: "10m".parse().unwrap(),
@@ -214,6 +215,7 @@ fn statement_signed_for_another_snapshot_model_or_universe_is_refused() {
             &Context {
                 universe,
                 snapshot,
+                later: None,
                 model,
                 parameters: parameters(),
             },
@@ -332,7 +334,7 @@ fn attested_points_stand_in_the_columns_of_their_own_venue() {
 #[test]
 fn statements_of_the_same_terms_share_a_program_and_others_do_not() {
     let mut maintenance = good_statement();
-    maintenance.terms.level = Level::Maintenance;
+    maintenance.terms.margin = Level::Maintenance.into();
     let prepared = world()
         .context()
         .prepare(&[&good_statement(), &good_statement(), &maintenance])

@@ -242,7 +242,7 @@ fn bundle(bundle: &Bundle) -> Answer {
             "Statement {} of {count} says that value - {} x {} requirement >= {} for audience {}, book {:?},\n  from {} until {}, nonce {}",
             index + 1,
             terms.ratio,
-            terms.level,
+            terms.margin,
             terms.excess,
             statement.audience,
             statement.book.as_str(),
@@ -264,7 +264,7 @@ fn bundle(bundle: &Bundle) -> Answer {
             );
         }
         statements.push(json!({
-            "level": terms.level.to_string(), "ratio": terms.ratio.to_string(), "excess": terms.excess, "order": order,
+            "level": terms.margin.to_string(), "ratio": terms.ratio.to_string(), "excess": terms.excess, "order": order,
             "deposit": deposit, "audience": statement.audience, "book": statement.book, "nonce": hex::encode(statement.nonce),
             "from": window.from, "until": window.until, "replaces": statement.replaces,
             "attestations": statement.attestations.iter().map(attestation_data).collect::<Vec<_>>(),

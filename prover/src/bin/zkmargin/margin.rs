@@ -5,20 +5,27 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
+use num_rational::BigRational;
+use num_traits::Signed;
 use serde_json::json;
 use zeroize::Zeroizing;
 use zkmargin_prover::margin::{Provable, hedges_json, hedges_text, render_json, render_table};
 use zkmargin_prover::output::{Outputs, Secrecy};
 use zkmargin_prover::picture;
 use zkmargin_prover::prove::{supposed_not_counted, supposed_words};
-use zkmargin_risk::oracle::OracleError;
-use zkmargin_risk::report::{Report, ReportError, hedge};
+use zkmargin_risk::market::Snapshot;
+use zkmargin_risk::oracle::{self, OracleError};
+use zkmargin_risk::report::{Report, ReportError, Rounding, decimal, hedge};
+use zkmargin_risk::terms::Terms;
 use zkmargin_risk::universe::Universe;
 
 use crate::answer::Answer;
 use crate::failure::NOT_MET;
 use crate::load::{self, Facts, LoadedFacts};
 use crate::prove::TermArgs;
+
+/// Decimals of the amounts of a variation.
+const PLACES: u32 = 8;
 
 /// `margin`: equity, requirement, excess, worst scenario, every add-on, greeks, and how far the index may move. Nothing is proven, nothing
 /// leaves this machine; what is printed is as secret as the accounts.
@@ -63,6 +70,9 @@ pub(crate) fn run(args: &Margin) -> anyhow::Result<Answer> {
         snapshot,
         model,
     } = &facts;
+    if let Some(later) = args.terms.later()? {
+        return variation(args, &facts, &later, &terms, &legs);
+    }
     let report = Report::new(model, universe, snapshot, &terms, &legs).map_err(|error| {
         let names = args.facts.names();
         // Of an order for what does not count, the book is not to blame.
@@ -100,6 +110,53 @@ pub(crate) fn run(args: &Margin) -> anyhow::Result<Answer> {
     } else {
         answer.with_exit(NOT_MET)
     })
+}
+
+/// What the positions lost between two snapshots, and whether the cash covers it.
+fn variation(
+    args: &Margin,
+    facts: &LoadedFacts,
+    later: &Snapshot,
+    terms: &Terms,
+    legs: &[u64],
+) -> anyhow::Result<Answer> {
+    let LoadedFacts {
+        universe,
+        snapshot,
+        model,
+        ..
+    } = facts;
+    if args.svg.is_some() || args.hedge {
+        bail!("--svg and --hedge are of initial and maintenance margin");
+    }
+    let names = || args.facts.names();
+    let after = Zeroizing::new(oracle::with_public_amounts(universe, terms, legs)?);
+    let found = oracle::variation(model, universe, [snapshot, later], &after).with_context(names)?;
+    let excess = found.excess(terms.ratio, terms.excess);
+    let provable = Provable::of_variation(model, universe, [snapshot, later], terms, legs).with_context(names)?;
+    let numeraire = model.numeraire();
+    let money = |x: &BigRational| decimal(x, PLACES, Rounding::Down);
+    let text = format!(
+        "Variation by {}, from {} to {}, in {numeraire}\n\n  cash                  {}\n  lost by positions     {}\n  excess                {}: {}\n",
+        model.name(),
+        snapshot.instant,
+        later.instant,
+        money(&found.cash),
+        decimal(&found.loss, PLACES, Rounding::Up),
+        money(&excess),
+        match (excess.is_negative(), provable) {
+            (true, _) => "NOT met",
+            (false, true) => "met",
+            (false, false) => "met, but not provable: within the rounding of the program",
+        },
+    );
+    let data = json!({
+        "model": model.name(), "from": snapshot.instant.to_string(), "to": later.instant.to_string(), "numeraire": numeraire,
+        "cash": money(&found.cash), "lost": decimal(&found.loss, PLACES, Rounding::Up), "excess": money(&excess),
+        "met": !excess.is_negative(), "provable": provable,
+    });
+    let answer = Answer::new(text, data);
+    Ok(if provable { answer } else { answer.with_exit(NOT_MET) })
 }
 
 /// Lots per slot, summed over all accounts, legs of a pair gross.

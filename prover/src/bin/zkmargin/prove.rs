@@ -12,7 +12,8 @@ use zkmargin_prover::output::Secrecy;
 use zkmargin_prover::prove::{Account, Draft, ProveError, Request, prove};
 use zkmargin_risk::canonical::{Digest, parse_hex};
 use zkmargin_risk::instant::Instant;
-use zkmargin_risk::terms::{Deposit, Level, Order, Ratio20, Terms};
+use zkmargin_risk::market::Snapshot;
+use zkmargin_risk::terms::{Deposit, Margin, Order, Ratio20, Terms};
 use zkmargin_risk::universe::Universe;
 use zkmargin_verifier::age::Age;
 use zkmargin_verifier::book::Book;
@@ -95,9 +96,12 @@ impl Accounts {
 /// What is to be met.
 #[derive(Debug, Args)]
 pub(crate) struct TermArgs {
-    /// The requirement: initial or maintenance.
+    /// The requirement: initial or maintenance; or variation, that the cash covers what positions lost until the snapshot of --later.
     #[arg(long, default_value = "maintenance")]
-    level: Level,
+    level: Margin,
+    /// For --level variation: the later snapshot (JSON).
+    #[arg(long, value_name = "FILE")]
+    later: Option<PathBuf>,
     /// The value must be at least this many times the requirement, in steps of 0.05 from 1.
     #[arg(long, value_name = "RATIO", default_value = "1.00", allow_negative_numbers = true)]
     ratio: Ratio20,
@@ -114,6 +118,20 @@ pub(crate) struct TermArgs {
 }
 
 impl TermArgs {
+    /// The later snapshot, if there is one.
+    pub(crate) fn later(&self) -> anyhow::Result<Option<Snapshot>> {
+        match (self.level, &self.later) {
+            (Margin::Variation, None) => {
+                bail!("--level variation is of two snapshots: give the later one with --later FILE")
+            }
+            (Margin::Level(level), Some(path)) => bail!(
+                "--later {}: {level} margin is of one snapshot; --later goes with --level variation",
+                path.display()
+            ),
+            (_, path) => path.as_deref().map(load::snapshot).transpose(),
+        }
+    }
+
     /// The terms in a universe.
     pub(crate) fn terms(&self, universe: &Universe) -> anyhow::Result<Terms> {
         let order = self
@@ -129,7 +147,7 @@ impl TermArgs {
             .transpose()
             .context("--deposit")?;
         Ok(Terms {
-            level: self.level,
+            margin: self.level,
             ratio: self.ratio,
             excess: self.excess,
             order,
@@ -188,9 +206,11 @@ pub(crate) fn run(args: &Prove) -> anyhow::Result<Answer> {
         accounts,
     };
     let parameters = load::parameters(&facts.universe)?;
+    let later = args.terms.later()?;
     let context = Context {
         universe: &facts.universe,
         snapshot: &facts.snapshot,
+        later: later.as_ref(),
         model: &facts.model,
         parameters: &parameters,
     };
@@ -228,10 +248,13 @@ pub(crate) fn run(args: &Prove) -> anyhow::Result<Answer> {
             some => format!("IF what is supposed happens ({}), ", some.join("; ")),
         };
         text += &format!(
-            "Statement {}\nis proven: {condition}{} together meet the {} requirement, {} times over and with {} {} to spare.\n",
+            "Statement {}\nis proven: {condition}{} together {}, {} times over and with {} {} to spare.\n",
             statement.digest,
             counted(statement.accounts.len(), "account"),
-            statement.level,
+            match statement.level.as_str() {
+                "variation" => "have the cash for what their positions lost".to_owned(),
+                level => format!("meet the {level} requirement"),
+            },
             statement.ratio,
             statement.excess,
             proven.verdict.numeraire,

@@ -95,7 +95,11 @@ fn what_expired_without_a_delivery_is_proven_empty() {
 fn snapshots_in_the_wrong_order_are_refused() {
     let (universe, model) = (fixture::universe(), Model::preset("paradex-pm").unwrap());
     let refused = model
-        .compile_on(&universe, &[&later(), &fixture::snapshot()], &Terms::at(Margin::Variation))
+        .compile_on(
+            &universe,
+            &[&later(), &fixture::snapshot()],
+            &Terms::at(Margin::Variation),
+        )
         .unwrap_err();
     assert!(refused.to_string().contains("later than the first"), "{refused}");
 }
@@ -104,7 +108,10 @@ fn snapshots_in_the_wrong_order_are_refused() {
 fn a_level_is_of_one_snapshot_and_variation_of_two() {
     let (universe, model) = (fixture::universe(), Model::preset("paradex-pm").unwrap());
     let (before, after) = (fixture::snapshot(), later());
-    for (margin, snapshots) in [(Margin::Level(Level::Initial), vec![&before, &after]), (Margin::Variation, vec![&before])] {
+    for (margin, snapshots) in [
+        (Margin::Level(Level::Initial), vec![&before, &after]),
+        (Margin::Variation, vec![&before]),
+    ] {
         let refused = model.compile_on(&universe, &snapshots, &Terms::at(margin)).unwrap_err();
         assert!(matches!(refused, CompileError::Snapshots { .. }), "{refused}");
     }

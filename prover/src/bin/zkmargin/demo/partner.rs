@@ -75,7 +75,7 @@ impl Partner {
             hypothetical_deposits: false,
             models: [desk.model.digest()].into(),
             snapshots: AcceptedSnapshots::Given,
-            level: Level::Maintenance,
+            level: Level::Maintenance.into(),
             ratio: "1.05".parse()?,
             excess: 1000,
             max_snapshot_age: "10m".parse()?,
@@ -234,6 +234,7 @@ impl Partner {
         Context {
             universe: &self.universe,
             snapshot: &self.snapshot,
+            later: None,
             model: &self.model,
             parameters: &self.parameters,
         }
