@@ -32,7 +32,7 @@ pub struct Context<'a> {
     pub universe: &'a Universe,
     /// The snapshot at the attestations' epoch.
     pub snapshot: &'a Snapshot,
-    /// The margin model.
+    /// The margin model, with the price history that it needs.
     pub model: &'a Model,
     /// The commitment parameters for the universe's `k`.
     pub parameters: &'a Parameters,
@@ -230,7 +230,7 @@ impl Context<'_> {
                 universe,
                 snapshots: vec![snapshot],
                 models: vec![model],
-                history: None,
+                history: self.model.history(),
             };
             let public = terms.public_amounts(self.universe);
             prepared.push(Prepared {

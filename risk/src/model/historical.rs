@@ -149,7 +149,9 @@ impl Rule for Historical {
             .collect();
         empty.extend(&refused);
         empty.sort_unstable();
-        let listed = scope.venues().flat_map(|venue| venue.instruments().map(move |instrument| (venue, instrument)));
+        let listed = scope
+            .venues()
+            .flat_map(|venue| venue.instruments().map(move |instrument| (venue, instrument)));
         for (venue, instrument) in listed.filter(|(_, instrument)| refused.contains(&instrument.long)) {
             uncounted.push(Uncounted {
                 venue: venue.name.clone(),

@@ -55,7 +55,9 @@ pub(super) fn evaluate(book: &Book<'_>, rules: &Historical) -> Result<Evaluation
     };
     let components = losses.components();
     let total = |at: fn(&Component) -> &BigRational| components.iter().fold(BigRational::zero(), |sum, c| sum + at(c));
-    let value = collateral.iter().fold(&options + &futures, |sum, line| sum + &line.value);
+    let value = collateral
+        .iter()
+        .fold(&options + &futures, |sum, line| sum + &line.value);
     Ok(Evaluation {
         numeraire: parameters.numeraire.clone(),
         value,
@@ -80,7 +82,11 @@ fn refuse_options(book: &Book<'_>, scenarios: &Scenarios, held: &[Held<'_>]) -> 
         let instrument = held.instrument;
         let is_option = matches!(instrument.kind, Kind::Option { .. });
         if is_option && scenarios.without_options.contains(&instrument.underlying) {
-            let listed = book.coverage.universe.instruments().find(|(_, listed)| listed.long == instrument.long);
+            let listed = book
+                .coverage
+                .universe
+                .instruments()
+                .find(|(_, listed)| listed.long == instrument.long);
             refused.push(NotCounted {
                 venue: listed.map(|(venue, _)| venue.name.clone()).unwrap_or_default(),
                 line: instrument.name.clone(),
@@ -106,9 +112,14 @@ fn values(
     let shock = rules.parameters().volatility.shock();
     let mut tables = Vec::new();
     for (name, moves) in &scenarios.moves {
-        let Some(market) = snapshot.underlyings.get(name) else { continue };
+        let Some(market) = snapshot.underlyings.get(name) else {
+            continue;
+        };
         let shocks: Vec<Shock> = moves.iter().map(|one| one.shock).collect();
-        let on = held.iter().map(|held| held.instrument).filter(|instrument| instrument.underlying == *name);
+        let on = held
+            .iter()
+            .map(|held| held.instrument)
+            .filter(|instrument| instrument.underlying == *name);
         let table = ValueTable::new(market, snapshot.instant, Denomination::Usd, &shock, &shocks, on);
         tables.push(table.map_err(|source| OracleError::Pricing {
             underlying: name.clone(),
@@ -139,15 +150,23 @@ fn losses(
     collateral: &[Collateral],
 ) -> Result<Vec<BigRational>, OracleError> {
     // What a profit of one per contract, or a move of one, brings; whole numbers over one denominator.
-    let of_contracts: Vec<BigRational> =
-        held.iter().map(|held| &held.per_lot * BigRational::from_integer(held.net())).collect();
+    let of_contracts: Vec<BigRational> = held
+        .iter()
+        .map(|held| &held.per_lot * BigRational::from_integer(held.net()))
+        .collect();
     let mut moving = Vec::new();
     for line in collateral.iter().filter(|line| line.uncounted.is_none()) {
         let asset = rules.parameters().assets.get(&line.asset);
-        let moves = asset.and_then(|asset| asset.underlying.as_ref()).and_then(|name| scenarios.moves.get(name));
+        let moves = asset
+            .and_then(|asset| asset.underlying.as_ref())
+            .and_then(|name| scenarios.moves.get(name));
         if let (Some(moves), Some(price)) = (moves, &line.price) {
             let whole = &line.carry + &line.balance - &line.debt - &line.reserve;
-            let amount = if rules.parameters().collateral_in_scenarios { whole } else { line.carry.clone() };
+            let amount = if rules.parameters().collateral_in_scenarios {
+                whole
+            } else {
+                line.carry.clone()
+            };
             moving.push((moves, price / &book.numeraire_price * amount));
         }
     }
@@ -202,11 +221,16 @@ impl Losses<'_> {
             match self.rules.parameters().measure {
                 Measure::ValueAtRisk => {
                     let after = beyond.floor().to_usize().unwrap_or(usize::MAX);
-                    sorted.get(after).map_or_else(BigRational::zero, |(loss, _)| (*loss).clone())
+                    sorted
+                        .get(after)
+                        .map_or_else(BigRational::zero, |(loss, _)| (*loss).clone())
                 }
                 Measure::ExpectedShortfall => {
                     let count = beyond.ceil().to_usize().unwrap_or(usize::MAX);
-                    let tail = sorted.iter().take(count).fold(BigRational::zero(), |sum, (loss, _)| sum + *loss);
+                    let tail = sorted
+                        .iter()
+                        .take(count)
+                        .fold(BigRational::zero(), |sum, (loss, _)| sum + *loss);
                     tail / BigRational::from_integer(count.into())
                 }
             }
@@ -226,7 +250,11 @@ impl Losses<'_> {
             Some(Procyclicality::Buffer(buffer)) => {
                 let part = own.each_ref().map(|measure| to_ratio(buffer.part) * measure);
                 parts.push((words.to_owned(), note, own));
-                parts.push(("procyclicality buffer".to_owned(), format!("{} of it", buffer.part), part));
+                parts.push((
+                    "procyclicality buffer".to_owned(),
+                    format!("{} of it", buffer.part),
+                    part,
+                ));
             }
             Some(Procyclicality::Stressed(stressed)) => {
                 let weight = to_ratio(stressed.weight);
@@ -235,7 +263,11 @@ impl Losses<'_> {
                 let weighted = |weight: Decimal, note: String| format!("{weight} of {note}");
                 let own = own.map(|measure| measure * &rest);
                 parts.push((words.to_owned(), weighted(Decimal::ONE - stressed.weight, note), own));
-                parts.push((format!("stressed {words}"), weighted(stressed.weight, other_note), theirs));
+                parts.push((
+                    format!("stressed {words}"),
+                    weighted(stressed.weight, other_note),
+                    theirs,
+                ));
             }
             Some(Procyclicality::Floor(_)) => {
                 // What the floor adds: nothing where the window's own is above it, and never below 0 in all.
@@ -250,13 +282,19 @@ impl Losses<'_> {
                 parts.push(("floor of the long window".to_owned(), other_note, above));
             }
         }
-        let sums = parts.iter().fold([BigRational::zero(), BigRational::zero()], |[a, b], (_, _, [x, y])| {
-            [a + x, b + y]
-        });
+        let sums = parts
+            .iter()
+            .fold([BigRational::zero(), BigRational::zero()], |[a, b], (_, _, [x, y])| {
+                [a + x, b + y]
+            });
         let factors = [Level::Initial, Level::Maintenance].map(|level| to_ratio(self.rules.level(level).factor));
         // `max( 0, P )`: where P is not above 0, no part counts.
         let counts = |sum: &BigRational, part: BigRational, factor: &BigRational| {
-            if *sum > BigRational::zero() { part * factor } else { BigRational::zero() }
+            if *sum > BigRational::zero() {
+                part * factor
+            } else {
+                BigRational::zero()
+            }
         };
         let [sum_initial, sum_maintenance] = &sums;
         let [factor_initial, factor_maintenance] = &factors;
@@ -286,7 +324,12 @@ impl Losses<'_> {
     fn largest(&self, range: Range<usize>, [initial, maintenance]: &ByLevel) -> Vec<Component> {
         let shown = self.sorted(range).into_iter().take(SHOWN);
         let of = |(loss, scenario): (&BigRational, usize)| {
-            let day = self.scenarios.days.get(scenario).map(ToString::to_string).unwrap_or_default();
+            let day = self
+                .scenarios
+                .days
+                .get(scenario)
+                .map(ToString::to_string)
+                .unwrap_or_default();
             Component::new(&day, "loss", loss * initial, loss * maintenance)
         };
         shown.map(of).collect()

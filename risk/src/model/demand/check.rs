@@ -34,11 +34,18 @@ pub(super) fn check(parameters: &Parameters, models: &[Model]) -> Result<(), Mod
             bound: "models that count in one numeraire",
         });
     }
-    let histories: BTreeSet<String> = models.iter().filter_map(Model::history).map(|digest| digest.to_string()).collect();
+    let histories: BTreeSet<String> = models
+        .iter()
+        .filter_map(Model::history)
+        .map(|digest| digest.to_string())
+        .collect();
     if histories.len() > 1 {
         return Err(ModelError::Value {
             field: "models".into(),
-            value: format!("of the histories {}", histories.into_iter().collect::<Vec<_>>().join(" and ")),
+            value: format!(
+                "of the histories {}",
+                histories.into_iter().collect::<Vec<_>>().join(" and ")
+            ),
             bound: "models that need one history",
         });
     }

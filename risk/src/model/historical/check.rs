@@ -19,7 +19,11 @@ const HALF: Decimal = Decimal::from_parts(5, 0, 0, false, 1);
 pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
     let chars = parameters.name.chars().count();
     if chars == 0 || chars > MAX_NAME_CHARS {
-        return Err(refused("name", format!("{chars} characters long"), "1 to 64 characters"));
+        return Err(refused(
+            "name",
+            format!("{chars} characters long"),
+            "1 to 64 characters",
+        ));
     }
     let numeraire = &parameters.numeraire;
     if numeraire != "USD" && !parameters.assets.contains_key(numeraire) {
@@ -39,13 +43,37 @@ pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
     }
     if let Volatility::Index(index) = &parameters.volatility {
         let field = |part: &str| format!("volatility.index.{part}");
-        within(field("short_power"), index.short_power, Decimal::ZERO, MAX_POWER, "0 to 4")?;
-        within(field("long_power"), index.long_power, Decimal::ZERO, MAX_POWER, "0 to 4")?;
+        within(
+            field("short_power"),
+            index.short_power,
+            Decimal::ZERO,
+            MAX_POWER,
+            "0 to 4",
+        )?;
+        within(
+            field("long_power"),
+            index.long_power,
+            Decimal::ZERO,
+            MAX_POWER,
+            "0 to 4",
+        )?;
         let least = Decimal::new(1, 3);
-        within(field("tenor_floor_days"), index.tenor_floor_days, least, MAX_TENOR_FLOOR, "0.001 to 3650")?;
+        within(
+            field("tenor_floor_days"),
+            index.tenor_floor_days,
+            least,
+            MAX_TENOR_FLOOR,
+            "0.001 to 3650",
+        )?;
     }
     if let Some(span) = parameters.span {
-        within("span", span, Decimal::ONE, MAX_CAP, "1 to 1000000000000 units of the numéraire")?;
+        within(
+            "span",
+            span,
+            Decimal::ONE,
+            MAX_CAP,
+            "1 to 1000000000000 units of the numéraire",
+        )?;
     }
     for (name, asset) in &parameters.assets {
         let field = |part: &str| format!("assets.{name}.{part}");
@@ -53,7 +81,11 @@ pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
         if let Some(cap) = asset.cap {
             within(field("cap"), cap, Decimal::ZERO, MAX_CAP, "0 to 1000000000000 coins")?;
         }
-        if let Some(underlying) = asset.underlying.as_ref().filter(|name| !parameters.underlyings.contains_key(*name)) {
+        if let Some(underlying) = asset
+            .underlying
+            .as_ref()
+            .filter(|name| !parameters.underlyings.contains_key(*name))
+        {
             return Err(ModelError::Unknown {
                 field: field("underlying"),
                 name: underlying.clone(),
@@ -82,13 +114,21 @@ fn check_levels(parameters: &Parameters) -> Result<(), ModelError> {
             return Err(refused(field, confidence, "at most 6 decimals"));
         }
         if factor <= Decimal::ZERO || factor > MAX_FACTOR {
-            return Err(refused(format!("levels.{name}.factor"), factor, "above 0 and at most 100"));
+            return Err(refused(
+                format!("levels.{name}.factor"),
+                factor,
+                "above 0 and at most 100",
+            ));
         }
     }
     // A policy that asks for maintenance takes a proof of initial: it must not be the weaker of the two.
     if maintenance.confidence > initial.confidence {
         let field = "levels.maintenance.confidence";
-        return Err(refused(field, maintenance.confidence, "at most levels.initial.confidence"));
+        return Err(refused(
+            field,
+            maintenance.confidence,
+            "at most levels.initial.confidence",
+        ));
     }
     if maintenance.factor > initial.factor {
         let field = "levels.maintenance.factor";
@@ -101,7 +141,13 @@ fn check_procyclicality(parameters: &Parameters) -> Result<(), ModelError> {
     match &parameters.procyclicality {
         None => {}
         Some(Procyclicality::Buffer(buffer)) => {
-            within("procyclicality.buffer.part", buffer.part, Decimal::ZERO, Decimal::TEN, "0 to 10")?;
+            within(
+                "procyclicality.buffer.part",
+                buffer.part,
+                Decimal::ZERO,
+                Decimal::TEN,
+                "0 to 10",
+            )?;
         }
         Some(Procyclicality::Stressed(stressed)) => {
             let (field, weight) = ("procyclicality.stressed.weight", stressed.weight);

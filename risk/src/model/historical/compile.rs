@@ -105,8 +105,13 @@ fn desks<'a>(
     let shock = rules.parameters.volatility.shock();
     let mut desks = Vec::new();
     for (name, moves) in &scenarios.moves {
-        let Some(market) = scope.snapshot.underlyings.get(name) else { continue };
-        let counted = sheet.on(name).iter().filter(|position| !rules.is_refused(position.instrument));
+        let Some(market) = scope.snapshot.underlyings.get(name) else {
+            continue;
+        };
+        let counted = sheet
+            .on(name)
+            .iter()
+            .filter(|position| !rules.is_refused(position.instrument));
         let shocks: Vec<Shock> = moves.iter().map(|one| one.shock).collect();
         let instruments = counted.clone().map(|position| position.instrument);
         let now = scope.snapshot.instant;
@@ -124,7 +129,13 @@ fn desks<'a>(
                 });
             }
         }
-        let moves_with = |asset: &str| rules.parameters.assets.get(asset).and_then(|asset| asset.underlying.as_ref());
+        let moves_with = |asset: &str| {
+            rules
+                .parameters
+                .assets
+                .get(asset)
+                .and_then(|asset| asset.underlying.as_ref())
+        };
         let moving = sheet.assets.iter().filter(|(asset, _)| moves_with(asset) == Some(name));
         desks.push(Desk {
             positions,
@@ -202,7 +213,9 @@ impl Compiler<'_> {
             let mut profit = Linear::zero();
             for (desk, fixed) in self.desks.iter().zip(&fixed) {
                 for (position, (per_lot, mark)) in desk.positions.iter().zip(fixed) {
-                    let Some(shocked) = position.shocked.get(scenario) else { continue };
+                    let Some(shocked) = position.shocked.get(scenario) else {
+                        continue;
+                    };
                     let gain = per_lot.enclose(*shocked)?.checked_sub(*mark)?;
                     if gain != Real::ZERO {
                         position.add(&mut profit, gain)?;
@@ -218,13 +231,7 @@ impl Compiler<'_> {
     }
 
     /// Adds `factor · (p_a / p_M) · x · A_a`.
-    fn add_moving(
-        &self,
-        form: &mut Linear,
-        desk: &Desk<'_>,
-        relative: f64,
-        factor: Ratio,
-    ) -> Result<(), CompileError> {
+    fn add_moving(&self, form: &mut Linear, desk: &Desk<'_>, relative: f64, factor: Ratio) -> Result<(), CompileError> {
         for asset in &desk.moving {
             let per_coin = asset.per_coin.times(factor)?;
             let whole = self.rules.parameters.collateral_in_scenarios;

@@ -84,9 +84,15 @@ impl Scenarios {
                 _ => BTreeMap::new(),
             };
             let mut of_underlying = Vec::with_capacity(count);
-            for found in window.iter().map(|found| (found, true)).chain(other.iter().map(|found| (found, false))) {
+            for found in window
+                .iter()
+                .map(|found| (found, true))
+                .chain(other.iter().map(|found| (found, false)))
+            {
                 let (found, in_window): (&Move<'_>, bool) = found;
-                let Some(change) = found.changes.get(series.as_str()) else { continue };
+                let Some(change) = found.changes.get(series.as_str()) else {
+                    continue;
+                };
                 let scale = scales.get(&found.day).filter(|_| in_window);
                 let factor = scale.map_or_else(|| change.close.factor(), |scale| libm::exp(scale * change.close.log()));
                 let shock = match (&parameters.volatility, change.volatility_index) {
@@ -120,11 +126,15 @@ fn scales(filter: &Filter, history: &History, series: &str, last: Day) -> Result
     let (decay, least, most) = (to_f64(filter.decay), to_f64(filter.least), to_f64(filter.most));
     let rest = 1.0 - decay;
     let field = "window";
-    let moves = history.moves(Window::Until(last)).map_err(|source| ModelError::Window { field, source })?;
+    let moves = history
+        .moves(Window::Until(last))
+        .map_err(|source| ModelError::Window { field, source })?;
     let mut variances: Vec<(Day, f64)> = Vec::with_capacity(moves.len());
     let mut variance = None;
     for found in &moves {
-        let Some(change) = found.changes.get(series) else { continue };
+        let Some(change) = found.changes.get(series) else {
+            continue;
+        };
         let log = change.close.log();
         let square = log * log;
         let before = variance.unwrap_or(square);
@@ -145,5 +155,8 @@ fn scales(filter: &Filter, history: &History, series: &str, last: Day) -> Result
             scale
         }
     };
-    Ok(variances.into_iter().map(|(day, before)| (day, scale(before))).collect())
+    Ok(variances
+        .into_iter()
+        .map(|(day, before)| (day, scale(before)))
+        .collect())
 }

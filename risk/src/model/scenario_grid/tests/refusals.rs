@@ -242,6 +242,8 @@ fn presets_are_read_back_and_have_known_digests() {
         [
             "d3dc44e87a69639408e101d57b3414f48e452bb764824ba9d816de4c05f07c34",
             "62c6c007c7a5da13c0323a9e6f87eee07d3fe90d60ee7da7e34d74c16ddd3629",
+            "0c6e510085cc4a571cf18e46794e38e782fa602e12a6a2d4c7dfd5d4167e21e9",
+            "6a6b547d55f5a5f16acbb8efc0829c0392f557549863ddd94ef6b9937ba4a504",
         ]
     );
 }
