@@ -1,10 +1,12 @@
 //! What is measured: a book on the shipped chain, under a shipped model, from witness to the last byte of the proof.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use zkmargin_circuits::{Blind, Claim, Opening, Parameters, Point, commit};
 use zkmargin_program::{LegId, Program};
+use zkmargin_risk::history::History;
 use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::model::Model;
 use zkmargin_risk::terms::{Level, Terms};
@@ -17,6 +19,8 @@ pub struct Chain {
     pub universe: Universe,
     /// The snapshot of 2026-08-06, 12:00 UTC.
     pub snapshot: Snapshot,
+    /// The price history up to 2026-08-07.
+    pub history: Arc<History>,
 }
 
 impl Chain {
@@ -27,12 +31,18 @@ impl Chain {
         Ok(Self {
             universe: Universe::from_json(&read("universes/single.json")?)?,
             snapshot: Snapshot::from_json(&read("snapshots/2026-08-06T1200Z.json")?)?,
+            history: Arc::new(History::from_json(&read("histories/2026-08-07.json")?)?),
         })
     }
 
     /// Compiles a preset at the initial level.
     pub fn compile(&self, preset: &str) -> Result<Program> {
-        Ok(Model::preset(preset)?.compile(&self.universe, &self.snapshot, &Terms::at(Level::Initial))?)
+        let model = Model::preset(preset)?;
+        let model = match model.history() {
+            Some(_) => model.with_history(self.history.clone())?,
+            None => model,
+        };
+        Ok(model.compile(&self.universe, &self.snapshot, &Terms::at(Level::Initial))?)
     }
 
     /// A book that holds `held` of the chain's instruments, every other one short, and enough dollars for any model.

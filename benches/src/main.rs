@@ -29,7 +29,7 @@ fn main() -> Result<()> {
         "| model | legs | equations | shape q+z | compile | prove, 1 thread | prove, all | verify | proof bytes |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
-    for preset in ["paradex-pm", "deribit-pm"] {
+    for preset in ["paradex-pm", "deribit-pm", "hs-var", "hs-es"] {
         let compile = median(|| chain.compile(preset).map(drop))?;
         let case = Case::new(&parameters, chain.compile(preset)?, chain.book(120))?;
         let proof = case.prove(&parameters)?;

@@ -281,6 +281,15 @@ mod tests {
     }
 
     #[test]
+    fn volatilities_follow_an_index_by_their_tenor() {
+        assert_eq!(shock().at(30.0).with_index(0.8, 0.25), 0.8 * 1.25);
+        let short = shock().at(1.0);
+        assert!(short.with_index(0.8, 0.25) > 0.8 * 1.25);
+        assert_eq!(short.with_index(0.8, -0.5), 0.0);
+        assert_eq!(VolatilityShock::still().at(1.0).with_index(0.8, -0.5), 0.4);
+    }
+
+    #[test]
     fn a_move_of_minus_one_or_less_has_no_shock() {
         let row = |price_move| Scenario {
             price_move,

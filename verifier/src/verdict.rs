@@ -43,6 +43,9 @@ pub struct Verdict {
     pub model: String,
     /// Digest of the model.
     pub model_digest: Digest,
+    /// Digest of the price history that the model is computed from, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<Digest>,
     /// What least excesses are counted in.
     pub numeraire: String,
     /// What is proven, one entry per statement.
@@ -135,6 +138,7 @@ impl Verdict {
             later: context.later.map(|later| (later.digest(), later.instant)),
             model: context.model.name().to_owned(),
             model_digest: context.model.digest(),
+            history: context.model.history(),
             numeraire: context.model.numeraire().to_owned(),
             statements: proven.collect(),
             not_proven: NOT_PROVEN.to_vec(),
@@ -254,6 +258,9 @@ impl Verdict {
             }
         }
         writeln!(f, "  model     {:?}, {model_digest}", model)?;
+        if let Some(history) = &self.history {
+            writeln!(f, "  history   {history}")?;
+        }
         writeln!(f, "  snapshot  of {snapshot_instant}, {snapshot}")?;
         if let Some((later, instant)) = &self.later {
             writeln!(f, "  and then  of {instant}, {later}")?;

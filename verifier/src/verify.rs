@@ -34,7 +34,7 @@ pub struct Context<'a> {
     pub snapshot: &'a Snapshot,
     /// For variation, the later snapshot.
     pub later: Option<&'a Snapshot>,
-    /// The margin model.
+    /// The margin model, with the price history that it needs.
     pub model: &'a Model,
     /// The commitment parameters for the universe's `k`.
     pub parameters: &'a Parameters,
@@ -253,7 +253,7 @@ impl<'a> Context<'a> {
                 universe,
                 snapshots: self.snapshots(terms).into_iter().map(digest_of).collect(),
                 models: vec![model],
-                history: None,
+                history: self.model.history(),
             };
             let public = terms.public_amounts(self.universe);
             prepared.push(Prepared {

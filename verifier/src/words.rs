@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use zkmargin_risk::canonical::Digest;
 use zkmargin_risk::model::PRESETS;
 use zkmargin_risk::universe::Network;
 
@@ -56,6 +57,11 @@ pub fn no_model(name: &Path) -> String {
         name.display(),
         presets.join(", ")
     )
+}
+
+/// Why there must be a `--history`.
+pub fn no_history(model: &str, digest: Digest) -> String {
+    format!("{model} needs the price history {digest}, and none is given")
 }
 
 /// Standard output could not take the answer.

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use zkmargin_circuits::{Blind, PROTOCOL_VERSION, Parameters, commit};
+use zkmargin_risk::history::History;
 use zkmargin_risk::instant::Instant;
 use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::model::Model;
@@ -92,10 +93,13 @@ impl Folder {
     }
 
     fn bundle(&self) -> Vec<u8> {
+        self.bundle_of(&Model::preset("paradex-pm").unwrap())
+    }
+
+    fn bundle_of(&self, model: &Model) -> Vec<u8> {
         let instant = |text: &str| text.parse::<Instant>().unwrap();
         let (universe, parameters) = (self.universe(), Parameters::load(6, None).unwrap());
         let snapshot = Snapshot::from_json(&fs::read_to_string(self.path("snapshot.json")).unwrap()).unwrap();
-        let model = Model::preset("paradex-pm").unwrap();
         let book = Book::new("line-1").unwrap();
         let attestation = Attestation {
             protocol: PROTOCOL_VERSION,
@@ -130,7 +134,7 @@ impl Folder {
             universe: &universe,
             snapshot: &snapshot,
             later: None,
-            model: &model,
+            model,
             parameters: &parameters,
         };
         let digest = context.prepare(&[&statement]).unwrap()[0].digest;
@@ -344,6 +348,69 @@ fn model_is_a_preset_or_a_file() {
     fs::write(folder.path("model.json"), preset.replacen("\"name\"", "\"nome\"", 1)).unwrap();
     assert_refused(&with("model.json"), 2, "model.json");
     assert!(Path::new(&folder.path("bundle")).exists());
+}
+
+#[test]
+fn a_model_that_looks_back_is_verified_with_the_history_that_it_names_alone() {
+    let folder = Folder::new();
+    let history = |last: &str| {
+        let day = |btc: &str| json!({ "BTC": { "close": btc } });
+        json!({
+            "provenance": { "source": "", "licence": "", "importer": "", "recorded": [], "derived": [], "assumed": [] },
+            "days": { "2026-08-04": day("64000"), "2026-08-05": day("60000"), "2026-08-06": day(last) },
+        })
+    };
+    folder.write("history.json", &history("61000"));
+    folder.write("other.json", &history("61000.5"));
+    let digest = History::from_json(&history("61000").to_string()).unwrap().digest();
+    let level = json!({ "confidence": "0.9", "factor": "1" });
+    let file = json!({
+        "model": "historical", "name": "looks-back", "description": "", "numeraire": "USD", "history": digest, "window": "whole",
+        "measure": "expected-shortfall", "levels": { "initial": level, "maintenance": level }, "volatility": "unchanged",
+        "collateral_in_scenarios": true, "assets": { "USDC": { "haircut": "0" }, "BTC": { "haircut": "0", "underlying": "BTC" } },
+        "underlyings": { "BTC": {} },
+    });
+    folder.write("model.json", &file);
+    let model = Model::from_json(&file.to_string()).unwrap();
+    let mut policy: Value = serde_json::from_str(&fs::read_to_string(folder.path("policy.json")).unwrap()).unwrap();
+    policy["models"] = json!([model.digest()]);
+    folder.write("policy.json", &policy);
+    let attached = model
+        .with_history(History::from_json(&history("61000").to_string()).unwrap())
+        .unwrap();
+    fs::write(folder.path("bundle"), folder.bundle_of(&attached)).unwrap();
+    let with = |model: &str, more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_zkmargin-verify"));
+        command
+            .current_dir(folder.0.path())
+            .args(["--policy", "policy.json", "--universe", "universe.json"]);
+        command.args([
+            "--snapshot",
+            "snapshot.json",
+            "bundle",
+            "--no-cache",
+            "--at",
+            NOW,
+            "--nonce",
+            &"07".repeat(32),
+        ]);
+        command.args(["--model", model]).args(more).output().unwrap()
+    };
+    assert_refused(&with("model.json", &["--history", "history.json"]), 1, "the proof ends");
+    let needs = format!("--history: looks-back needs the price history {digest}");
+    assert_refused(&with("model.json", &[]), 2, &needs);
+    let other = format!("other.json: the model needs the price history {digest}, this is");
+    assert_refused(&with("model.json", &["--history", "other.json"]), 2, &other);
+    assert_refused(
+        &with("model.json", &["--history", "snapshot.json"]),
+        2,
+        "snapshot.json: history: ",
+    );
+    assert_refused(
+        &with("paradex-pm", &["--history", "history.json"]),
+        2,
+        "paradex-pm needs no price history",
+    );
 }
 
 #[test]

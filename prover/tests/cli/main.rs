@@ -5,6 +5,7 @@
 mod demo;
 mod desk;
 mod files;
+mod history;
 mod process;
 mod prove;
 mod refusals;

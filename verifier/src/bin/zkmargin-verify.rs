@@ -12,6 +12,7 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Parser, Subcommand};
 use zkmargin_circuits::{Parameters, ParametersError};
 use zkmargin_risk::canonical::parse_hex;
+use zkmargin_risk::history::History;
 use zkmargin_risk::instant::Instant;
 use zkmargin_risk::json::MAX_BYTES;
 use zkmargin_risk::market::Snapshot;
@@ -27,7 +28,7 @@ use zkmargin_verifier::{Context, Policy, Verdict, verify_bundle, words};
 /// In whose name errors are said.
 const TOOL: &str = "zkmargin-verify";
 
-/// Checks a margin proof against your policy and your own copies of universe, snapshot and model.
+/// Checks a margin proof against your policy and your own copies of universe, snapshot, model and, where it needs one, price history.
 ///
 /// Exit codes: 0 valid; 1 anything wrong inside proof or signature bytes; 2 usage, input and output, a file that does not decode;
 /// 3 refused by your policy; 70 internal error; 141 standard output was closed before the answer was out.
@@ -65,9 +66,12 @@ struct VerifyArgs {
     /// For a proof of variation margin: your copy of the later snapshot (JSON).
     #[arg(long)]
     later: Option<PathBuf>,
-    /// The margin model: the name of a preset (paradex-pm, deribit-pm), or a file (JSON).
+    /// The margin model: the name of a preset (paradex-pm, deribit-pm, hs-var, hs-es), or a file (JSON).
     #[arg(long)]
     model: PathBuf,
+    /// Your copy of the price history (JSON), for a model that needs one.
+    #[arg(long)]
+    history: Option<PathBuf>,
     /// The bundle of statements and proof.
     proof: PathBuf,
     /// The nonce that you drew for this proof, 64 hexadecimal digits.
@@ -162,7 +166,9 @@ fn verify(args: &VerifyArgs) -> Result<Verdict, Failure> {
         .as_ref()
         .map(|path| load(path, MAX_BYTES, |bytes| Ok(Snapshot::from_json(text(bytes)?)?)));
     let later = later.transpose().map_err(Failure::usage)?;
-    let model = load_model(&args.model).map_err(Failure::usage)?;
+    let model = load_model(&args.model)
+        .and_then(|model| with_history(model, args.history.as_deref()))
+        .map_err(Failure::usage)?;
     let bundle = read_file(&args.proof, FileKind::Bundle.max_bytes()).map_err(|error| Failure::usage(error.into()))?;
 
     let cache = if args.no_cache {
@@ -210,6 +216,18 @@ fn load_model(name: &Path) -> anyhow::Result<Model> {
         Some(preset) => Ok(Model::preset(preset)?),
         None if !name.exists() => bail!("--model: {}", words::no_model(name)),
         None => load(name, MAX_BYTES, |bytes| Ok(Model::from_json(text(bytes)?)?)),
+    }
+}
+
+/// The model with the history that it needs.
+fn with_history(model: Model, path: Option<&Path>) -> anyhow::Result<Model> {
+    match (path, model.history()) {
+        (None, None) => Ok(model),
+        (None, Some(digest)) => bail!("--history: {}", words::no_history(model.name(), digest)),
+        (Some(path), _) => {
+            let history = load(path, MAX_BYTES, |bytes| Ok(History::from_json(text(bytes)?)?))?;
+            model.with_history(history).with_context(|| path.display().to_string())
+        }
     }
 }
 

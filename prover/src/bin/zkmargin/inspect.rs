@@ -13,6 +13,7 @@ use zkmargin_prover::fill::Fills;
 use zkmargin_prover::keys::KeyFile;
 use zkmargin_prover::running::{self, Head};
 use zkmargin_risk::account::AccountFile;
+use zkmargin_risk::history::History;
 use zkmargin_risk::json::MAX_BYTES;
 use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::model::Model;
@@ -23,12 +24,12 @@ use zkmargin_verifier::{Bundle, Opening, Policy, ProofHash, SignedAttestation};
 
 use crate::answer::Answer;
 use crate::load;
-use crate::{snapshot, universe};
+use crate::{history, snapshot, universe};
 
 /// `inspect`: nothing is verified, and no secret is shown.
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// A universe, snapshot, model, policy, venue file, account, fills, key, running commitment, attestation, opening or bundle; or the
+    /// A universe, snapshot, price history, model, policy, venue file, account, fills, key, running commitment, attestation, opening or bundle; or the
     /// name of a model preset.
     file: PathBuf,
 }
@@ -78,6 +79,9 @@ fn look(bytes: &[u8]) -> anyhow::Result<Answer> {
     } else if has(&["instant", "underlyings"]) {
         let found = Snapshot::from_json(text)?;
         Answer::new(snapshot::describe(&found), snapshot::data(&found, None))
+    } else if has(&["provenance", "days"]) {
+        let found = History::from_json(text)?;
+        Answer::new(history::describe(&found), history::data(&found, None))
     } else if has(&["model"]) {
         model(&Model::from_json(text)?)
     } else if has(&["audience", "books"]) {
@@ -128,10 +132,15 @@ fn look(bytes: &[u8]) -> anyhow::Result<Answer> {
 
 fn model(model: &Model) -> Answer {
     let (name, numeraire, digest) = (model.name(), model.numeraire(), model.digest());
-    Answer::new(
+    let (mut text, mut data) = (
         format!("Model {digest}\n{name}, counted in {numeraire}"),
         json!({ "kind": "model", "digest": digest, "name": name, "numeraire": numeraire }),
-    )
+    );
+    if let Some(history) = model.history() {
+        let _ = write!(text, "\nNeeds the price history {history}");
+        data["history"] = json!(history);
+    }
+    Answer::new(text, data)
 }
 
 fn policy(policy: &Policy) -> Answer {

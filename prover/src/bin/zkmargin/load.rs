@@ -9,6 +9,7 @@ use zkmargin_circuits::Parameters;
 use zkmargin_prover::keys::{KeyFile, MAX_KEY_FILE_BYTES, Role};
 use zkmargin_prover::output::Outputs;
 use zkmargin_risk::account::AccountVector;
+use zkmargin_risk::history::History;
 use zkmargin_risk::json::MAX_BYTES;
 use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::model::{Model, PRESETS};
@@ -41,7 +42,7 @@ impl Out {
     }
 }
 
-/// Universe, snapshot and model: what margin is computed from.
+/// Universe, snapshot, model and, where it needs one, price history: what margin is computed from.
 #[derive(Debug, Args)]
 pub(crate) struct Facts {
     /// The universe (JSON).
@@ -50,9 +51,12 @@ pub(crate) struct Facts {
     /// The market snapshot (JSON).
     #[arg(long, value_name = "FILE")]
     snapshot: PathBuf,
-    /// The margin model: the name of a preset (paradex-pm, deribit-pm), or a file (JSON).
+    /// The margin model: the name of a preset (paradex-pm, deribit-pm, hs-var, hs-es), or a file (JSON).
     #[arg(long, value_name = "PRESET|FILE")]
     model: PathBuf,
+    /// The price history (JSON), for a model that needs one.
+    #[arg(long, value_name = "FILE")]
+    history: Option<PathBuf>,
 }
 
 /// What [`Facts`] name.
@@ -64,13 +68,25 @@ pub(crate) struct LoadedFacts {
 }
 
 impl Facts {
-    /// Reads all three.
+    /// Reads them.
     pub(crate) fn load(&self) -> anyhow::Result<LoadedFacts> {
         Ok(LoadedFacts {
             universe: universe(&self.universe)?,
             snapshot: snapshot(&self.snapshot)?,
-            model: model(&self.model).context("--model")?,
+            model: self.model()?,
         })
+    }
+
+    fn model(&self) -> anyhow::Result<Model> {
+        let model = model(&self.model).context("--model")?;
+        match (&self.history, model.history()) {
+            (None, None) => Ok(model),
+            (None, Some(digest)) => bail!("--history: {}", words::no_history(model.name(), digest)),
+            (Some(path), _) => {
+                let history = history(path)?;
+                model.with_history(history).with_context(|| path.display().to_string())
+            }
+        }
     }
 
     /// Model and snapshot, for errors that only both together make.
@@ -112,6 +128,11 @@ pub(crate) fn universe(path: &Path) -> anyhow::Result<Universe> {
 /// Reads a snapshot.
 pub(crate) fn snapshot(path: &Path) -> anyhow::Result<Snapshot> {
     load(path, MAX_BYTES, |bytes| Ok(Snapshot::from_json(text(bytes)?)?))
+}
+
+/// Reads a price history.
+pub(crate) fn history(path: &Path) -> anyhow::Result<History> {
+    load(path, MAX_BYTES, |bytes| Ok(History::from_json(text(bytes)?)?))
 }
 
 /// The name, if it is that of a preset.

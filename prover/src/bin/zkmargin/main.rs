@@ -8,6 +8,7 @@ mod attest;
 mod clock;
 mod demo;
 mod failure;
+mod history;
 mod inspect;
 mod keygen;
 mod load;
@@ -57,6 +58,9 @@ enum Command {
     /// Market snapshots: prices, volatilities and forwards of one instant.
     #[command(subcommand)]
     Snapshot(snapshot::Verb),
+    /// Price histories: a close a day, for models that look back.
+    #[command(subcommand)]
+    History(history::Verb),
     /// Universes: which venues and instruments there are, and where each stands in a commitment.
     #[command(subcommand)]
     Universe(universe::Verb),
@@ -98,6 +102,7 @@ enum VenueVerb {
 fn run(cli: &Cli) -> anyhow::Result<Answer> {
     match &cli.command {
         Command::Snapshot(verb) => snapshot::run(verb),
+        Command::History(verb) => history::run(verb),
         Command::Universe(verb) => universe::run(verb),
         Command::Keygen(verb) => keygen::run(verb),
         Command::Venue(VenueVerb::Attest(verb)) => attest::run(verb),
