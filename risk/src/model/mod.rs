@@ -2,24 +2,39 @@
 //!
 //! A model says what a book is worth and what it must be worth: `V`, and `R >= 0`. Compiling is deterministic and
 //! public: whoever has universe, snapshot, model and terms gets the same program.
-
 //!
 //! # Adding a model
 //! A model is its file (`parameters`, with the rule in words), its [`Rule`] here, and an [oracle](crate::oracle) written from
-//! those words alone. [`Model`] knows every kind.
+//! those words alone. `registry` lists every kind and every preset.
 
 pub mod about;
 pub mod assets;
+pub mod binance_pm;
 mod compile;
+pub mod correlation;
 mod coverage;
+pub mod delta_gamma_vega;
 pub mod demand;
+pub mod derive;
+pub mod derive_standard;
 pub mod explain;
 pub(crate) mod factor;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod historical;
+pub mod linear;
+pub mod okx_pm;
+mod range;
+mod registry;
+mod scan;
 pub mod scenario_grid;
 mod sheet;
+pub mod short_option;
+pub mod simm;
+pub mod span;
+pub mod stress;
+pub mod tiers;
+pub mod tims;
 pub mod variation;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,16 +49,26 @@ use crate::json;
 use crate::market::Snapshot;
 use crate::model::assets::AssetParameters;
 use crate::terms::{Level, Margin, Terms};
-use crate::universe::{Universe, Venue};
+use crate::universe::{Kind, Sensitivity, Universe, Venue};
 use crate::valuation::Denomination;
 
 pub use crate::model::about::Exactness;
 pub use crate::model::compile::{COIN_UNIT_EXPONENT, CompileError, REQUIREMENT, USD_UNIT_EXPONENT, VALUE_BITS};
 pub(crate) use crate::model::compile::{Forms, Numeraire};
 pub use crate::model::coverage::{Uncounted, Why};
+pub use crate::model::binance_pm::BinancePm;
+pub use crate::model::delta_gamma_vega::DeltaGammaVega;
 pub use crate::model::demand::Demand;
+pub use crate::model::derive::{Pm2, Pmrm1};
+pub use crate::model::derive_standard::DeriveStandard;
 pub use crate::model::historical::Historical;
+pub use crate::model::linear::LinearMargin;
+pub use crate::model::okx_pm::OkxPm;
+pub use crate::model::registry::{KINDS, Model, PRESETS};
 pub use crate::model::scenario_grid::ScenarioGrid;
+pub use crate::model::simm::Simm;
+pub use crate::model::span::Span;
+pub use crate::model::tims::Tims;
 
 /// Version of the canonical form of a model.
 const FORMAT: u64 = 2;
@@ -95,6 +120,14 @@ pub(crate) struct Names<'m> {
     pub(crate) assets: BTreeMap<&'m str, Option<&'m str>>,
     /// The underlyings, and what their profit is counted in.
     pub(crate) underlyings: BTreeMap<&'m str, Denomination>,
+    /// The sensitivities; none if there is none.
+    pub(crate) sensitivities: Option<&'m dyn Sensitivities>,
+}
+
+/// Which sensitivities a model knows. It is looked up in the parameters, and so has one definition for program and oracle.
+pub(crate) trait Sensitivities: std::fmt::Debug + Sync {
+    /// Whether a sensitivity of a product class counts.
+    fn counts(&self, product: &str, sensitivity: &Sensitivity) -> bool;
 }
 
 /// What a margin model says, as a program needs it.
@@ -119,9 +152,15 @@ pub(crate) trait Rule {
     /// `V` and `R` at a level, of the accounts in a scope. What does not count is proven empty by the caller.
     fn forms(&self, builder: &mut Builder, scope: &Scope<'_>, level: Level) -> Result<Forms, CompileError>;
 
+    /// Whether it margins instruments of a kind.
+    fn margins(&self, _kind: &Kind) -> bool {
+        true
+    }
+
     /// The legs of a scope that are proven empty, in increasing order, and the lines that do not count.
     fn uncounted(&self, scope: &Scope<'_>) -> (Vec<LegId>, Vec<Uncounted>) {
-        let coverage = coverage::Coverage::of(&self.names(), scope);
+        let mut coverage = coverage::Coverage::of(&self.names(), scope);
+        coverage.leave_out(|kind| self.margins(kind), scope.universe);
         (coverage.empty, coverage.uncounted)
     }
 
@@ -168,37 +207,6 @@ pub(crate) trait Rule {
     }
 }
 
-/// The models that come with the tool, by name: the text of each file.
-pub const PRESETS: [(&str, &str); 4] = [
-    ("paradex-pm", include_str!("../../presets/paradex-pm.json")),
-    ("deribit-pm", include_str!("../../presets/deribit-pm.json")),
-    ("hs-var", include_str!("../../presets/hs-var.json")),
-    ("hs-es", include_str!("../../presets/hs-es.json")),
-];
-
-/// A checked margin model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Model {
-    /// Worst row of a price × volatility grid.
-    ScenarioGrid(Box<ScenarioGrid>),
-    /// What a partner demands: several models, netting, counterparties, limits.
-    Demand(Box<Demand>),
-    /// Value at risk or expected shortfall of past moves.
-    Historical(Box<Historical>),
-}
-
-impl From<Historical> for Model {
-    fn from(model: Historical) -> Model {
-        Model::Historical(Box::new(model))
-    }
-}
-
-impl From<ScenarioGrid> for Model {
-    fn from(model: ScenarioGrid) -> Model {
-        Model::ScenarioGrid(Box::new(model))
-    }
-}
-
 /// Why a text is not a model. `field` is the path in the file.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -212,10 +220,10 @@ pub enum ModelError {
         bytes: usize,
     },
     /// No preset of this name.
-    #[error("there is no preset `{0}`; there are paradex-pm, deribit-pm, hs-var and hs-es")]
+    #[error("there is no preset `{0}`; there are {}", registry::presets())]
     Preset(String),
     /// A kind of model that this version does not know.
-    #[error("model: `{0}` is not a kind of model; there are scenario-grid, demand and historical")]
+    #[error("model: `{0}` is not a kind of model; there are {}", registry::KINDS.join(", "))]
     Kind(String),
     /// A number or text out of its bounds.
     #[error("model: {field} is {value}, expected {bound}")]
@@ -256,6 +264,12 @@ pub enum ModelError {
         field: String,
         /// The name.
         name: String,
+    },
+    /// A correlation matrix that is none.
+    #[error("model: {field} is not positive semi-definite, so no correlation matrix")]
+    NotSemiDefinite {
+        /// Which field.
+        field: String,
     },
     /// A price history for a model that needs none.
     #[error("{model} needs no price history")]
@@ -305,12 +319,7 @@ impl Model {
         if text.len() > json::MAX_BYTES {
             return Err(ModelError::Size { bytes: text.len() });
         }
-        match json::from_str::<Head>(text)?.model.as_str() {
-            "scenario-grid" => Ok(Model::ScenarioGrid(Box::new(ScenarioGrid::new(json::from_str(text)?)?))),
-            "demand" => Ok(Model::Demand(Box::new(Demand::new(json::from_str(text)?)?))),
-            "historical" => Ok(Model::Historical(Box::new(Historical::new(json::from_str(text)?)?))),
-            other => Err(ModelError::Kind(other.chars().take(64).collect())),
-        }
+        Model::of_kind(&json::from_str::<Head>(text)?.model, text)
     }
 
     /// One of [`PRESETS`].
@@ -321,14 +330,6 @@ impl Model {
         let found = PRESETS.iter().find(|(preset, _)| *preset == name);
         let (_, text) = found.ok_or_else(|| ModelError::Preset(name.chars().take(64).collect()))?;
         Model::from_json(text)
-    }
-
-    fn rule(&self) -> &dyn Rule {
-        match self {
-            Model::ScenarioGrid(model) => model.as_ref(),
-            Model::Demand(model) => model.as_ref(),
-            Model::Historical(model) => model.as_ref(),
-        }
     }
 
     /// The digest of the price history that the model is computed from, if there is one.

@@ -68,6 +68,9 @@ pub enum Uncounted {
     /// An option on an underlying of which volatility is not known every day.
     #[error("the price history has no volatility index of {0} on every day that the model uses")]
     NoVolatilityIndex(String),
+    /// A kind of instrument, or a side of it, for which the model has no margin.
+    #[error("the model has no margin for it")]
+    NoMargin,
 }
 
 /// Something held that does not count.

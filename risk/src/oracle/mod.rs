@@ -22,6 +22,10 @@ pub(crate) mod exact;
 mod historical;
 mod scenario_grid;
 mod variation;
+mod derive_standard;
+mod linear;
+mod short_option;
+mod tiers;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -388,6 +392,8 @@ pub fn evaluate(
         Model::ScenarioGrid(rules) => scenario_grid::evaluate(book, rules),
         Model::Demand(demand) => demand::evaluate(demand, universe, snapshot, legs),
         Model::Historical(rules) => historical::evaluate(&book, rules),
+        Model::DeriveStandard(rules) => derive_standard::evaluate(book, rules),
+        Model::Linear(rules) => linear::evaluate(book, rules),
     }
 }
 
