@@ -14,9 +14,12 @@ mod coverage;
 pub(crate) mod factor;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod scan;
 pub mod scenario_grid;
 #[allow(dead_code)]
 mod sheet;
+pub mod span;
+pub mod tims;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +37,8 @@ pub use crate::model::compile::{COIN_UNIT_EXPONENT, CompileError, REQUIREMENT, U
 pub(crate) use crate::model::compile::{Forms, Numeraire};
 pub use crate::model::coverage::{Uncounted, Why};
 pub use crate::model::scenario_grid::ScenarioGrid;
+pub use crate::model::span::Span;
+pub use crate::model::tims::Tims;
 
 /// Version of the canonical form of a model.
 const FORMAT: u64 = 2;
@@ -95,9 +100,11 @@ pub(crate) trait Rule {
 }
 
 /// The models that come with the tool, by name: the text of each file.
-pub const PRESETS: [(&str, &str); 2] = [
+pub const PRESETS: [(&str, &str); 4] = [
     ("paradex-pm", include_str!("../../presets/paradex-pm.json")),
     ("deribit-pm", include_str!("../../presets/deribit-pm.json")),
+    ("span", include_str!("../../presets/span.json")),
+    ("tims", include_str!("../../presets/tims.json")),
 ];
 
 /// A checked margin model.
@@ -105,6 +112,10 @@ pub const PRESETS: [(&str, &str); 2] = [
 pub enum Model {
     /// Worst row of a price × volatility grid.
     ScenarioGrid(Box<ScenarioGrid>),
+    /// Scanning risk, spread charges, inter-commodity credit.
+    Span(Box<Span>),
+    /// Ten points of the price, classes and product groups.
+    Tims(Box<Tims>),
 }
 
 impl From<ScenarioGrid> for Model {
@@ -126,10 +137,10 @@ pub enum ModelError {
         bytes: usize,
     },
     /// No preset of this name.
-    #[error("there is no preset `{0}`; there are paradex-pm and deribit-pm")]
+    #[error("there is no preset `{0}`; there are paradex-pm, deribit-pm, span and tims")]
     Preset(String),
     /// A kind of model that this version does not know.
-    #[error("model: `{0}` is not a kind of model; there is scenario-grid")]
+    #[error("model: `{0}` is not a kind of model; there are scenario-grid, span and tims")]
     Kind(String),
     /// A number or text out of its bounds.
     #[error("model: {field} is {value}, expected {bound}")]
@@ -191,6 +202,8 @@ impl Model {
             "scenario-grid" => Ok(Model::ScenarioGrid(Box::new(ScenarioGrid::new(serde_json::from_str(
                 text,
             )?)?))),
+            "span" => Ok(Model::Span(Box::new(Span::new(serde_json::from_str(text)?)?))),
+            "tims" => Ok(Model::Tims(Box::new(Tims::new(serde_json::from_str(text)?)?))),
             other => Err(ModelError::Kind(other.chars().take(64).collect())),
         }
     }
@@ -208,6 +221,8 @@ impl Model {
     fn rule(&self) -> &dyn Rule {
         match self {
             Model::ScenarioGrid(model) => model.as_ref(),
+            Model::Span(model) => model.as_ref(),
+            Model::Tims(model) => model.as_ref(),
         }
     }
 

@@ -18,7 +18,10 @@
 mod book;
 pub(crate) mod coverage;
 pub(crate) mod exact;
+mod scan;
 mod scenario_grid;
+mod span;
+mod tims;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -337,6 +340,8 @@ pub fn evaluate(
     let book = book::Book::new(model, universe, snapshot, legs)?;
     match model {
         Model::ScenarioGrid(rules) => scenario_grid::evaluate(book, rules),
+        Model::Span(rules) => span::evaluate(book, rules),
+        Model::Tims(rules) => tims::evaluate(book, rules),
     }
 }
 
