@@ -8,6 +8,7 @@
 //! A model is its file (`parameters`, with the rule in words), its [`Rule`] here, and an [oracle](crate::oracle) written from
 //! those words alone. [`Model`] knows every kind.
 
+pub mod addons;
 pub mod assets;
 mod compile;
 mod coverage;

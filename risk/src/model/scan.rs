@@ -7,12 +7,12 @@ use zkmargin_program::{Linear, Ratio, Real};
 
 use crate::collateral::Holding;
 use crate::market::{Snapshot, UnderlyingMarket};
-use crate::model::ModelError;
 use crate::model::assets::AssetParameters;
 use crate::model::compile::CompileError;
 use crate::model::factor::{Factor, ratio};
 use crate::model::scenario_grid::parameters::Levels;
 use crate::model::sheet::{Position, Sheet};
+use crate::model::{ModelError, Names};
 use crate::scenario::{Shock, VolatilityShock};
 use crate::universe::Kind;
 use crate::valuation::{Denomination, ValueTable, Values};
@@ -44,7 +44,8 @@ pub(crate) struct Facts<'s, 'a> {
     pub(crate) model: &'s str,
     pub(crate) sheet: &'s Sheet<'a>,
     pub(crate) snapshot: &'a Snapshot,
-    pub(crate) assets: &'s BTreeMap<String, AssetParameters>,
+    pub(crate) names: &'s Names<'s>,
+    /// Whether balances, debts and reserves move with an underlying, or carry alone.
     pub(crate) whole: bool,
 }
 
@@ -81,7 +82,7 @@ impl<'s, 'a> Facts<'s, 'a> {
                 })?;
             lines.push((position, values.clone()));
         }
-        let moves_with = |name: &str| self.assets.get(name).and_then(|asset| asset.underlying.as_deref());
+        let moves_with = |name: &str| self.names.assets.get(name).copied().flatten();
         let moving = self.sheet.assets.iter();
         let moving = moving.filter(|(name, _)| moves_with(name) == Some(underlying));
         Ok(Some(Scan {

@@ -14,8 +14,9 @@
 //! - An underlying of the model that the snapshot does not have contributes nothing; its group stays the group that the file makes it.
 //! - A slot that is no leg of any line must be empty.
 
+pub(crate) mod addons;
 #[allow(dead_code)]
-mod book;
+pub(crate) mod book;
 pub(crate) mod coverage;
 pub(crate) mod exact;
 mod scan;

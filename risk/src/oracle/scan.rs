@@ -8,7 +8,6 @@ use num_traits::Zero;
 
 use crate::amount::to_ratio;
 use crate::market::UnderlyingMarket;
-use crate::model::assets::AssetParameters;
 use crate::oracle::book::{Book, Held};
 use crate::oracle::exact::ExactSum;
 use crate::oracle::{Collateral, OracleError};
@@ -144,16 +143,10 @@ impl<'a> Holdings<'a> {
 }
 
 /// `Σ (p_a / p_M) A_a` over the assets that move with an underlying.
-pub(super) fn moving(
-    book: &Book<'_>,
-    rules: &BTreeMap<String, AssetParameters>,
-    collateral: &[Collateral],
-    underlying: &str,
-    whole: bool,
-) -> BigRational {
+pub(super) fn moving(book: &Book<'_>, collateral: &[Collateral], underlying: &str, whole: bool) -> BigRational {
     let mut sum = BigRational::zero();
     for line in collateral.iter().filter(|line| line.uncounted.is_none()) {
-        let moves_with = rules.get(&line.asset).and_then(|asset| asset.underlying.as_deref());
+        let moves_with = book.coverage.names.assets.get(line.asset.as_str()).copied().flatten();
         let (true, Some(price)) = (moves_with == Some(underlying), &line.price) else {
             continue;
         };

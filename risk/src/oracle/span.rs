@@ -39,13 +39,7 @@ pub(super) fn evaluate(book: Book<'_>, rules: &Span) -> Result<Evaluation, Oracl
         let [of_options, of_futures] = desk.marks()?;
         options += of_options;
         futures += of_futures;
-        let coins = moving(
-            &book,
-            &parameters.assets,
-            &collateral,
-            name,
-            parameters.collateral_in_scenarios,
-        );
+        let coins = moving(&book, &collateral, name, parameters.collateral_in_scenarios);
         let mut scanning = BigRational::zero();
         for (row, (by, weight)) in rows(rules).into_iter().enumerate() {
             let profit = weight * (desk.gain(row)? + by * &coins);

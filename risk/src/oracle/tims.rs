@@ -35,7 +35,7 @@ pub(super) fn evaluate(book: Book<'_>, rules: &Tims) -> Result<Evaluation, Oracl
         options += of_options;
         futures += of_futures;
         let whole = parameters.collateral_in_scenarios;
-        let coins = moving(&book, &parameters.assets, &collateral, name, whole);
+        let coins = moving(&book, &collateral, name, whole);
         let mut profits = Vec::new();
         for (row, by) in points(rules).into_iter().enumerate() {
             let profit = desk.gain(row)? + by * &coins;

@@ -38,12 +38,13 @@ impl Span {
         level: Level,
     ) -> Result<Forms, CompileError> {
         let (parameters, numeraire) = (self.parameters(), self.numeraire());
-        let sheet = Sheet::new(&self.names(), scope, &numeraire)?;
+        let names = self.names();
+        let sheet = Sheet::new(&names, scope, &numeraire)?;
         let facts = Facts {
             model: self.name(),
             sheet: &sheet,
             snapshot: scope.snapshot,
-            assets: &parameters.assets,
+            names: &names,
             whole: parameters.collateral_in_scenarios,
         };
         let mut desks = BTreeMap::new();
