@@ -14,8 +14,9 @@
 //! - An underlying of the model that the snapshot does not have contributes nothing; its group stays the group that the file makes it.
 //! - A slot that is no leg of any line must be empty.
 
+pub(crate) mod addons;
 #[allow(dead_code)]
-mod book;
+pub(crate) mod book;
 pub(crate) mod coverage;
 mod demand;
 pub(crate) mod exact;
@@ -26,6 +27,9 @@ mod derive_standard;
 mod linear;
 mod short_option;
 mod tiers;
+mod scan;
+mod span;
+mod tims;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -394,6 +398,8 @@ pub fn evaluate(
         Model::Historical(rules) => historical::evaluate(&book, rules),
         Model::DeriveStandard(rules) => derive_standard::evaluate(book, rules),
         Model::Linear(rules) => linear::evaluate(book, rules),
+        Model::Span(rules) => span::evaluate(book, rules),
+        Model::Tims(rules) => tims::evaluate(book, rules),
     }
 }
 

@@ -20,25 +20,25 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
-    fn chance(&mut self, one_in: u64) -> bool {
+    pub(crate) fn chance(&mut self, one_in: u64) -> bool {
         self.below(one_in) == 0
     }
 
-    fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+    pub(crate) fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         &all[usize::try_from(self.below(all.len() as u64)).unwrap()]
     }
 
     /// `least + 0..range` with this many decimals.
-    fn decimal(&mut self, least: i64, range: u64, places: u32) -> Decimal {
+    pub(crate) fn decimal(&mut self, least: i64, range: u64, places: u32) -> Decimal {
         Decimal::new(least + i64::try_from(self.below(range + 1)).unwrap(), places).normalize()
     }
 
     /// 1 to `2^bits`, every order of magnitude as likely as another.
-    fn magnitude(&mut self, bits: u64) -> u64 {
+    pub(crate) fn magnitude(&mut self, bits: u64) -> u64 {
         let width = self.below(bits);
         (1 << width) + self.below(1 << width)
     }

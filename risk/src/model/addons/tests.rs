@@ -1,0 +1,285 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! Figures that were worked out by hand, the program against the oracle, and what is refused.
+
+use num_bigint::BigInt;
+use num_rational::BigRational;
+use num_traits::{ToPrimitive, Zero};
+use serde_json::{Value, json};
+use zkmargin_program::{Builder, Linear, Program, Real};
+
+use super::*;
+use crate::market::Snapshot;
+use crate::model::fixture::{self, Book};
+use crate::model::scan::Facts;
+use crate::model::sheet::Sheet;
+use crate::model::{Model, Scope};
+use crate::oracle;
+use crate::universe::Universe;
+
+/// What a program starts from, in units of 1e-10 USD.
+const PLENTY: i64 = 1 << 62;
+
+fn addons(file: &Value) -> AddOns {
+    let addons: AddOns = serde_json::from_value(file.clone()).unwrap();
+    addons.check("add_ons").unwrap();
+    addons
+}
+
+/// A model that names BTC, ETH and USDC, as the fixture does, or AAA, BBB and CCC, as the market of SPAN's tests.
+fn model(of_fixture: bool) -> Model {
+    let mut file: Value = serde_json::from_str(crate::model::PRESETS[3].1).unwrap();
+    if !of_fixture {
+        let rules = file["underlyings"]["BTC"].clone();
+        file["underlyings"] = json!({"AAA": rules.clone(), "BBB": rules.clone(), "CCC": rules});
+        file["assets"] = json!({"USDC": {"haircut": "0"}});
+        file["groups"] = json!([]);
+    }
+    Model::from_json(&file.to_string()).unwrap()
+}
+
+fn compile(addons: &AddOns, model: &Model, universe: &Universe, snapshot: &Snapshot) -> Program {
+    let (rule, scope) = (model.rule(), Scope::new(universe, snapshot));
+    let numeraire = rule.numeraire();
+    let mut builder = Builder::new(universe.layout().clone(), numeraire.header()).unwrap();
+    let names = rule.names();
+    let sheet = Sheet::new(&names, &scope, &numeraire).unwrap();
+    let facts = Facts {
+        model: "add-ons",
+        sheet: &sheet,
+        snapshot,
+        names: &names,
+        whole: true,
+    };
+    let charges = addons.forms(&mut builder, &facts).unwrap();
+    let plenty = builder.lower(&Linear::constant(Real::from_integer(PLENTY))).unwrap();
+    builder.require_non_negative("add-ons", plenty - charges).unwrap();
+    builder.finish().unwrap()
+}
+
+/// What the oracle charges, after checking that the program charges as much and at most its bound more.
+#[track_caller]
+fn charges(addons: &AddOns, model: &Model, universe: &Universe, snapshot: &Snapshot, book: &[u64]) -> f64 {
+    let program = compile(addons, model, universe, snapshot);
+    let components = oracle::addons::evaluate(
+        &oracle::book::Book::new(model, universe, snapshot, book).unwrap(),
+        addons,
+    );
+    let exact = components
+        .unwrap()
+        .iter()
+        .fold(BigRational::zero(), |sum, one| sum + &one.initial);
+    let units = |units: i128| BigRational::new(units.into(), BigInt::from(10).pow(10));
+    let shown = units(i128::from(PLENTY) - program.surplus(book).unwrap()[0].1);
+    let witness = program.witness(book).unwrap();
+    program.check(book, witness.values()).unwrap();
+    let bound = units(i128::try_from(program.rounding_bound(book)).unwrap());
+    assert!(shown >= exact && shown <= &exact + bound, "{shown} is shown of {exact}");
+    exact.to_f64().unwrap()
+}
+
+#[track_caller]
+fn by_hand(file: &Value, change: impl FnOnce(&mut Snapshot), book: &[(&str, &str)], want: f64) {
+    let (universe, mut snapshot) = crate::model::span::tests::market();
+    change(&mut snapshot);
+    let mut held = Book::empty(&universe);
+    for (name, amount) in book {
+        held = match *name {
+            "USDC" => held.coins("V", "USDC", amount),
+            name => held.hold(name, amount, None),
+        };
+    }
+    let got = charges(&addons(file), &model(false), &universe, &snapshot, &held.q);
+    assert!((got - want).abs() < 1e-9 * want.max(1.0), "{got} against {want}");
+}
+
+fn interest(snapshot: &mut Snapshot, usd: i64) {
+    let market = snapshot.underlyings.get_mut("AAA").unwrap();
+    market.perpetual.as_mut().unwrap().quote.open_interest = Some(Decimal::from(usd));
+}
+
+#[test]
+fn what_is_above_a_part_of_the_depth_is_charged_progressively() {
+    let file = json!({"concentration": {"measure": "open-interest", "least_depth": "500",
+        "tiers": [{"above": "0.1", "rate": "0.01"}, {"above": "0.5", "rate": "0.05"}], "assets": {"USDC": "1000"}}});
+    // 100 perpetuals at 100 USD are 10,000 of an open interest of 10,000: 0.01 · (5,000 - 1,000) + 0.05 · (10,000 - 5,000) = 290.
+    by_hand(&file, |s| interest(s, 10_000), &[("AAA-PERPETUAL", "-100")], 290.0);
+    // Of 90 at most the first rate: 0.01 · (3,000 - 1,000).
+    by_hand(&file, |s| interest(s, 10_000), &[("AAA-PERPETUAL", "30")], 20.0);
+    by_hand(&file, |s| interest(s, 10_000), &[("AAA-PERPETUAL", "9")], 0.0);
+    // Without open interest 500 is supposed: 1 future of BBB is at the threshold, 5 are 0.01 · (250 - 50).
+    by_hand(&file, |_| (), &[("BBB-NEAR", "1")], 0.0);
+    by_hand(&file, |_| (), &[("BBB-NEAR", "5")], 2.0);
+    // Two expiries are two buckets.
+    by_hand(&file, |_| (), &[("BBB-NEAR", "5"), ("BBB-FAR", "-5")], 4.0);
+    // Money owed is to be found: 0.01 · (400 - 100).
+    by_hand(&file, |_| (), &[("USDC", "-400")], 3.0);
+    // Options are by index: 5 calls on 100 USD are 500, 0.01 · (250 - 50) + 0.05 · 250.
+    by_hand(&file, |_| (), &[("AAA-CALL", "5")], 14.5);
+}
+
+#[test]
+fn a_first_tier_from_nothing_on_is_linear() {
+    let file = json!({"concentration": {"measure": "volume", "least_depth": "1000",
+        "tiers": [{"above": "0", "rate": "0.01"}, {"above": "1", "rate": "0.03"}]}});
+    // 0.01 · 1,000 + 0.03 · 500.
+    by_hand(&file, |_| (), &[("AAA-PERPETUAL", "15")], 25.0);
+    // With a volume of 20 coins the depth is 2,000: 0.01 · 1,500.
+    let volume = |snapshot: &mut Snapshot| {
+        let market = snapshot.underlyings.get_mut("AAA").unwrap();
+        market.perpetual.as_mut().unwrap().quote.volume = Some(Decimal::from(20));
+    };
+    by_hand(&file, volume, &[("AAA-PERPETUAL", "15")], 15.0);
+}
+
+#[test]
+fn closing_out_costs_half_the_spread_that_is_recorded_or_supposed() {
+    let file = json!({"closing": {"factor": "2", "volatility": "0.01", "least": "0.0001", "future": "0.0005"}});
+    // 2 · 0.0005 · 100 · 10, long or short; of options without vega 2 · 0.0001 · 100 · 3.
+    by_hand(&file, |_| (), &[("AAA-NEAR", "-10")], 1.0);
+    by_hand(&file, |_| (), &[("AAA-CALL", "3")], 0.06);
+    let quoted = |snapshot: &mut Snapshot| {
+        let market = snapshot.underlyings.get_mut("AAA").unwrap();
+        let quote = &mut market.perpetual.as_mut().unwrap().quote;
+        (quote.bid, quote.ask) = (Some(Decimal::from(99)), Some(Decimal::from(102)));
+    };
+    // 2 · 1.5 · 10.
+    by_hand(&file, quoted, &[("AAA-PERPETUAL", "10")], 30.0);
+}
+
+#[test]
+fn what_others_sell_moves_the_price_once_more() {
+    let file = json!({"contagion": {"AAA": {"move": "0.25", "depth": "100000", "most": "0.125"}}});
+    // Open interest of 50,000 USD: 0.25 · 50,000 / 100,000 = 0.125 more. 10 coins of 100 lose 125 in it, on either side.
+    by_hand(&file, |s| interest(s, 50_000), &[("AAA-PERPETUAL", "10")], 125.0);
+    by_hand(&file, |s| interest(s, 50_000), &[("AAA-NEAR", "-10")], 125.0);
+    by_hand(&file, |s| interest(s, 25_000), &[("AAA-NEAR", "-10")], 62.5);
+    // No more than the most; nothing without open interest, or of another underlying.
+    by_hand(&file, |s| interest(s, 9_000_000), &[("AAA-NEAR", "-10")], 125.0);
+    by_hand(&file, |_| (), &[("AAA-NEAR", "-10")], 0.0);
+    by_hand(&file, |s| interest(s, 50_000), &[("BBB-NEAR", "-10")], 0.0);
+}
+
+fn all() -> Value {
+    json!({
+        "concentration": {"measure": "volume", "least_depth": "5000", "days": ["30", "90"], "moneyness": ["0.9", "1.1"],
+            "tiers": [{"above": "0", "rate": "0.0005"}, {"above": "0.5", "rate": "0.01"}, {"above": "2", "rate": "0.03"}],
+            "assets": {"BTC": "100000", "ETH": "20000.5"}},
+        "closing": {"factor": "1", "volatility": "0.015", "least": "0.0002", "future": "0.0004"},
+        "rebalancing": {"BTC": {"move": "0.05", "rate": "0.1"}, "ETH": {"move": "0.07", "rate": "0.1"}},
+        "contagion": {"BTC": {"move": "0.15", "depth": "1000000000", "most": "0.2"}, "ETH": {"move": "0.2", "depth": "3000000.7", "most": "0.2"}}
+    })
+}
+
+#[test]
+fn gamma_is_charged_long_and_short() {
+    let (universe, snapshot) = (fixture::universe(), fixture::snapshot());
+    let file = json!({"rebalancing": {"BTC": {"move": "0.05", "rate": "0.1"}}});
+    let name = "BTC-28AUG26-70000-C";
+    let gamma = crate::valuation::greeks(&snapshot, fixture::instrument(&universe, name))
+        .unwrap()
+        .unwrap()
+        .gamma;
+    // 0.1 · 1/2 γ (0.05 · 64,000)² of 3 contracts.
+    let want = 0.1 * 0.5 * gamma * 3_200.0 * 3_200.0 * 3.0;
+    assert!(want > 1.0);
+    for contracts in ["3", "-3"] {
+        let book = Book::empty(&universe).hold(name, contracts, None);
+        let got = charges(&addons(&file), &model(true), &universe, &snapshot, &book.q);
+        assert!((got - want).abs() < 1e-9 * want, "{got} against {want}");
+    }
+}
+
+/// Some of everything that counts; both legs of some pairs.
+fn random(universe: &Universe, snapshot: &Snapshot, mut seed: u64) -> Vec<u64> {
+    let mut next = || {
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        seed >> 33
+    };
+    let model = model(true);
+    let uncounted = model.uncounted(universe, snapshot);
+    let mut book = vec![0; universe.layout().slots()];
+    for line in universe.venues().iter().flat_map(|venue| &venue.lines) {
+        let name = match line {
+            crate::universe::Line::Instrument(instrument) => instrument.name.clone(),
+            crate::universe::Line::Asset(asset) => asset.label(),
+        };
+        for leg in line.legs() {
+            if next() % 3 == 0 && uncounted.iter().all(|gone| gone.line != name) {
+                book[leg.index()] = next() % (1 << (next() % 20));
+            }
+        }
+    }
+    book
+}
+
+#[test]
+fn the_program_charges_what_the_oracle_does_and_at_most_its_bound_more() {
+    let (universe, mut snapshot) = (fixture::universe(), fixture::snapshot());
+    let market = snapshot.underlyings.get_mut("BTC").unwrap();
+    market.perpetual.as_mut().unwrap().quote.open_interest = Some(Decimal::new(77_777_777_777, 3));
+    for chain in market.expiries.values_mut() {
+        for strike in chain.strikes.values_mut() {
+            let call = strike.call.as_mut().unwrap();
+            (call.open_interest, call.bid, call.ask) = (
+                Some(Decimal::new(123, 1)),
+                Some(Decimal::new(11, 4)),
+                Some(Decimal::new(12, 4)),
+            );
+        }
+    }
+    for seed in 0..40 {
+        let book = random(&universe, &snapshot, seed);
+        charges(&addons(&all()), &model(true), &universe, &snapshot, &book);
+    }
+}
+
+#[test]
+fn a_lot_of_both_legs_never_lowers_a_charge() {
+    let (universe, snapshot) = (fixture::universe(), fixture::snapshot());
+    let program = compile(&addons(&all()), &model(true), &universe, &snapshot);
+    let book = random(&universe, &snapshot, 3);
+    let surplus = |book: &[u64]| program.surplus(book).unwrap()[0].1;
+    for pair in universe.layout().pairs() {
+        let mut more = book.clone();
+        more[pair.first.index()] += 1;
+        more[pair.second.index()] += 1;
+        assert!(surplus(&more) <= surplus(&book), "{pair:?}");
+    }
+}
+
+#[test]
+fn rates_that_fall_and_moves_beyond_the_price_are_refused() {
+    let refuse = |change: &dyn Fn(&mut Value), part: &str| {
+        let mut file = all();
+        change(&mut file);
+        let addons: AddOns = serde_json::from_value(file).unwrap();
+        let error = addons.check("add_ons").unwrap_err().to_string();
+        assert!(error.contains(part), "{error} does not name {part}");
+    };
+    refuse(
+        &|f| f["concentration"]["tiers"][1]["rate"] = json!("0.0004"),
+        "tiers[1].rate",
+    );
+    refuse(
+        &|f| f["concentration"]["tiers"][1]["above"] = json!("0"),
+        "tiers[1].above",
+    );
+    refuse(&|f| f["concentration"]["tiers"] = json!([]), "tiers");
+    refuse(&|f| f["concentration"]["days"] = json!(["90", "30"]), "days[1]");
+    refuse(&|f| f["concentration"]["moneyness"] = json!(["0"]), "moneyness[0]");
+    refuse(&|f| f["concentration"]["least_depth"] = json!("-1"), "least_depth");
+    refuse(&|f| f["concentration"]["assets"]["BTC"] = json!("-1"), "assets.BTC");
+    refuse(&|f| f["closing"]["factor"] = json!("-1"), "closing.factor");
+    refuse(
+        &|f| f["rebalancing"]["BTC"]["rate"] = json!("-1"),
+        "rebalancing.BTC.rate",
+    );
+    refuse(
+        &|f| f["rebalancing"]["BTC"]["move"] = json!("1"),
+        "rebalancing.BTC.move",
+    );
+    refuse(&|f| f["contagion"]["BTC"]["most"] = json!("0.9"), "contagion.BTC.most");
+    refuse(&|f| f["contagion"]["BTC"]["depth"] = json!("0"), "contagion.BTC.depth");
+}
