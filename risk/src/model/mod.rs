@@ -9,14 +9,17 @@
 //! those words alone. [`Model`] knows every kind.
 
 pub mod assets;
+pub mod binance_pm;
 mod compile;
 mod coverage;
 pub(crate) mod factor;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod okx_pm;
 pub mod scenario_grid;
 #[allow(dead_code)]
 mod sheet;
+pub mod stress;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,12 +30,14 @@ use crate::canonical::{Digest, Personal, Writer, digest};
 use crate::json;
 use crate::market::Snapshot;
 use crate::terms::{Level, Terms};
-use crate::universe::{Universe, Venue};
+use crate::universe::{Kind, Universe, Venue};
 use crate::valuation::Denomination;
 
+pub use crate::model::binance_pm::BinancePm;
 pub use crate::model::compile::{COIN_UNIT_EXPONENT, CompileError, REQUIREMENT, USD_UNIT_EXPONENT, VALUE_BITS};
 pub(crate) use crate::model::compile::{Forms, Numeraire};
 pub use crate::model::coverage::{Uncounted, Why};
+pub use crate::model::okx_pm::OkxPm;
 pub use crate::model::scenario_grid::ScenarioGrid;
 
 /// Version of the canonical form of a model.
@@ -87,6 +92,11 @@ pub(crate) trait Rule {
     /// What counts.
     fn names(&self) -> Names<'_>;
 
+    /// Whether instruments of a kind are margined at all; those of others are proven empty.
+    fn margins(&self, _kind: &Kind) -> bool {
+        true
+    }
+
     /// The checked parameters, as their file says them.
     fn file(&self) -> &serde_json::Value;
 
@@ -95,9 +105,12 @@ pub(crate) trait Rule {
 }
 
 /// The models that come with the tool, by name: the text of each file.
-pub const PRESETS: [(&str, &str); 2] = [
+pub const PRESETS: [(&str, &str); 5] = [
     ("paradex-pm", include_str!("../../presets/paradex-pm.json")),
     ("deribit-pm", include_str!("../../presets/deribit-pm.json")),
+    ("okx-pm", include_str!("../../presets/okx-pm.json")),
+    ("binance-pm", include_str!("../../presets/binance-pm.json")),
+    ("bybit-pm", include_str!("../../presets/bybit-pm.json")),
 ];
 
 /// A checked margin model.
@@ -105,6 +118,10 @@ pub const PRESETS: [(&str, &str); 2] = [
 pub enum Model {
     /// Worst row of a price × volatility grid.
     ScenarioGrid(Box<ScenarioGrid>),
+    /// OKX or Bybit portfolio margin.
+    OkxPm(Box<OkxPm>),
+    /// Binance portfolio margin.
+    BinancePm(Box<BinancePm>),
 }
 
 impl From<ScenarioGrid> for Model {
@@ -126,10 +143,10 @@ pub enum ModelError {
         bytes: usize,
     },
     /// No preset of this name.
-    #[error("there is no preset `{0}`; there are paradex-pm and deribit-pm")]
+    #[error("there is no preset `{0}`; there are paradex-pm, deribit-pm, okx-pm, binance-pm and bybit-pm")]
     Preset(String),
     /// A kind of model that this version does not know.
-    #[error("model: `{0}` is not a kind of model; there is scenario-grid")]
+    #[error("model: `{0}` is not a kind of model; there are scenario-grid, okx-pm, binance-pm and bybit-pm")]
     Kind(String),
     /// A number or text out of its bounds.
     #[error("model: {field} is {value}, expected {bound}")]
@@ -191,6 +208,8 @@ impl Model {
             "scenario-grid" => Ok(Model::ScenarioGrid(Box::new(ScenarioGrid::new(serde_json::from_str(
                 text,
             )?)?))),
+            "okx-pm" | "bybit-pm" => Ok(Model::OkxPm(Box::new(OkxPm::new(serde_json::from_str(text)?)?))),
+            "binance-pm" => Ok(Model::BinancePm(Box::new(BinancePm::new(serde_json::from_str(text)?)?))),
             other => Err(ModelError::Kind(other.chars().take(64).collect())),
         }
     }
@@ -208,6 +227,8 @@ impl Model {
     fn rule(&self) -> &dyn Rule {
         match self {
             Model::ScenarioGrid(model) => model.as_ref(),
+            Model::OkxPm(model) => model.as_ref(),
+            Model::BinancePm(model) => model.as_ref(),
         }
     }
 
@@ -251,7 +272,9 @@ impl Model {
 
     /// The lines of a universe that do not count under this model and a snapshot: instruments first, then assets.
     pub fn uncounted(&self, universe: &Universe, snapshot: &Snapshot) -> Vec<Uncounted> {
-        coverage::Coverage::of(&self.names(), &Scope::new(universe, snapshot)).uncounted
+        let mut coverage = coverage::Coverage::of(&self.names(), &Scope::new(universe, snapshot));
+        coverage.leave_out(|kind| self.rule().margins(kind), universe);
+        coverage.uncounted
     }
 
     /// The program whose feasibility for an account is "`V - ρ R - e >= 0`".
@@ -266,7 +289,8 @@ impl Model {
         for pair in terms.touched_pairs(universe)? {
             builder.net(pair)?;
         }
-        let coverage = coverage::Coverage::of(&rule.names(), &scope);
+        let mut coverage = coverage::Coverage::of(&rule.names(), &scope);
+        coverage.leave_out(|kind| rule.margins(kind), universe);
         builder.prove_empty(&coverage.empty)?;
         let forms = rule.forms(&mut builder, &scope, terms.level)?;
         numeraire.require(&mut builder, REQUIREMENT, terms, forms)?;

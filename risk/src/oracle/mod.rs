@@ -14,10 +14,12 @@
 //! - An underlying of the model that the snapshot does not have contributes nothing; its group stays the group that the file makes it.
 //! - A slot that is no leg of any line must be empty.
 
+mod binance_pm;
 #[allow(dead_code)]
 mod book;
 pub(crate) mod coverage;
 pub(crate) mod exact;
+mod okx_pm;
 mod scenario_grid;
 
 use std::collections::BTreeMap;
@@ -247,6 +249,8 @@ pub struct Exposure {
     pub short_option_minimum: BigRational,
     /// `roll_u`.
     pub roll: BigRational,
+    /// `shock_u`.
+    pub delta_shock: BigRational,
     /// `fees_u`.
     pub fees: BigRational,
     /// `funding_u`.
@@ -260,6 +264,8 @@ pub struct RowProfit {
     pub profit: BigRational,
     /// `Π_{u,r}`: that times the row's weight.
     pub weighted: BigRational,
+    /// `Π~_{u,r}`: what is left of it where the row is damped.
+    pub damped: BigRational,
 }
 
 /// The largest loss of a group of underlyings.
@@ -337,6 +343,8 @@ pub fn evaluate(
     let book = book::Book::new(model, universe, snapshot, legs)?;
     match model {
         Model::ScenarioGrid(rules) => scenario_grid::evaluate(book, rules),
+        Model::OkxPm(rules) => okx_pm::evaluate(&book, rules),
+        Model::BinancePm(rules) => binance_pm::evaluate(&book, rules),
     }
 }
 
