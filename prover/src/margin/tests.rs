@@ -76,6 +76,13 @@ fn the_table_shows_value_requirement_and_excess() {
         "excess V - R                 976,560.00    983,280.00",
         "rounding bound of a proof  0.0000000030  0.0000000030",
         "statement at initial: V - 1.25 R - 7 = 973,193.00: met\n",
+    // -66 % at 0.24: (66,000 - 10,000) · 0.24 = 13,440. Fees: 0.02 % of 100,000 and 0.03 % of 50,000, 35 in all.
+    let text = render_table(&report("1000000"));
+    for line in [
+        "value V        990,000.00   990,000.00",
+        "requirement R   13,475.00     6,755.00",
+        "excess V - R   976,525.00   983,245.00",
+        "statement at initial: V - 1.25 R - 7 = 973,149.25: met",
         "BTC -66 %, volatility up, weight 0.24",
         "BTC perpetual",
         "BTC in all",
@@ -149,6 +156,7 @@ fn the_json_has_every_part_as_exact_decimals() {
     assert_eq!(
         value["levels"][0],
         json!({"level": "initial", "requirement": "13440.0000000000", "excess": "976560.0000000000", "rounding_bound": "0.0000000030"})
+        json!({"level": "initial", "requirement": "13475.0000000000", "excess": "976525.0000000000"})
     );
     assert_eq!(value["statement"]["met"], json!(true));
     assert_eq!(value["groups"][0]["worst_row"], json!(16));

@@ -7,7 +7,7 @@ use zkmargin_program::LegId;
 use crate::collateral::{self, Holding};
 use crate::market::Snapshot;
 use crate::model::{Names, Scope};
-use crate::universe::{Asset, Instrument, Style, Venue};
+use crate::universe::{Asset, Instrument, Kind, Style, Universe, Venue};
 use crate::valuation::{Denomination, Unpriced, priced};
 
 /// A line of a venue that does not count, and why.
@@ -27,6 +27,9 @@ pub enum Why {
     /// The model has no such underlying.
     #[error("the model has no such underlying")]
     Underlying,
+    /// The model margins no instrument of its kind.
+    #[error("the model does not margin instruments of its kind")]
+    Kind,
     /// It belongs to an isolated position.
     #[error("it belongs to an isolated position, which this model does not margin")]
     Isolated,
@@ -112,6 +115,24 @@ impl<'a> Coverage<'a> {
         }
         coverage.empty.sort_unstable();
         coverage
+    }
+
+    /// Takes out the instruments of a kind that a model does not margin.
+    pub(crate) fn leave_out(&mut self, margins: impl Fn(&Kind) -> bool, universe: &Universe) {
+        let left_out = universe
+            .instruments()
+            .filter(|(_, instrument)| !margins(&instrument.kind));
+        for (venue, instrument) in left_out {
+            let counted = self.instruments.get_mut(instrument.underlying.as_str());
+            let Some(counted) = counted else { continue };
+            let Some(at) = counted.iter().position(|one| one.long == instrument.long) else {
+                continue;
+            };
+            counted.remove(at);
+            self.empty.extend([instrument.long, instrument.short]);
+            self.note(venue, instrument.name.clone(), Why::Kind);
+        }
+        self.empty.sort_unstable();
     }
 
     fn note(&mut self, venue: &Venue, line: String, why: Why) {

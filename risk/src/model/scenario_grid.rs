@@ -4,6 +4,7 @@
 
 mod check;
 mod compile;
+mod delta_shock;
 mod desk;
 pub mod parameters;
 

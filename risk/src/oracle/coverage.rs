@@ -32,6 +32,9 @@ pub enum Uncounted {
     /// The model does not know the underlying.
     #[error("the model has no underlying {0}")]
     UnderlyingNotInModel(String),
+    /// The model margins no instrument of this kind.
+    #[error("the model does not margin instruments of its kind")]
+    KindOfInstrument,
     /// The instrument is margined by itself.
     #[error("it is margined as an isolated position")]
     Isolated,

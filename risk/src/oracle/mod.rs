@@ -15,12 +15,14 @@
 //! - A slot that is no leg of any line must be empty.
 
 pub(crate) mod addons;
+mod binance_pm;
 #[allow(dead_code)]
 pub(crate) mod book;
 pub(crate) mod coverage;
 mod demand;
 pub(crate) mod exact;
 mod historical;
+mod okx_pm;
 mod scenario_grid;
 mod variation;
 mod derive_standard;
@@ -290,6 +292,8 @@ pub struct Exposure {
     pub short_option_minimum: BigRational,
     /// `roll_u`.
     pub roll: BigRational,
+    /// `shock_u`.
+    pub delta_shock: BigRational,
     /// `fees_u`.
     pub fees: BigRational,
     /// `funding_u`.
@@ -303,6 +307,8 @@ pub struct RowProfit {
     pub profit: BigRational,
     /// `Π_{u,r}`: that times the row's weight.
     pub weighted: BigRational,
+    /// `Π~_{u,r}`: what is left of it where the row is damped.
+    pub damped: BigRational,
 }
 
 /// The largest loss of a group of underlyings.
@@ -400,6 +406,8 @@ pub fn evaluate(
         Model::Linear(rules) => linear::evaluate(book, rules),
         Model::Span(rules) => span::evaluate(book, rules),
         Model::Tims(rules) => tims::evaluate(book, rules),
+        Model::OkxPm(rules) => okx_pm::evaluate(&book, rules),
+        Model::BinancePm(rules) => binance_pm::evaluate(&book, rules),
     }
 }
 

@@ -84,6 +84,7 @@ fn components(
     for (name, exposure) in underlyings {
         let kept = [
             scaled("roll charge", name.clone(), &exposure.roll),
+            scaled("delta shock", name.clone(), &exposure.delta_shock),
             Component::of_both("fee provision", name.clone(), exposure.fees.clone()),
             Component::of_both("funding provision", name.clone(), exposure.funding.clone()),
         ];
@@ -159,7 +160,7 @@ fn group_loss(group: &GroupOf<'_>, exposures: &BTreeMap<String, Exposure>) -> Op
     let losses: Vec<BigRational> = (0..rows)
         .map(|row| {
             let profits = members.iter().filter_map(|exposure| exposure.rows.get(row));
-            -profits.fold(BigRational::zero(), |sum, profit| sum + kept(&profit.weighted))
+            -profits.fold(BigRational::zero(), |sum, profit| sum + kept(&profit.damped))
         })
         .collect();
     let total =

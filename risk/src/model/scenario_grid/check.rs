@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use crate::model::scenario_grid::MAX_ROWS;
 use crate::model::scenario_grid::parameters::{Group, Parameters, Scenario, UnderlyingParameters};
 use crate::model::{ModelError, assets};
+use crate::model::scenario_grid::parameters::{DeltaShock, Group, Parameters, Scenario, UnderlyingParameters};
 
 /// Most characters of a model's name.
 const MAX_NAME_CHARS: usize = 64;
@@ -17,6 +18,10 @@ const MAX_POWER: Decimal = Decimal::from_parts(4, 0, 0, false, 0);
 const MAX_ANNUAL_MOVE: Decimal = Decimal::TEN;
 /// Longest tenor floor, in days.
 const MAX_TENOR_FLOOR: Decimal = Decimal::from_parts(3_650, 0, 0, false, 0);
+/// Largest threshold of a delta shock, in USD.
+const MAX_THRESHOLD: Decimal = Decimal::from_parts(0x540b_e400, 0x2, 0, false, 0);
+/// Most chords of a delta shock: a row each.
+const MAX_CHORDS: u32 = 64;
 /// Largest cap, in coins or in units of the numéraire.
 const MAX_CAP: Decimal = Decimal::from_parts(0xd4a5_1000, 0xe8, 0, false, 0);
 
@@ -137,6 +142,24 @@ fn check_underlying(
         at_most(&field("roll.annual_move"), roll.annual_move, MAX_ANNUAL_MOVE, "0 to 10")?;
         at_most(&field("roll.least"), roll.least, MAX_FACTOR, "0 to 100")?;
     }
+    if let Some(dampener) = underlying.dampener {
+        let range = dampener.range;
+        if range <= Decimal::ZERO || range >= Decimal::ONE {
+            return Err(value(field("dampener.range"), range, "above 0 and below 1"));
+        }
+        at_most(
+            &field("dampener.amount"),
+            dampener.amount,
+            MAX_CAP,
+            "0 to 1000000000000",
+        )?;
+    }
+    if let Some(shock) = underlying.delta_shock {
+        check_delta_shock(&field("delta_shock"), shock)?;
+    }
+    if let Some(cap) = underlying.option_fee_cap {
+        at_most(&field("option_fee_cap"), cap, MAX_FACTOR, "0 to 100")?;
+    }
     at_most(
         &field("short_option_minimum"),
         underlying.short_option_minimum,
@@ -152,6 +175,29 @@ fn check_underlying(
         "0 to 1000000000000",
     )?;
     Ok(rows.len())
+}
+
+fn check_delta_shock(place: &str, shock: DeltaShock) -> Result<(), ModelError> {
+    at_most(
+        &format!("{place}.threshold"),
+        shock.threshold,
+        MAX_THRESHOLD,
+        "0 to 10000000000",
+    )?;
+    let increment = shock.increment;
+    if increment < Decimal::new(1, 12) || increment > Decimal::ONE {
+        return Err(value(format!("{place}.increment"), increment, "0.000000000001 to 1"));
+    }
+    at_most(&format!("{place}.most"), shock.most, Decimal::ONE, "0 to 1")?;
+    if shock.chords == 0 || shock.chords > MAX_CHORDS {
+        return Err(count(
+            &format!("{place}.chords"),
+            shock.chords as usize,
+            "chords",
+            format!("1 to {MAX_CHORDS}"),
+        ));
+    }
+    Ok(())
 }
 
 fn check_group<'a>(

@@ -148,6 +148,7 @@ impl<'a> Compiler<'a> {
                 let part = magnitude(builder, &format!("roll of {name}"), form, &mut linear)?;
                 parts.push(part);
             }
+            parts.extend(desk.delta_shock(builder, name, self.level)?);
             desk.add_provisions(&mut linear)?;
         }
         let requirement = builder.upper(&linear)?;
@@ -196,9 +197,16 @@ impl<'a> Compiler<'a> {
                 let Some(profit) = desk.profit(row, self.level)? else {
                     continue;
                 };
-                contributions.push(match gains {
-                    None => builder.lower(&profit)?,
-                    Some(gains) => self.offset(builder, name, profit, gains)?,
+                let damp = desk.damp(row, self.level)?;
+                contributions.push(match (damp, gains) {
+                    // The body is at least 0: a gain that is left changes nothing.
+                    (Some(damp), None) => builder.lower(&(profit + Linear::constant(damp)))?,
+                    (Some(damp), Some(_)) => {
+                        let damped = builder.lower(&(profit + Linear::constant(damp)))?;
+                        builder.min_non_positive(&format!("damped loss of {name}"), [damped])?
+                    }
+                    (None, None) => builder.lower(&profit)?,
+                    (None, Some(gains)) => self.offset(builder, name, profit, gains)?,
                 });
             }
             items.extend(contributions.into_iter().reduce(|sum, part| sum + part).map(|sum| -sum));

@@ -1,15 +1,16 @@
 //! The forms of one underlying: profit of a row, deltas, charges.
 
 use rust_decimal::Decimal;
-use zkmargin_program::{Linear, Ratio, Real};
+use zkmargin_program::{Builder, Linear, NonNegative, Ratio, Real, Upper};
 
 use crate::amount::to_f64;
 use crate::collateral::Holding;
 use crate::instant::Instant;
 use crate::market::UnderlyingMarket;
 use crate::model::compile::CompileError;
-use crate::model::factor::{Factor, ratio};
-use crate::model::scenario_grid::parameters::{DeltaProvision, Profit, Roll, Scenario, UnderlyingParameters};
+use crate::model::factor::{Factor, inverse, ratio};
+use crate::model::scenario_grid::delta_shock::{SLOPES, chords, steepest};
+use crate::model::scenario_grid::parameters::{Dampener, DeltaProvision, Profit, Roll, Scenario, UnderlyingParameters};
 use crate::scenario::{Shock, years};
 use crate::universe::{Instrument, Kind, Style};
 use crate::valuation::{Denomination, ValueTable, Values, roll_rate};
@@ -159,6 +160,67 @@ impl<'a> Desk<'a> {
         Ok(Some(form))
     }
 
+    /// `factor · damp_{u,r}` in units; `None` where it is 0.
+    pub(super) fn damp(&self, row: usize, factor: Ratio) -> Result<Option<Real>, CompileError> {
+        let (Some(Dampener { range, amount }), Some(scenario)) = (self.parameters.dampener, self.rows.get(row)) else {
+            return Ok(None);
+        };
+        let x = scenario.price_move;
+        if x.abs() <= range || amount.is_zero() {
+            return Ok(None);
+        }
+        let at_range = if x < Decimal::ZERO {
+            Decimal::ONE - range
+        } else {
+            Decimal::ONE + range
+        };
+        let part = ratio(x.abs() - range)?.checked_mul(inverse(range)?)?;
+        let usd = part.checked_mul(inverse(at_range)?)?;
+        Ok(Some(
+            self.units_per_usd
+                .times(ratio(amount)?)?
+                .times(usd)?
+                .times(factor)?
+                .real()?,
+        ))
+    }
+
+    /// `factor · (I_u / p_M) Δ_u`.
+    pub(super) fn net_delta(&self, factor: Ratio) -> Result<Linear, CompileError> {
+        let mut form = Linear::zero();
+        for Position { instrument, values, .. } in &self.positions {
+            let delta = self.part_of_index(instrument, factor)?.enclose(values.delta)?;
+            form.add_leg(instrument.long, delta);
+            form.add_leg(instrument.short, delta.checked_neg()?);
+        }
+        Ok(form)
+    }
+
+    /// `factor · shock_u`, bounded from above.
+    pub(super) fn delta_shock(
+        &self,
+        builder: &mut Builder,
+        name: &str,
+        factor: Ratio,
+    ) -> Result<Option<Upper>, CompileError> {
+        let shock = self.parameters.delta_shock;
+        let Some(shock) = shock.filter(|shock| !shock.most.is_zero() && !self.positions.is_empty()) else {
+            return Ok(None);
+        };
+        let name = format!("delta shock of {name}");
+        let scale = factor.checked_mul(Ratio::new(1, SLOPES.into())?)?;
+        let delta = builder.absolute(&name, &self.net_delta(scale)?)?;
+        let mut pieces = Vec::new();
+        for (slope, offset) in chords(shock, self.market.index)? {
+            let offset = self.units_per_usd.times(offset)?.times(factor)?.real()?;
+            let amount = builder.scale(delta.clone(), NonNegative::from(slope))?;
+            pieces.push(amount - builder.lower(&Linear::constant(offset))?);
+        }
+        let quadratic = builder.max_non_negative(&name, pieces)?;
+        let capped = builder.scale(delta, NonNegative::from(steepest(shock)?))?;
+        Ok(Some(builder.any_of_upper(&name, quadratic, capped)?))
+    }
+
     /// `I_u / p_M · part` in units, of each lot of an instrument.
     fn part_of_index(&self, instrument: &Instrument, part: Ratio) -> Result<Factor, CompileError> {
         let notional = self
@@ -232,6 +294,7 @@ impl<'a> Desk<'a> {
     pub(super) fn add_provisions(&self, form: &mut Linear) -> Result<(), CompileError> {
         let UnderlyingParameters {
             option_fee,
+            option_fee_cap,
             future_fee,
             funding_intervals,
             ..
@@ -242,25 +305,38 @@ impl<'a> Desk<'a> {
             .as_ref()
             .map_or(Decimal::ZERO, |perpetual| perpetual.funding);
         let funding = ratio(funding)?.checked_mul(ratio(funding_intervals)?)?;
-        for Position { instrument, values, .. } in &self.positions {
-            let mut add = |leg, coins: f64, part: Ratio| -> Result<(), CompileError> {
+        for position in &self.positions {
+            let Position { instrument, values, .. } = position;
+            if let Kind::Option { .. } = instrument.kind {
+                let part = ratio(option_fee)?.checked_mul(ratio(instrument.contract)?)?;
+                if part.numerator() > 0 {
+                    let mut fee = self.part_of_index(instrument, part)?.real()?;
+                    if let Some(cap) = option_fee_cap {
+                        let capped = position.per_lot.times(ratio(cap)?)?.enclose(values.mark)?;
+                        // Each is at least the smaller.
+                        fee = if capped.bounds().1 < fee.bounds().1 {
+                            capped
+                        } else {
+                            fee
+                        };
+                    }
+                    form.add_leg(instrument.long, fee);
+                    form.add_leg(instrument.short, fee);
+                }
+                continue;
+            }
+            let coins = values.delta.abs();
+            let mut add = |leg, part: Ratio| -> Result<(), CompileError> {
                 if part.numerator() > 0 {
                     form.add_leg(leg, self.part_of_index(instrument, part)?.enclose(coins)?);
                 }
                 Ok(())
             };
-            let coins = values.delta.abs();
-            if let Kind::Option { .. } = instrument.kind {
-                let part = ratio(option_fee)?.checked_mul(ratio(instrument.contract)?)?;
-                add(instrument.long, 1.0, part)?;
-                add(instrument.short, 1.0, part)?;
-            } else {
-                add(instrument.long, coins, ratio(future_fee)?)?;
-                add(instrument.short, coins, ratio(future_fee)?)?;
-            }
+            add(instrument.long, ratio(future_fee)?)?;
+            add(instrument.short, ratio(future_fee)?)?;
             if instrument.kind == Kind::Perpetual {
-                add(instrument.long, coins, funding)?;
-                add(instrument.short, coins, funding.checked_neg()?)?;
+                add(instrument.long, funding)?;
+                add(instrument.short, funding.checked_neg()?)?;
             }
         }
         Ok(())

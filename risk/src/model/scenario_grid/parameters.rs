@@ -67,6 +67,13 @@
 //! ```
 //! In coin mode no collateral moves: a coin is the measure.
 //!
+//! An underlying with a [`dampener`](UnderlyingParameters::dampener) takes the profit of a row that moves further than its
+//! range towards 0, and what is then left of a gain counts nothing:
+//! ```text
+//! damp_{u,r} = max( |x_r| / range - 1, 0 ) · amount / (1 + sign(x_r) range) / p_M
+//! Π~_{u,r}   = min( Π_{u,r} + damp_{u,r}, 0 )     where damp_{u,r} > 0, else Π_{u,r}
+//! ```
+//!
 //! # Groups
 //! Every underlying belongs to one group: those of [`Parameters::groups`], and for each underlying in none of them a
 //! group of its own. Grids of one group have equally many rows, and row `r` of one happens together with row `r` of the
@@ -74,7 +81,7 @@
 //! ```text
 //! κ_g(y)  = min( y, gain_factor · y, gain_cap )        in a group of two or more; without a cap, min(y, gain_factor · y)
 //! κ_g(y)  = y                                          in a group of one
-//! loss_{g,r} = - Σ_{u in g} κ_g( Π_{u,r} )             so: Σ losses - Σ min(gain, gain_factor · gain, gain_cap)
+//! loss_{g,r} = - Σ_{u in g} κ_g( Π~_{u,r} )            so: Σ losses - Σ min(gain, gain_factor · gain, gain_cap)
 //! ```
 //! `gain_cap` is per underlying and row, in units of the numéraire.
 //!
@@ -98,13 +105,31 @@
 //! `roll_u` the rate of an expiry at `T` years is `max(exp(annual_move · T) - 1, least)`, that of perpetuals `least`;
 //! an underlying without `roll` has `roll_u = 0`.
 //!
+//! An option's fee is `min( option_fee_u k_i I_u, option_fee_cap_u m_i )` of a contract where there is an
+//! [`option_fee_cap`](UnderlyingParameters::option_fee_cap), the mark `m_i` taken in the numéraire (`c_i m_i`).
+//!
+//! An underlying with a [`delta_shock`](UnderlyingParameters::delta_shock) is charged for a delta that is too large to be
+//! traded at once. Long options take delta off, but do not turn it round:
+//! ```text
+//! F = Σ_{futures, perpetuals i} δ_i q_i + Σ_{options i} δ_i min(q_i, 0)        O = Σ_{options i} δ_i max(q_i, 0)
+//! D = I_u · max( 0, min(F, F + O), min(-F, -F - O) )                                         in USD
+//! shock_u = (1 / p_M) D · min( (increment / I_u) max(D - threshold, 0), most )
+//! ```
+//!
 //! # Requirement and statement
 //! ```text
-//! R = factor(level) · ( Σ_g body_g + Σ_u roll_u ) + Σ_u ( fees_u + funding_u )
+//! R = factor(level) · ( Σ_g body_g + Σ_u roll_u + Σ_u shock_u ) + Σ_u ( fees_u + funding_u )
 //! met  ⇔  V - ρ R - e >= 0                             ρ the ratio, e the least excess in units of the numéraire
 //! ```
-//! `factor(level)` is [`Levels::initial`] or [`Levels::maintenance`]. `R` is convex and `V` concave in the legs: every
-//! bound that the program rounds, it rounds against the holder.
+//! `factor(level)` is [`Levels::initial`] or [`Levels::maintenance`]. Without delta shock `R` is convex, and `V` is concave, in the legs:
+//! every bound that the program rounds, it rounds against the holder.
+//!
+//! The delta shock is neither convex nor a matter of the net position alone (what is a long option depends on the sum over
+//! accounts). The program proves it with `|Δ_u| I_u`, which is at least `D`, and bounds the quadratic piece by
+//! [`chords`](DeltaShock::chords) over equal parts of `threshold` to `threshold + most I_u / increment`, their slopes rounded up
+//! to 1/10000. So it is exact while `|Δ_u| I_u` is at most the threshold; above, it charges too much by at most
+//! `most² I_u / (4 increment chords²)` and a ten-thousandth of a part, where no long options reduce `D`; and that of
+//! `|Δ_u|` instead of `D / I_u`, where long options add to the delta.
 //!
 //! # Volatility of a row
 //! With `days` from `t0` to the expiry (fraction of 86,400,000 ms), `τ = max(days, tenor_floor_days)` and the exponent
@@ -230,10 +255,20 @@ pub struct UnderlyingParameters {
     /// The charge for basis between expiries; none is 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roll: Option<Roll>,
+    /// What extended rows are damped by; none is not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dampener: Option<Dampener>,
+    /// The charge on a very large delta; none is 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delta_shock: Option<DeltaShock>,
     /// `option_fee_u`: provision for the fee of closing an option, as a part of the index per coin of underlying.
     #[serde(default, with = "amount", skip_serializing_if = "Decimal::is_zero")]
     #[schemars(with = "String")]
     pub option_fee: Decimal,
+    /// `option_fee_cap_u`: most of that, as a part of the option's mark; without it there is no such bound.
+    #[serde(default, with = "amount::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub option_fee_cap: Option<Decimal>,
     /// `future_fee_u`: the same for futures and perpetuals, as a part of their notional.
     #[serde(default, with = "amount", skip_serializing_if = "Decimal::is_zero")]
     #[schemars(with = "String")]
@@ -272,6 +307,40 @@ pub struct Roll {
     #[serde(with = "amount")]
     #[schemars(with = "String")]
     pub least: Decimal,
+}
+
+/// By what the profit and loss of rows beyond a range shrink.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Dampener {
+    /// `range`: the move up to which nothing is damped, above 0 and below 1.
+    #[serde(with = "amount")]
+    #[schemars(with = "String")]
+    pub range: Decimal,
+    /// `amount` in USD: what a move of twice the range is damped by, before it is divided by the index's factor at the range.
+    #[serde(with = "amount")]
+    #[schemars(with = "String")]
+    pub amount: Decimal,
+}
+
+/// The charge on a very large delta.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeltaShock {
+    /// `threshold`: the delta in USD up to which nothing is charged.
+    #[serde(with = "amount")]
+    #[schemars(with = "String")]
+    pub threshold: Decimal,
+    /// `increment`: by how many USD the price moves for each USD of delta beyond, above 0.
+    #[serde(with = "amount")]
+    #[schemars(with = "String")]
+    pub increment: Decimal,
+    /// `most`: the largest move, as a part of the price, 0 to 1.
+    #[serde(with = "amount")]
+    #[schemars(with = "String")]
+    pub most: Decimal,
+    /// How many chords bound the quadratic piece, 1 to 64.
+    pub chords: u32,
 }
 
 /// Underlyings that share a scenario number.

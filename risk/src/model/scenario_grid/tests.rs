@@ -24,9 +24,19 @@ fn preset(name: &str) -> Parameters {
     serde_json::from_str(text).unwrap()
 }
 
+/// A preset without what its rule has beside rows, floors, roll charge and funding.
+fn plain(name: &str) -> Parameters {
+    let mut parameters = preset(name);
+    for underlying in parameters.underlyings.values_mut() {
+        (underlying.dampener, underlying.delta_shock) = (None, None);
+        (underlying.option_fee, underlying.future_fee) = (Decimal::ZERO, Decimal::ZERO);
+    }
+    parameters
+}
+
 /// A preset in which no row moves anything: collateral and floors alone.
 fn still(name: &str) -> Parameters {
-    let mut parameters = preset(name);
+    let mut parameters = plain(name);
     let row = r#"{"move":"0","volatility":"none"}"#;
     for rows in parameters.grids.values_mut() {
         *rows = vec![serde_json::from_str(row).unwrap()];
@@ -70,7 +80,7 @@ fn near(got: f64, want: f64, tolerance: f64) {
 #[test]
 fn a_program_is_small_and_an_empty_book_has_margin() {
     let universe = fixture::universe();
-    for (name, equations, variables) in [("paradex-pm", 54, 55), ("deribit-pm", 245, 318)] {
+    for (name, equations, variables) in [("paradex-pm", 54, 55), ("deribit-pm", 280, 360)] {
         let program = compile(&preset(name), &Terms::at(Level::Initial));
         let size = (program.equations().len(), program.variables().len());
         assert!(size.0 <= equations && size.1 <= variables, "{name}: {size:?}");
@@ -129,7 +139,8 @@ fn the_documented_worst_case_and_roll_are_required() {
         .hold("BTC-28JUN24", &contracts(-0.001187534, 67_371.75), Some("67371.75"));
     let model = ScenarioGrid::new(Parameters {
         numeraire: "BTC".into(),
-        ..preset("deribit-pm")
+        // A million times the documented book: without the shock that so large a delta has.
+        ..plain("deribit-pm")
     })
     .unwrap();
     // risk_matrix_margin, and the same by 0.8: maintenance margin. Opened at the marks, the book is worth nothing.
@@ -324,7 +335,7 @@ fn more_of_a_ratio_or_an_excess_needs_more() {
             ..Terms::at(level)
         };
         // In twentieths where the ratio is not whole.
-        compile(&preset("paradex-pm"), &terms)
+        compile(&plain("paradex-pm"), &terms)
     };
     let once = missing(&at(Level::Initial, 20, 0), &book().q);
     near(missing(&at(Level::Initial, 40, 0), &book().q), 2.0 * once, 1e-3);

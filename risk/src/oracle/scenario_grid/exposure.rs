@@ -13,7 +13,7 @@ use crate::instant::Instant;
 use crate::model::scenario_grid::parameters::{Profit, Scenario, UnderlyingParameters};
 use crate::oracle::coverage::Coverage;
 use crate::oracle::exact::ExactSum;
-use crate::oracle::{Collateral, Exposure, OracleError, RowProfit, positive_part};
+use crate::oracle::{Collateral, Exposure, OracleError, RowProfit, larger, positive_part, smaller};
 use crate::scenario::{Shock, years};
 use crate::universe::{Instrument, Kind, Style};
 use crate::valuation::{Denomination, ValueTable, Values, roll_rate};
@@ -140,20 +140,67 @@ impl<'a> Desk<'a> {
             rows: unweighted
                 .into_iter()
                 .zip(rows)
-                .map(|(profit, row)| RowProfit {
-                    weighted: to_ratio(row.weight) * &profit,
-                    profit,
+                .map(|(profit, row)| {
+                    let weighted = to_ratio(row.weight) * &profit;
+                    RowProfit {
+                        damped: self.damped(rules, row, &weighted),
+                        weighted,
+                        profit,
+                    }
                 })
                 .collect(),
             delta_provision,
             short_option_minimum: provision(rules.short_option_minimum, &deltas.short_options),
             roll: &index * self.roll(rules, &classes)?,
-            fees: provision(rules.option_fee, &deltas.options) + provision(rules.future_fee, &deltas.futures),
+            delta_shock: self.delta_shock(rules, &to_ratio(market.index), &classes)?,
+            fees: option_fees(rules, &index, &classes)? + provision(rules.future_fee, &deltas.futures),
             funding: &index * to_ratio(rules.funding_intervals) * paid_funding(&classes, to_ratio(funding))?,
             net_delta: deltas.net,
             gross_delta: deltas.gross,
         };
         Ok((exposure, marks))
+    }
+
+    /// `Π~` of a row.
+    fn damped(&self, rules: &UnderlyingParameters, row: &Scenario, profit: &BigRational) -> BigRational {
+        let Some(dampener) = rules.dampener else {
+            return profit.clone();
+        };
+        let (x, range, one) = (to_ratio(row.price_move), to_ratio(dampener.range), BigRational::one());
+        let beyond = positive_part(x.abs() / &range - &one);
+        let damp = beyond * to_ratio(dampener.amount) / (one + x.signum() * range) / &self.book.numeraire_price;
+        if damp.is_zero() {
+            profit.clone()
+        } else {
+            smaller(profit + damp, BigRational::zero())
+        }
+    }
+
+    /// `shock_u`.
+    fn delta_shock(
+        &self,
+        rules: &UnderlyingParameters,
+        index: &BigRational,
+        classes: &[Class<'_>],
+    ) -> Result<BigRational, OracleError> {
+        let (zero, Some(shock)) = (BigRational::zero(), rules.delta_shock) else {
+            return Ok(BigRational::zero());
+        };
+        let (mut futures, mut options) = (zero.clone(), zero.clone());
+        for class in classes {
+            let of = |is_counted: fn(&Held<'_>) -> bool| {
+                let some = class.held.iter().filter(|held| is_counted(held));
+                sum(some, |held| Some(held.values.delta), Held::net).map(|coins| &class.contracts_per_lot * coins)
+            };
+            futures += of(|held| !held.is_option() || held.long < held.short)?;
+            options += of(|held| held.is_option() && held.long > held.short)?;
+        }
+        let all = &futures + &options;
+        let up = smaller(futures.clone(), all.clone());
+        let down = smaller(-futures, -all);
+        let delta = index * larger(zero, larger(up, down));
+        let moved = to_ratio(shock.increment) / index * positive_part(&delta - to_ratio(shock.threshold));
+        Ok(smaller(moved, to_ratio(shock.most)) * delta / &self.book.numeraire_price)
     }
 
     /// Sorts what is held by contracts per lot and by `c`.
@@ -268,6 +315,26 @@ impl<'a> Desk<'a> {
         }
         Ok(total)
     }
+}
+
+/// The part of `fees_u` that is of options; `index` in the numéraire.
+fn option_fees(
+    rules: &UnderlyingParameters,
+    index: &BigRational,
+    classes: &[Class<'_>],
+) -> Result<BigRational, OracleError> {
+    let mut total = BigRational::zero();
+    for class in classes {
+        for held in class.held.iter().filter(|held| held.is_option()) {
+            let mut fee = index * to_ratio(rules.option_fee) * to_ratio(held.instrument.contract);
+            if let Some(cap) = rules.option_fee_cap {
+                let mark = sum([held], |held| Some(held.values.mark), |_| BigInt::one())?;
+                fee = smaller(fee, to_ratio(cap) * &class.conversion * mark);
+            }
+            total += &class.contracts_per_lot * fee * BigRational::from_integer(held.gross());
+        }
+    }
+    Ok(total)
 }
 
 /// Sums in coins of the underlying.

@@ -172,7 +172,7 @@ proptest! {
     #[test]
     fn a_witness_exists_exactly_where_floats_say_there_is_margin((contracts, coins) in book(), which in 0_usize..2) {
         let (universe, snapshot) = (fixture::universe(), fixture::snapshot());
-        let parameters = preset(PRESETS[which].0);
+        let parameters = plain(GRIDS[which]);
         let program = compile(&parameters, &Terms::at(Level::Initial));
         let (value, requirement) = evaluate(&parameters, &universe, &snapshot, &fill(&universe, &contracts, &coins).q);
         let needed = requirement - value;

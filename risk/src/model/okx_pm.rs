@@ -1,0 +1,70 @@
+//! OKX portfolio margin: a risk unit per underlying, of eight risks and a minimum, and a charge on what is borrowed.
+//!
+//! What the rule is, is written with its [`parameters`].
+
+mod check;
+mod compile;
+pub mod parameters;
+
+use zkmargin_program::Builder;
+
+use crate::model::assets::{moves_with, numeraire};
+use crate::model::compile::{CompileError, Forms, Numeraire};
+use crate::model::{ModelError, Names, Rule, Scope};
+use crate::terms::Level;
+use crate::valuation::Denomination;
+
+pub use parameters::Parameters;
+
+/// A checked model of OKX portfolio margin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OkxPm {
+    parameters: Parameters,
+    file: serde_json::Value,
+}
+
+impl OkxPm {
+    /// Checks every number and name of the parameters.
+    ///
+    /// # Errors
+    /// [`ModelError`] naming the field, its value and the bound.
+    pub fn new(parameters: Parameters) -> Result<OkxPm, ModelError> {
+        check::check(&parameters)?;
+        let file = serde_json::to_value(&parameters)?;
+        Ok(OkxPm { parameters, file })
+    }
+
+    /// The parameters.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+}
+
+impl Rule for OkxPm {
+    fn name(&self) -> &str {
+        &self.parameters.name
+    }
+
+    fn numeraire(&self) -> Numeraire {
+        numeraire(&self.parameters.numeraire, &self.parameters.assets)
+    }
+
+    fn names(&self) -> Names<'_> {
+        let underlyings = self.parameters.underlyings.keys();
+        Names {
+            assets: moves_with(&self.parameters.assets),
+            underlyings: underlyings.map(|name| (name.as_str(), Denomination::Usd)).collect(),
+        }
+    }
+
+    fn file(&self) -> &serde_json::Value {
+        &self.file
+    }
+
+    fn forms(&self, builder: &mut Builder, scope: &Scope<'_>, level: Level) -> Result<Forms, CompileError> {
+        compile::compile(self, builder, scope, level)
+    }
+}
+
+#[cfg(test)]
+mod tests;

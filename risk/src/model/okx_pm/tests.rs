@@ -1,0 +1,72 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use serde_json::{Value, json};
+
+use crate::model::{Model, ModelError, PRESETS};
+
+/// What a change of the preset is refused with.
+fn refusal(path: &str, part: Value) -> String {
+    let (_, text) = PRESETS.iter().find(|(name, _)| *name == "okx-pm").unwrap();
+    let mut file: Value = serde_json::from_str(text).unwrap();
+    *file.pointer_mut(path).unwrap() = part;
+    match Model::from_json(&file.to_string()) {
+        Err(error @ (ModelError::Value { .. } | ModelError::Count { .. } | ModelError::Unknown { .. })) => {
+            error.to_string()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn tiers_that_step_down_or_overlap_are_refused() {
+    let tiers = |rows: [(&str, &str); 2]| {
+        let rows = rows.map(|(above, rate)| json!({"above": above, "rate": rate}));
+        refusal("/underlyings/BTC/minimum/tiers", json!(rows))
+    };
+    assert!(tiers([("0", "2"), ("5", "1")]).contains("not below that of the tier before"));
+    assert!(tiers([("0", "2"), ("0", "3")]).contains("more than that of the tier before"));
+    assert!(tiers([("1", "2"), ("5", "3")]).contains("0, of the first tier"));
+    assert!(tiers([("0", "0.0000001"), ("5", "3")]).contains("at most 6 decimals"));
+    assert!(refusal("/depeg/levels/0/tiers/1/rate", json!("0.001")).contains("depeg.levels[0].tiers[1].rate"));
+}
+
+#[test]
+fn an_initial_level_below_maintenance_is_refused() {
+    assert!(refusal("/initial_factor", json!("0.99")).contains("1 to 100"));
+    assert!(refusal("/borrow/BTC/maintenance", json!("0.2")).contains("borrow.BTC.maintenance"));
+}
+
+#[test]
+fn moves_out_of_order_are_refused() {
+    for moves in [json!(["0.08", "0.04"]), json!(["0.04", "1"]), json!(["-0.04"])] {
+        assert!(refusal("/underlyings/ETH/moves", moves).contains("underlyings.ETH.moves"));
+    }
+    assert!(refusal("/underlyings/ETH/moves", json!([])).contains("0 moves"));
+    assert!(refusal("/underlyings/ETH/extreme_move", json!("0")).contains("above 0"));
+}
+
+#[test]
+fn buckets_reach_to_the_end_and_rise() {
+    let buckets = |days: [Value; 2]| {
+        let buckets = days.map(|days| {
+            if days.is_null() {
+                json!({"within": "1"})
+            } else {
+                json!({"days": days, "within": "1"})
+            }
+        });
+        refusal("/underlyings/BTC/vega_buckets/buckets", json!(buckets))
+    };
+    assert!(buckets([json!("7"), json!("30")]).contains("reaches to the end"));
+    assert!(buckets([json!(null), json!(null)]).contains("except of the last bucket"));
+    assert!(refusal("/underlyings/BTC/volatility/1/days", json!("0")).contains("node before"));
+}
+
+#[test]
+fn names_that_a_file_does_not_define_are_refused() {
+    assert!(refusal("/depeg/pairs/0/0", json!("DAI")).contains("DAI"));
+    assert!(refusal("/depeg/pairs/0/0", json!("BTC")).contains("assets without underlying"));
+    assert!(refusal("/depeg/pairs/0", json!(["USD", "USDC"])).contains("each pair once"));
+    assert!(refusal("/depeg/levels/4/at_least", json!("0.1")).contains("0, of the last level"));
+    assert!(refusal("/assets/BTC/underlying", json!("SOL")).contains("SOL"));
+}
