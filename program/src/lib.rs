@@ -35,6 +35,7 @@
 //! | verb | proves | with |
 //! |---|---|---|
 //! | [`max`](Builder::max), [`max_non_negative`](Builder::max_non_negative), [`positive_part`](Builder::positive_part), [`absolute`](Builder::absolute) | at least each item | a slack each |
+//! | [`max_non_negative_within`](Builder::max_non_negative_within) | the same of narrow forms | narrower slacks |
 //! | [`min`](Builder::min), [`min_non_positive`](Builder::min_non_positive) | at most each item | the mirror image |
 //! | [`any_of_upper`](Builder::any_of_upper), [`any_of_lower`](Builder::any_of_lower) | at least the smaller, at most the larger | a bit |
 //! | [`quantile`](Builder::quantile) | at least the `h`-th largest | a bit each |

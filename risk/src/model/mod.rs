@@ -11,6 +11,7 @@
 pub mod assets;
 mod compile;
 mod coverage;
+pub mod derive;
 pub(crate) mod factor;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -33,6 +34,7 @@ use crate::valuation::Denomination;
 pub use crate::model::compile::{COIN_UNIT_EXPONENT, CompileError, REQUIREMENT, USD_UNIT_EXPONENT, VALUE_BITS};
 pub(crate) use crate::model::compile::{Forms, Numeraire};
 pub use crate::model::coverage::{Uncounted, Why};
+pub use crate::model::derive::{Pm2, Pmrm1};
 pub use crate::model::scenario_grid::ScenarioGrid;
 
 /// Version of the canonical form of a model.
@@ -95,9 +97,11 @@ pub(crate) trait Rule {
 }
 
 /// The models that come with the tool, by name: the text of each file.
-pub const PRESETS: [(&str, &str); 2] = [
+pub const PRESETS: [(&str, &str); 4] = [
     ("paradex-pm", include_str!("../../presets/paradex-pm.json")),
     ("deribit-pm", include_str!("../../presets/deribit-pm.json")),
+    ("derive-pm2", include_str!("../../presets/derive-pm2.json")),
+    ("derive-pmrm1", include_str!("../../presets/derive-pmrm1.json")),
 ];
 
 /// A checked margin model.
@@ -105,6 +109,10 @@ pub const PRESETS: [(&str, &str); 2] = [
 pub enum Model {
     /// Worst row of a price × volatility grid.
     ScenarioGrid(Box<ScenarioGrid>),
+    /// Portfolio Margin 2 of Derive.
+    DerivePm2(Box<Pm2>),
+    /// The Portfolio Margin Risk Manager of Derive before it.
+    DerivePmrm1(Box<Pmrm1>),
 }
 
 impl From<ScenarioGrid> for Model {
@@ -126,10 +134,10 @@ pub enum ModelError {
         bytes: usize,
     },
     /// No preset of this name.
-    #[error("there is no preset `{0}`; there are paradex-pm and deribit-pm")]
+    #[error("there is no preset `{0}`; there are paradex-pm, deribit-pm, derive-pm2 and derive-pmrm1")]
     Preset(String),
     /// A kind of model that this version does not know.
-    #[error("model: `{0}` is not a kind of model; there is scenario-grid")]
+    #[error("model: `{0}` is not a kind of model; there are scenario-grid, derive-pm2 and derive-pmrm1")]
     Kind(String),
     /// A number or text out of its bounds.
     #[error("model: {field} is {value}, expected {bound}")]
@@ -191,6 +199,8 @@ impl Model {
             "scenario-grid" => Ok(Model::ScenarioGrid(Box::new(ScenarioGrid::new(serde_json::from_str(
                 text,
             )?)?))),
+            "derive-pm2" => Ok(Model::DerivePm2(Box::new(Pm2::new(serde_json::from_str(text)?)?))),
+            "derive-pmrm1" => Ok(Model::DerivePmrm1(Box::new(Pmrm1::new(serde_json::from_str(text)?)?))),
             other => Err(ModelError::Kind(other.chars().take(64).collect())),
         }
     }
@@ -208,6 +218,8 @@ impl Model {
     fn rule(&self) -> &dyn Rule {
         match self {
             Model::ScenarioGrid(model) => model.as_ref(),
+            Model::DerivePm2(model) => model.as_ref(),
+            Model::DerivePmrm1(model) => model.as_ref(),
         }
     }
 

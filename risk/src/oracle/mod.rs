@@ -17,6 +17,7 @@
 #[allow(dead_code)]
 mod book;
 pub(crate) mod coverage;
+mod derive;
 pub(crate) mod exact;
 mod scenario_grid;
 
@@ -337,6 +338,8 @@ pub fn evaluate(
     let book = book::Book::new(model, universe, snapshot, legs)?;
     match model {
         Model::ScenarioGrid(rules) => scenario_grid::evaluate(book, rules),
+        Model::DerivePm2(rules) => derive::pm2(&book, rules),
+        Model::DerivePmrm1(rules) => derive::pmrm1(&book, rules),
     }
 }
 
