@@ -176,6 +176,17 @@ proptest! {
     }
 
     #[test]
+    fn no_witness_makes_a_narrow_choice_less_than_the_smaller(a in item(), c in item(), bits in 0u32..=6, q in lots()) {
+        let values = [a.at(&q), c.at(&q)];
+        let largest = (1 << (bits.clamp(1, BITS) - 1)) - 1;
+        let fits = values.iter().all(|x| x.abs() <= largest);
+        assert_upper_bound(&q, values[0].min(values[1]), fits, 2, |b| {
+            let (a, c) = (a.upper(b)?, c.upper(b)?);
+            b.any_of_upper_within("choice", a, c, bits)
+        });
+    }
+
+    #[test]
     fn no_witness_makes_any_of_lower_more_than_the_larger(a in item(), c in item(), q in lots()) {
         let values = [a.at(&q), c.at(&q)];
         assert_upper_bound(&q, -values[0].max(values[1]), within(&values), 2, |b| {

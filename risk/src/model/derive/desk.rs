@@ -13,16 +13,21 @@ use crate::model::derive::parameters::{Confidence, Peg, Row};
 use crate::model::derive::values::{OptionValues, Prices, Table};
 use crate::model::factor::{Factor, ratio};
 use crate::model::sheet::{AssetSheet, Position, Sheet};
-use crate::universe::Kind;
+use crate::universe::{Instrument, Kind};
 
-/// Units of the numéraire in a unit of the narrow forms: a millionth of a dollar.
-const COARSE: i64 = 10_000;
-/// Width of a narrow form: 72 billion dollars of options of one expiry.
-const COARSE_BITS: u32 = 56;
+/// Units of the numéraire in a unit of the narrow forms, a ten-thousandth of a dollar: what is rounded of each lot.
+const COARSE: u32 = 1_000_000;
+/// Width of what the two discounts make of the options of an expiry: 110 million dollars, some billions of options.
+const BETWEEN_BITS: u32 = 40;
+/// Width of what an expiry loses by a skew or by basis: 28 billion dollars.
+const LOSS_BITS: u32 = 48;
 /// What short options of one strike and expiry may come to, in USD of notional, where they are counted in lots.
 const MOST_NAKED: f64 = 5e10;
 /// A lot is at most this many of the unit that lots of an underlying are counted in.
 const MOST_MULTIPLE: u128 = 1 << 16;
+/// Width of the charge on such a unit, and of a number of them.
+const MOST_CHARGE_BITS: u32 = 60;
+const MOST_COUNT_BITS: u32 = 64;
 
 /// What a model says about one underlying, at one level.
 pub(crate) struct DeskRule<'m> {
@@ -166,7 +171,7 @@ impl<'d, 'a> Desk<'d, 'a> {
         let span = self.rule.span;
         let losses = losses.map(|loss| coarse(builder, loss, Factor::new(span)));
         let losses = losses.into_iter().collect::<Result<Vec<_>, _>>()?;
-        narrow(builder, &format!("basis of {}", self.name), losses)
+        narrow(builder, &format!("basis of {}", self.name), losses, LOSS_BITS)
     }
 
     /// `span · loss` of a row.
@@ -203,22 +208,21 @@ impl<'d, 'a> Desk<'d, 'a> {
                     form.add_leg(instrument.short, of_long.checked_neg()?);
                 }
             }
-            let (positive, negative) = (weight.scale(positive), weight.scale(negative));
             let name = format!("row {} of {}, {expiry}", index + 1, self.name);
             if row.volatility.is_skew() {
                 let concave = tenor.positive <= tenor.negative;
                 let even = tenor.positive == tenor.negative;
                 let losses = [positive, negative];
-                parts.push(self.either_sign(builder, &name, losses, concave, even)?);
+                parts.push(self.either_sign(builder, &name, losses, weight, concave, even)?);
             } else if tenor.positive > tenor.negative {
-                let losses = [builder.upper(&positive)?, builder.upper(&negative)?];
-                let [a, b] = losses;
+                let a = builder.upper(&weight.scale(positive))?;
+                let b = builder.upper(&weight.scale(negative))?;
                 parts.push(builder.any_of_upper(&name, a, b)?);
             } else {
-                linear += positive;
+                linear += weight.scale(positive);
                 if tenor.positive < tenor.negative {
                     let between = coarse(builder, between, weight)?;
-                    parts.push(narrow(builder, &name, vec![between])?);
+                    parts.push(narrow(builder, &name, vec![between], BETWEEN_BITS)?);
                 }
             }
         }
@@ -236,6 +240,7 @@ impl<'d, 'a> Desk<'d, 'a> {
         builder: &mut Builder,
         name: &str,
         losses: [Linear; 2],
+        weight: Factor,
         concave: bool,
         even: bool,
     ) -> Result<Upper, CompileError> {
@@ -243,7 +248,7 @@ impl<'d, 'a> Desk<'d, 'a> {
         let mut chosen = Vec::with_capacity(2);
         for loss in losses {
             let gain = -loss.clone();
-            let (loss, gain) = (builder.upper(&loss)?, builder.upper(&gain)?);
+            let (loss, gain) = (coarse(builder, loss, weight)?, coarse(builder, gain, weight)?);
             let (convex, other) = if concave { (loss, gain) } else { (gain, loss) };
             worse.push(convex);
             chosen.push(other);
@@ -254,9 +259,9 @@ impl<'d, 'a> Desk<'d, 'a> {
         if self.rule.conservative || even {
             worse.extend(chosen);
         } else if let (Some(b), Some(a)) = (chosen.pop(), chosen.pop()) {
-            worse.push(builder.any_of_upper(name, a, b)?);
+            worse.push(builder.any_of_upper_within(name, a, b, LOSS_BITS)?);
         }
-        Ok(builder.max_non_negative(name, worse)?)
+        narrow(builder, name, worse, LOSS_BITS)
     }
 
     /// Adds `weight` times what futures and perpetuals lose in a row.
@@ -342,16 +347,17 @@ impl<'d, 'a> Desk<'d, 'a> {
             }
         }
         let name = format!("naked shorts of {}", self.name);
-        let in_lots = self.count(strikes.values().flatten())?;
+        let listed = strikes.values().flatten().map(|position| position.instrument);
+        let in_lots = Count::of(listed, self.rule.naked, self.market.index, &self.numeraire);
         let mut total = None;
         for positions in strikes.values() {
             let mut short = Linear::zero();
             for position in positions {
                 let instrument = position.instrument;
-                let coins = ratio(instrument.contract)?.checked_mul(ratio(instrument.lot)?)?;
+                let (contract, lot) = (ratio(instrument.contract)?, ratio(instrument.lot)?);
                 let of_lot = match &in_lots {
-                    Some(count) => Factor::new(coins.checked_mul(count.per_coin)?),
-                    None => self.notional(self.rule.naked)?.times(coins)?,
+                    Some(count) => Factor::new(contract.checked_mul(lot)?.checked_mul(count.per_coin)?),
+                    None => self.notional(self.rule.naked)?.times(contract)?.times(lot)?,
                 };
                 short.add_leg(instrument.short, of_lot.real()?);
                 short.add_leg(instrument.long, of_lot.real()?.checked_neg()?);
@@ -367,27 +373,9 @@ impl<'d, 'a> Desk<'d, 'a> {
             });
         }
         match (total, in_lots) {
-            (Some(total), Some(count)) => {
-                let units = NonNegative::new(count.units).unwrap_or(NonNegative::ZERO);
-                Ok(Some(builder.rescale(&name, total, units)?))
-            }
+            (Some(total), Some(count)) => Ok(Some(builder.rescale(&name, total, count.units)?)),
             (total, _) => Ok(total),
         }
-    }
-
-    /// The unit in which lots of these options are whole and small numbers; none if there is none, or the charge per unit does not
-    /// fit.
-    fn count<'p>(&self, positions: impl Iterator<Item = &'p &'d Position<'a>>) -> Result<Option<Count>, CompileError>
-    where
-        'a: 'p,
-        'd: 'p,
-    {
-        let mut sizes = Vec::new();
-        for position in positions {
-            let instrument = position.instrument;
-            sizes.push(ratio(instrument.contract)?.checked_mul(ratio(instrument.lot)?)?);
-        }
-        Ok(Count::of(&sizes, self.rule.naked, self.market.index, &self.numeraire))
     }
 
     /// Adds the charge for uncertain prices: gross, and of the perpetual's confidence whether or not a perpetual is held.
@@ -434,15 +422,14 @@ impl<'d, 'a> Desk<'d, 'a> {
 
 /// `factor · form` in coarse units, rounded up.
 fn coarse(builder: &mut Builder, form: Linear, factor: Factor) -> Result<Upper, CompileError> {
-    let form = factor.scale(form).scale(Ratio::new(1, COARSE.unsigned_abs().into())?);
+    let form = factor.scale(form).scale(Ratio::new(1, COARSE.into())?);
     Ok(builder.upper(&form)?)
 }
 
 /// At least zero and the largest of `items` in coarse units, in whole units.
-fn narrow(builder: &mut Builder, name: &str, items: Vec<Upper>) -> Result<Upper, CompileError> {
-    let part = builder.max_non_negative_within(name, items, COARSE_BITS)?;
-    let units = NonNegative::new(Ratio::from(COARSE)).unwrap_or(NonNegative::ZERO);
-    Ok(builder.scale(part, units)?)
+fn narrow(builder: &mut Builder, name: &str, items: Vec<Upper>, bits: u32) -> Result<Upper, CompileError> {
+    let part = builder.max_non_negative_within(name, items, bits)?;
+    Ok(builder.scale(part, NonNegative::from(COARSE))?)
 }
 
 /// A unit of coins in which options are counted.
@@ -450,21 +437,32 @@ struct Count {
     /// Units in a coin.
     per_coin: Ratio,
     /// Units of the numéraire that a unit is charged.
-    units: Ratio,
+    units: NonNegative,
     /// How wide a number of them is.
     bits: u32,
 }
 
 impl Count {
-    /// The greatest size of which all of `sizes` (coins per lot) are small multiples.
-    fn of(sizes: &[Ratio], part: Ratio, index: Decimal, numeraire: &Numeraire) -> Option<Count> {
+    /// The greatest size of which every lot of these is a small multiple; `None` if there is none, or no number holds the charge on
+    /// it. Then what is short is counted in money.
+    fn of<'a>(
+        instruments: impl Iterator<Item = &'a Instrument>,
+        part: Ratio,
+        index: Decimal,
+        numeraire: &Numeraire,
+    ) -> Option<Count> {
+        let size = |instrument: &Instrument| {
+            let lot = ratio(instrument.lot).ok()?;
+            ratio(instrument.contract).ok()?.checked_mul(lot).ok()
+        };
+        let sizes: Vec<Ratio> = instruments.map(size).collect::<Option<_>>()?;
         let mut denominator = 1_u128;
-        for size in sizes {
+        for size in &sizes {
             let shared = num_integer::gcd(denominator, size.denominator());
             denominator = (denominator / shared).checked_mul(size.denominator())?;
         }
         let mut multiples = Vec::with_capacity(sizes.len());
-        for size in sizes {
+        for size in &sizes {
             let numerator = u128::try_from(size.numerator()).ok()?;
             multiples.push(numerator.checked_mul(denominator / size.denominator())?);
         }
@@ -472,26 +470,23 @@ impl Count {
         if shared == 0 || multiples.iter().any(|multiple| multiple / shared > MOST_MULTIPLE) {
             return None;
         }
-        // A unit is `shared / denominator` coins.
-        let unit = Ratio::new(i128::try_from(shared).ok()?, denominator).ok()?;
-        let per_coin = Ratio::new(
-            i128::try_from(unit.denominator()).ok()?,
-            unit.numerator().unsigned_abs(),
-        )
-        .ok()?;
-        let units = numeraire
-            .units()
-            .and_then(|units| units.checked_mul(ratio(index)?)?.checked_mul(part)?.checked_mul(unit))
-            .ok()?;
-        let worth = to_f64(index) * (unit.numerator() as f64 / unit.denominator() as f64);
-        let mut bits = 1;
-        let mut most = 2.0 * worth;
-        while most < MOST_NAKED && bits < 64 {
-            most *= 2.0;
+        let whole = |number: u128| i128::try_from(number).ok();
+        let unit = Ratio::new(whole(shared)?, denominator).ok()?;
+        let per_coin = Ratio::new(whole(unit.denominator())?, unit.numerator().unsigned_abs()).ok()?;
+        let notional = numeraire.units().ok()?.checked_mul(ratio(index).ok()?).ok()?;
+        let units = notional.checked_mul(part).ok()?.checked_mul(unit).ok()?;
+        // The denominator is the width of a variable, and what the program multiplies a value with.
+        if units.numerator() > 1 << MOST_CHARGE_BITS || units.denominator() > 1 << MOST_CHARGE_BITS {
+            return None;
+        }
+        let mut worth = to_f64(index) * (unit.numerator() as f64 / unit.denominator() as f64);
+        let mut bits = 0;
+        while worth < MOST_NAKED && bits < MOST_COUNT_BITS {
+            worth *= 2.0;
             bits += 1;
         }
-        // The charge is a factor of the program, whose denominator is the width of a variable.
-        (units.denominator() <= 1 << 64 && units.numerator() <= 1 << 64).then_some(Count { per_coin, units, bits })
+        let units = NonNegative::new(units).ok()?;
+        Some(Count { per_coin, units, bits })
     }
 }
 
