@@ -7,6 +7,7 @@
 //! difference of the two discounts, counted in ten-thousandths of a dollar, and every expiry and skew row a bit.
 
 mod check;
+mod count;
 mod desk;
 pub mod parameters;
 pub mod pm2;

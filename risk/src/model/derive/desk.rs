@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use zkmargin_program::{Builder, Linear, Lower, NonNegative, NumberError, Ratio, Upper};
 
-use crate::amount::to_f64;
 use crate::instant::Instant;
 use crate::market::UnderlyingMarket;
 use crate::model::compile::{CompileError, Numeraire, magnitude};
+use crate::model::derive::count::Count;
 use crate::model::derive::parameters::{Confidence, Peg, Row};
 use crate::model::derive::values::{OptionValues, Prices, Table};
 use crate::model::factor::{Factor, ratio};
 use crate::model::sheet::{AssetSheet, Position, Sheet};
-use crate::universe::{Instrument, Kind};
+use crate::universe::Kind;
 
 /// Units of the numéraire in a unit of the narrow forms, a ten-thousandth of a dollar: what is rounded of each lot.
 const COARSE: u32 = 1_000_000;
@@ -21,14 +21,6 @@ const COARSE: u32 = 1_000_000;
 const BETWEEN_BITS: u32 = 40;
 /// Width of what an expiry loses by a skew or by basis: 28 billion dollars.
 const LOSS_BITS: u32 = 48;
-/// What short options of one strike and expiry may come to, in USD of notional, where they are counted in lots.
-const MOST_NAKED: f64 = 5e10;
-/// A lot is at most this many of the unit that lots of an underlying are counted in.
-const MOST_MULTIPLE: u128 = 1 << 16;
-/// Width of the charge on such a unit, and of a number of them.
-const MOST_CHARGE_BITS: u32 = 60;
-const MOST_COUNT_BITS: u32 = 64;
-
 /// What a model says about one underlying, at one level.
 pub(crate) struct DeskRule<'m> {
     pub(crate) prices: Prices<'m>,
@@ -430,64 +422,6 @@ fn coarse(builder: &mut Builder, form: Linear, factor: Factor) -> Result<Upper, 
 fn narrow(builder: &mut Builder, name: &str, items: Vec<Upper>, bits: u32) -> Result<Upper, CompileError> {
     let part = builder.max_non_negative_within(name, items, bits)?;
     Ok(builder.scale(part, NonNegative::from(COARSE))?)
-}
-
-/// A unit of coins in which options are counted.
-struct Count {
-    /// Units in a coin.
-    per_coin: Ratio,
-    /// Units of the numéraire that a unit is charged.
-    units: NonNegative,
-    /// How wide a number of them is.
-    bits: u32,
-}
-
-impl Count {
-    /// The greatest size of which every lot of these is a small multiple; `None` if there is none, or no number holds the charge on
-    /// it. Then what is short is counted in money.
-    fn of<'a>(
-        instruments: impl Iterator<Item = &'a Instrument>,
-        part: Ratio,
-        index: Decimal,
-        numeraire: &Numeraire,
-    ) -> Option<Count> {
-        let size = |instrument: &Instrument| {
-            let lot = ratio(instrument.lot).ok()?;
-            ratio(instrument.contract).ok()?.checked_mul(lot).ok()
-        };
-        let sizes: Vec<Ratio> = instruments.map(size).collect::<Option<_>>()?;
-        let mut denominator = 1_u128;
-        for size in &sizes {
-            let shared = num_integer::gcd(denominator, size.denominator());
-            denominator = (denominator / shared).checked_mul(size.denominator())?;
-        }
-        let mut multiples = Vec::with_capacity(sizes.len());
-        for size in &sizes {
-            let numerator = u128::try_from(size.numerator()).ok()?;
-            multiples.push(numerator.checked_mul(denominator / size.denominator())?);
-        }
-        let shared = multiples.iter().copied().fold(0, num_integer::gcd);
-        if shared == 0 || multiples.iter().any(|multiple| multiple / shared > MOST_MULTIPLE) {
-            return None;
-        }
-        let whole = |number: u128| i128::try_from(number).ok();
-        let unit = Ratio::new(whole(shared)?, denominator).ok()?;
-        let per_coin = Ratio::new(whole(unit.denominator())?, unit.numerator().unsigned_abs()).ok()?;
-        let notional = numeraire.units().ok()?.checked_mul(ratio(index).ok()?).ok()?;
-        let units = notional.checked_mul(part).ok()?.checked_mul(unit).ok()?;
-        // The denominator is the width of a variable, and what the program multiplies a value with.
-        if units.numerator() > 1 << MOST_CHARGE_BITS || units.denominator() > 1 << MOST_CHARGE_BITS {
-            return None;
-        }
-        let mut worth = to_f64(index) * (unit.numerator() as f64 / unit.denominator() as f64);
-        let mut bits = 0;
-        while worth < MOST_NAKED && bits < MOST_COUNT_BITS {
-            worth *= 2.0;
-            bits += 1;
-        }
-        let units = NonNegative::new(units).ok()?;
-        Some(Count { per_coin, units, bits })
-    }
 }
 
 /// What the collateral of a desk adds to a value; nothing else of it is the desk's.
