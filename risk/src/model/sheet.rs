@@ -62,9 +62,9 @@ impl<'a> Sheet<'a> {
         };
         let units = Factor::new(numeraire.units()?);
         let units_per_usd = units.times(inverse(price)?)?;
-        // A coin of the numéraire is one, exactly: its price does not enter.
+        // A coin of the numéraire is one, exactly: its price does not enter. (An asset that is called USD is not the dollar.)
         let per_coin = |asset: &str, price: Decimal| {
-            if asset == numeraire.name {
+            if asset == numeraire.name && asset != "USD" {
                 Ok(units)
             } else {
                 units_per_usd.times(ratio(price)?)

@@ -121,6 +121,16 @@ impl<'d, 'a> Desk<'d, 'a> {
         })
     }
 
+    /// By how many bits the factor of the level widens what it multiplies; none for one below 2.
+    fn span_bits(&self) -> u32 {
+        let whole = self.rule.span.numerator().unsigned_abs() / self.rule.span.denominator();
+        if whole < 2 {
+            0
+        } else {
+            u128::BITS - whole.leading_zeros()
+        }
+    }
+
     /// The options of each expiry.
     fn expiries(&self) -> BTreeMap<Instant, Vec<(&Position<'a>, &OptionValues)>> {
         let mut expiries: BTreeMap<Instant, Vec<_>> = BTreeMap::new();
@@ -163,7 +173,12 @@ impl<'d, 'a> Desk<'d, 'a> {
         let span = self.rule.span;
         let losses = losses.map(|loss| coarse(builder, loss, Factor::new(span)));
         let losses = losses.into_iter().collect::<Result<Vec<_>, _>>()?;
-        narrow(builder, &format!("basis of {}", self.name), losses, LOSS_BITS)
+        narrow(
+            builder,
+            &format!("basis of {}", self.name),
+            losses,
+            LOSS_BITS + self.span_bits(),
+        )
     }
 
     /// `span · loss` of a row.
@@ -214,7 +229,7 @@ impl<'d, 'a> Desk<'d, 'a> {
                 linear += weight.scale(positive);
                 if tenor.positive < tenor.negative {
                     let between = coarse(builder, between, weight)?;
-                    parts.push(narrow(builder, &name, vec![between], BETWEEN_BITS)?);
+                    parts.push(narrow(builder, &name, vec![between], BETWEEN_BITS + self.span_bits())?);
                 }
             }
         }
@@ -251,9 +266,9 @@ impl<'d, 'a> Desk<'d, 'a> {
         if self.rule.conservative || even {
             worse.extend(chosen);
         } else if let (Some(b), Some(a)) = (chosen.pop(), chosen.pop()) {
-            worse.push(builder.any_of_upper_within(name, a, b, LOSS_BITS)?);
+            worse.push(builder.any_of_upper_within(name, a, b, LOSS_BITS + self.span_bits())?);
         }
-        narrow(builder, name, worse, LOSS_BITS)
+        narrow(builder, name, worse, LOSS_BITS + self.span_bits())
     }
 
     /// Adds `weight` times what futures and perpetuals lose in a row.
