@@ -22,7 +22,19 @@ impl Builder {
     /// # Errors
     /// [`BuildError`]: a faulty form; a pair of legs that helps; too many rows.
     pub fn any_of_upper(&mut self, name: &str, a: Upper, b: Upper) -> Result<Upper, BuildError> {
-        let result = self.choose(name, a, b);
+        let bits = self.value_bits();
+        let result = self.choose(name, a, b, bits);
+        self.note(result)
+    }
+
+    /// [`any_of_upper`](Self::any_of_upper) of forms in a unit so coarse that `bits` hold them, with their sign. The width is no more
+    /// than that of a value and at least one bit. A book that does not fit has no witness; what is proven is the same at any width.
+    ///
+    /// # Errors
+    /// As [`any_of_upper`](Self::any_of_upper).
+    pub fn any_of_upper_within(&mut self, name: &str, a: Upper, b: Upper, bits: u32) -> Result<Upper, BuildError> {
+        let bits = bits.clamp(1, self.value_bits());
+        let result = self.choose(name, a, b, bits);
         self.note(result)
     }
 
@@ -34,11 +46,11 @@ impl Builder {
         self.any_of_upper(name, -a, -b).map(Upper::neg)
     }
 
-    fn choose(&mut self, name: &str, a: Upper, b: Upper) -> Result<Upper, BuildError> {
+    fn choose(&mut self, name: &str, a: Upper, b: Upper, bits: u32) -> Result<Upper, BuildError> {
         let (a, b) = (self.take(name, a)?, self.take(name, b)?);
         let rounding = a.rounding.or(b.rounding);
         let name = self.name(name)?;
-        let (bits, offset, big_m) = (self.value_bits(), self.offset(), self.big_m());
+        let (offset, big_m) = (1_i128 << (bits - 1), (1_i128 << bits) - 1);
         let (bit, complement) = self.bit(name)?;
         let variable = self.variable(name, bits)?;
         let bound = Form::variable(self.id, variable, -offset);

@@ -50,17 +50,40 @@ impl Builder {
         name: &str,
         items: impl IntoIterator<Item = Upper>,
     ) -> Result<Upper, BuildError> {
-        let result = self.unsigned_max(name, items);
+        let bits = self.value_bits();
+        let result = self.unsigned_max(name, items, bits);
         self.note(result)
     }
 
-    fn unsigned_max(&mut self, name: &str, items: impl IntoIterator<Item = Upper>) -> Result<Upper, BuildError> {
+    fn unsigned_max(
+        &mut self,
+        name: &str,
+        items: impl IntoIterator<Item = Upper>,
+        bits: u32,
+    ) -> Result<Upper, BuildError> {
         let forms = self.take_all(name, items)?;
         if forms.is_empty() {
             return Ok(Upper(Form::constant(self.id, 0)));
         }
-        let (variable, rounding) = self.cover(name, forms, 0, false)?;
+        let (variable, rounding) = self.cover_within(name, forms, 0, false, bits)?;
         Ok(self.bound(variable, 0, rounding))
+    }
+
+    /// As [`max_non_negative`](Self::max_non_negative), of forms in a unit or a count so coarse that `bits` hold it and how far
+    /// it is above each of them: every limb that is saved is saved for both. The width is no more than that of a value and at least
+    /// one bit. A book that does not fit has no witness; what is proven is the same at any width.
+    ///
+    /// # Errors
+    /// As [`max_non_negative`](Self::max_non_negative).
+    pub fn max_non_negative_within(
+        &mut self,
+        name: &str,
+        items: impl IntoIterator<Item = Upper>,
+        bits: u32,
+    ) -> Result<Upper, BuildError> {
+        let bits = bits.clamp(1, self.value_bits());
+        let result = self.unsigned_max(name, items, bits);
+        self.note(result)
     }
 
     /// At least zero and `item`: its positive part.
@@ -111,8 +134,20 @@ impl Builder {
         offset: i128,
         signed: bool,
     ) -> Result<(VarId, Rounding), BuildError> {
-        let name = self.name(name)?;
         let bits = self.value_bits();
+        self.cover_within(name, forms, offset, signed, bits)
+    }
+
+    /// [`cover`](Self::cover) with a variable and slacks of `bits`.
+    fn cover_within(
+        &mut self,
+        name: &str,
+        forms: Vec<Form>,
+        offset: i128,
+        signed: bool,
+        bits: u32,
+    ) -> Result<(VarId, Rounding), BuildError> {
+        let name = self.name(name)?;
         let variable = self.variable(name, bits)?;
         let rounding = rounding_of(&forms);
         let start = self.equations.len();

@@ -101,6 +101,8 @@ fn every_preset_compiles_on_every_shipped_market_and_universe() {
                 );
                     "binance-pm" => 40,
                     _ => 270,
+                    "derive-pmrm1" => 1_500,
+                    _ => 1_950,
                 };
                 assert!(
                     program.equations().len() <= most,

@@ -63,7 +63,16 @@ impl<'a> Sheet<'a> {
             collateral::price(snapshot, &numeraire.name)
                 .ok_or_else(|| CompileError::Numeraire(numeraire.name.clone()))?
         };
-        let units_per_usd = Factor::new(numeraire.units()?).times(inverse(price)?)?;
+        let units = Factor::new(numeraire.units()?);
+        let units_per_usd = units.times(inverse(price)?)?;
+        // A coin of the numéraire is one, exactly: its price does not enter. (An asset that is called USD is not the dollar.)
+        let per_coin = |asset: &str, price: Decimal| {
+            if asset == numeraire.name && asset != "USD" {
+                Ok(units)
+            } else {
+                units_per_usd.times(ratio(price)?)
+            }
+        };
         let mut sheet = Sheet {
             units_per_usd,
             positions: BTreeMap::new(),
@@ -72,7 +81,7 @@ impl<'a> Sheet<'a> {
         for (name, holding) in coverage.holdings {
             // What counts has a price.
             if let Some(price) = collateral::price(snapshot, name) {
-                let per_coin = units_per_usd.times(ratio(price)?)?;
+                let per_coin = per_coin(name, price)?;
                 sheet.assets.insert(
                     name,
                     AssetSheet {
@@ -89,15 +98,16 @@ impl<'a> Sheet<'a> {
             };
             let mut positions = Vec::with_capacity(instruments.len());
             for instrument in instruments {
-                let coin = match instrument.style {
-                    Style::Inverse => Decimal::ONE,
-                    Style::Linear => collateral::price(snapshot, &instrument.settlement).unwrap_or_default(),
+                let settlement = instrument.settlement.as_str();
+                let per_contract = match instrument.style {
+                    Style::Inverse => units_per_usd,
+                    Style::Linear => per_coin(settlement, collateral::price(snapshot, settlement).unwrap_or_default())?,
                 };
                 let usd_per_lot = units_per_usd.times(ratio(instrument.lot)?)?;
                 positions.push(Position {
                     instrument,
                     market,
-                    per_lot: usd_per_lot.times(ratio(coin)?)?,
+                    per_lot: per_contract.times(ratio(instrument.lot)?)?,
                     usd_per_lot,
                 });
             }

@@ -20,6 +20,7 @@ mod binance_pm;
 pub(crate) mod book;
 pub(crate) mod coverage;
 mod demand;
+mod derive;
 pub(crate) mod exact;
 mod historical;
 mod okx_pm;
@@ -408,6 +409,8 @@ pub fn evaluate(
         Model::Tims(rules) => tims::evaluate(book, rules),
         Model::OkxPm(rules) => okx_pm::evaluate(&book, rules),
         Model::BinancePm(rules) => binance_pm::evaluate(&book, rules),
+        Model::DerivePm2(rules) => derive::pm2(&book, rules),
+        Model::DerivePmrm1(rules) => derive::pmrm1(&book, rules),
     }
 }
 
