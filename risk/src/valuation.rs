@@ -59,6 +59,9 @@ pub enum Unpriced {
     /// The underlying has no perpetual in the snapshot.
     #[error("the snapshot has no perpetual")]
     Perpetual,
+    /// A sensitivity is not priced.
+    #[error("a sensitivity has no price")]
+    Sensitivity,
     /// A linear instrument has no value in coins.
     #[error("a linear instrument has no value in coins")]
     Linear,
@@ -115,6 +118,7 @@ pub(crate) fn quote(market: &UnderlyingMarket, kind: &Kind, now: Instant) -> Res
             let perpetual = market.perpetual.as_ref().ok_or(Unpriced::Perpetual)?;
             Ok(Quote::Forward { price: perpetual.price })
         }
+        Kind::Sensitivity(_) => Err(Unpriced::Sensitivity),
     }
 }
 

@@ -27,7 +27,7 @@ use crate::canonical::{Digest, Personal, Writer, digest};
 use crate::json;
 use crate::market::Snapshot;
 use crate::terms::{Level, Terms};
-use crate::universe::{Universe, Venue};
+use crate::universe::{Sensitivity, Universe, Venue};
 use crate::valuation::Denomination;
 
 pub use crate::model::compile::{COIN_UNIT_EXPONENT, CompileError, REQUIREMENT, USD_UNIT_EXPONENT, VALUE_BITS};
@@ -74,6 +74,14 @@ pub(crate) struct Names<'m> {
     pub(crate) assets: BTreeMap<&'m str, Option<&'m str>>,
     /// The underlyings, and what their profit is counted in.
     pub(crate) underlyings: BTreeMap<&'m str, Denomination>,
+    /// Which sensitivities count, in a model that counts any.
+    pub(crate) sensitivities: Option<&'m dyn Sensitivities>,
+}
+
+/// Which sensitivities a model knows. It is looked up in the parameters, and so has one definition for program and oracle.
+pub(crate) trait Sensitivities: std::fmt::Debug + Sync {
+    /// Whether the risk factor, margined in a product class, is one of the model's.
+    fn counts(&self, product: &str, sensitivity: &Sensitivity) -> bool;
 }
 
 /// What a margin model says, as a program needs it.

@@ -76,6 +76,7 @@ impl Rule for ScenarioGrid {
                 .iter()
                 .map(|(name, underlying)| (name.as_str(), profit(underlying)))
                 .collect(),
+            sensitivities: None,
         }
     }
 

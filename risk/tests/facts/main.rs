@@ -8,6 +8,7 @@ mod import_deribit;
 mod market;
 mod schema;
 mod shipped;
+mod sensitivity;
 mod universe;
 mod venue_file;
 
