@@ -22,7 +22,7 @@ use crate::oracle::{self, Evaluation, OracleError};
 use crate::pricing::PricingError;
 use crate::scenario::Scenario;
 use crate::terms::{Level, Ratio20, Terms, TermsError};
-use crate::universe::Universe;
+use crate::universe::{Kind, Universe};
 use crate::valuation::{self, Unpriced};
 
 pub use crate::report::moves::{Criterion, Failure, IndexMoves, MAX_DOWN_BP, MAX_UP_BP};
@@ -129,6 +129,7 @@ impl Report {
         let grid_of = |name: &String| {
             let grid = match model {
                 Model::ScenarioGrid(rules) => rules.parameters().grid(name),
+                _ => None,
             };
             (name.clone(), grid.map(<[Scenario]>::to_vec).unwrap_or_default())
         };
@@ -167,7 +168,8 @@ fn greeks(universe: &Universe, snapshot: &Snapshot, legs: &[u64]) -> Result<Vec<
     let mut sums: BTreeMap<(String, bool, Option<Instant>), [BigRational; 4]> = BTreeMap::new();
     for (_, instrument) in universe.instruments() {
         let (long, short) = (lots(instrument.long.index()), lots(instrument.short.index()));
-        if long.is_zero() && short.is_zero() {
+        let has_greeks = !matches!(instrument.kind, Kind::Sensitivity(_));
+        if (long.is_zero() && short.is_zero()) || !has_greeks {
             continue;
         }
         let name = || instrument.name.clone();

@@ -10,6 +10,8 @@
 
 pub mod assets;
 mod compile;
+#[allow(dead_code)]
+pub mod correlation;
 mod coverage;
 pub(crate) mod factor;
 #[cfg(test)]
@@ -17,6 +19,7 @@ pub(crate) mod fixture;
 pub mod scenario_grid;
 #[allow(dead_code)]
 mod sheet;
+pub mod simm;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +37,7 @@ pub use crate::model::compile::{COIN_UNIT_EXPONENT, CompileError, REQUIREMENT, U
 pub(crate) use crate::model::compile::{Forms, Numeraire};
 pub use crate::model::coverage::{Uncounted, Why};
 pub use crate::model::scenario_grid::ScenarioGrid;
+pub use crate::model::simm::Simm;
 
 /// Version of the canonical form of a model.
 const FORMAT: u64 = 2;
@@ -103,9 +107,11 @@ pub(crate) trait Rule {
 }
 
 /// The models that come with the tool, by name: the text of each file.
-pub const PRESETS: [(&str, &str); 2] = [
+pub const PRESETS: [(&str, &str); 4] = [
     ("paradex-pm", include_str!("../../presets/paradex-pm.json")),
     ("deribit-pm", include_str!("../../presets/deribit-pm.json")),
+    ("simm-2.5", include_str!("../../presets/simm-2.5.json")),
+    ("simm-2.5-1d", include_str!("../../presets/simm-2.5-1d.json")),
 ];
 
 /// A checked margin model.
@@ -113,6 +119,8 @@ pub const PRESETS: [(&str, &str); 2] = [
 pub enum Model {
     /// Worst row of a price × volatility grid.
     ScenarioGrid(Box<ScenarioGrid>),
+    /// ISDA SIMM.
+    Simm(Box<Simm>),
 }
 
 impl From<ScenarioGrid> for Model {
@@ -134,10 +142,10 @@ pub enum ModelError {
         bytes: usize,
     },
     /// No preset of this name.
-    #[error("there is no preset `{0}`; there are paradex-pm and deribit-pm")]
+    #[error("there is no preset `{0}`; there are paradex-pm, deribit-pm, simm-2.5 and simm-2.5-1d")]
     Preset(String),
     /// A kind of model that this version does not know.
-    #[error("model: `{0}` is not a kind of model; there is scenario-grid")]
+    #[error("model: `{0}` is not a kind of model; there are scenario-grid and simm")]
     Kind(String),
     /// A number or text out of its bounds.
     #[error("model: {field} is {value}, expected {bound}")]
@@ -171,6 +179,12 @@ pub enum ModelError {
         /// Grids, underlyings, assets.
         among: &'static str,
     },
+    /// A correlation matrix that is none: some portfolio would have a negative variance.
+    #[error("model: {field} is not positive semi-definite, so no correlation matrix")]
+    NotSemiDefinite {
+        /// Which field.
+        field: String,
+    },
     /// An underlying that is in two groups, or twice in one.
     #[error("model: {field} names `{name}`, which is in a group already")]
     Duplicate {
@@ -199,6 +213,7 @@ impl Model {
             "scenario-grid" => Ok(Model::ScenarioGrid(Box::new(ScenarioGrid::new(serde_json::from_str(
                 text,
             )?)?))),
+            "simm" => Ok(Model::Simm(Box::new(Simm::new(serde_json::from_str(text)?)?))),
             other => Err(ModelError::Kind(other.chars().take(64).collect())),
         }
     }
@@ -216,6 +231,7 @@ impl Model {
     fn rule(&self) -> &dyn Rule {
         match self {
             Model::ScenarioGrid(model) => model.as_ref(),
+            Model::Simm(model) => model.as_ref(),
         }
     }
 

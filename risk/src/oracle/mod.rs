@@ -19,6 +19,7 @@ mod book;
 pub(crate) mod coverage;
 pub(crate) mod exact;
 mod scenario_grid;
+mod simm;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -337,6 +338,7 @@ pub fn evaluate(
     let book = book::Book::new(model, universe, snapshot, legs)?;
     match model {
         Model::ScenarioGrid(rules) => scenario_grid::evaluate(book, rules),
+        Model::Simm(rules) => simm::evaluate(book, rules),
     }
 }
 
