@@ -13,6 +13,7 @@ mod compile;
 #[allow(dead_code)]
 pub mod correlation;
 mod coverage;
+pub mod delta_gamma_vega;
 pub(crate) mod factor;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -36,6 +37,7 @@ use crate::valuation::Denomination;
 pub use crate::model::compile::{COIN_UNIT_EXPONENT, CompileError, REQUIREMENT, USD_UNIT_EXPONENT, VALUE_BITS};
 pub(crate) use crate::model::compile::{Forms, Numeraire};
 pub use crate::model::coverage::{Uncounted, Why};
+pub use crate::model::delta_gamma_vega::DeltaGammaVega;
 pub use crate::model::scenario_grid::ScenarioGrid;
 pub use crate::model::simm::Simm;
 
@@ -107,11 +109,12 @@ pub(crate) trait Rule {
 }
 
 /// The models that come with the tool, by name: the text of each file.
-pub const PRESETS: [(&str, &str); 4] = [
+pub const PRESETS: [(&str, &str); 5] = [
     ("paradex-pm", include_str!("../../presets/paradex-pm.json")),
     ("deribit-pm", include_str!("../../presets/deribit-pm.json")),
     ("simm-2.5", include_str!("../../presets/simm-2.5.json")),
     ("simm-2.5-1d", include_str!("../../presets/simm-2.5-1d.json")),
+    ("delta-gamma-vega", include_str!("../../presets/delta-gamma-vega.json")),
 ];
 
 /// A checked margin model.
@@ -121,6 +124,8 @@ pub enum Model {
     ScenarioGrid(Box<ScenarioGrid>),
     /// ISDA SIMM.
     Simm(Box<Simm>),
+    /// Parametric value at risk on greeks.
+    DeltaGammaVega(Box<DeltaGammaVega>),
 }
 
 impl From<ScenarioGrid> for Model {
@@ -142,10 +147,10 @@ pub enum ModelError {
         bytes: usize,
     },
     /// No preset of this name.
-    #[error("there is no preset `{0}`; there are paradex-pm, deribit-pm, simm-2.5 and simm-2.5-1d")]
+    #[error("there is no preset `{0}`; there are paradex-pm, deribit-pm, simm-2.5, simm-2.5-1d and delta-gamma-vega")]
     Preset(String),
     /// A kind of model that this version does not know.
-    #[error("model: `{0}` is not a kind of model; there are scenario-grid and simm")]
+    #[error("model: `{0}` is not a kind of model; there are scenario-grid, simm and delta-gamma-vega")]
     Kind(String),
     /// A number or text out of its bounds.
     #[error("model: {field} is {value}, expected {bound}")]
@@ -214,6 +219,9 @@ impl Model {
                 text,
             )?)?))),
             "simm" => Ok(Model::Simm(Box::new(Simm::new(serde_json::from_str(text)?)?))),
+            "delta-gamma-vega" => Ok(Model::DeltaGammaVega(Box::new(DeltaGammaVega::new(serde_json::from_str(
+                text,
+            )?)?))),
             other => Err(ModelError::Kind(other.chars().take(64).collect())),
         }
     }
@@ -232,6 +240,7 @@ impl Model {
         match self {
             Model::ScenarioGrid(model) => model.as_ref(),
             Model::Simm(model) => model.as_ref(),
+            Model::DeltaGammaVega(model) => model.as_ref(),
         }
     }
 

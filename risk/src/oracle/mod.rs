@@ -18,6 +18,7 @@
 mod book;
 pub(crate) mod coverage;
 pub(crate) mod exact;
+mod delta_gamma_vega;
 mod scenario_grid;
 mod simm;
 
@@ -339,6 +340,7 @@ pub fn evaluate(
     match model {
         Model::ScenarioGrid(rules) => scenario_grid::evaluate(book, rules),
         Model::Simm(rules) => simm::evaluate(book, rules),
+        Model::DeltaGammaVega(rules) => delta_gamma_vega::evaluate(book, rules),
     }
 }
 
