@@ -15,7 +15,7 @@ use crate::account::{AccountError, AccountFile, AccountVector};
 use crate::json;
 use crate::listing::{LineFile, UniverseFile, VenueKey, VenueLines};
 use crate::market::{Snapshot, SnapshotError};
-use crate::model::{CompileError, Model, ModelError};
+use crate::model::{CompileError, Model, ModelError, REQUIREMENT};
 use crate::oracle::{self, Component, Evaluation, OracleError};
 use crate::report::{Rounding, decimal};
 use crate::terms::{Level, Ratio20, Terms};
@@ -228,7 +228,8 @@ impl Case {
         self.model.compile(&self.universe, &self.snapshot, &Terms::at(level))
     }
 
-    /// The largest excess that the program admits at a level, and its stated rounding bound, both in the numéraire.
+    /// The largest excess that the program admits at a level, and its stated rounding bound, both in the numéraire. Where the program
+    /// requires something else as well and that is missed, the excess is negative: by how much it is missed.
     ///
     /// # Errors
     /// [`CaseError`].
@@ -239,7 +240,11 @@ impl Case {
             BigInt::from(10).pow(program.header().unit_exponent.unsigned_abs()),
         );
         // `V - R` times the denominator of the ratio, which is 1.
-        let least = program.surplus(&self.legs)?.into_iter().map(|(_, units)| units).min();
+        // Some models require more than the margin, such as that nothing is concentrated: where that fails there is no proof at all.
+        let surplus = program.surplus(&self.legs)?;
+        let missed = surplus.iter().any(|(name, units)| name != REQUIREMENT && *units < 0);
+        let counted = surplus.into_iter().filter(|(name, _)| missed || name == REQUIREMENT);
+        let least = counted.map(|(_, units)| units).min();
         let excess = BigRational::from_integer(least.unwrap_or(0).into()) * &unit;
         let bound = BigRational::from_integer(program.rounding_bound(&self.legs).into()) * unit;
         Ok((excess, bound, program))

@@ -2,7 +2,7 @@
 //!
 //! A program proves `√(Σ_kl m_kl y_k y_l)` as the norm of linear forms. With `L Lᵀ - M` positive semi-definite the norm of `Lᵀ y` is
 //! never below it, whatever `y` is. `L` is a Cholesky factor of `M + η`, computed in `f64`, rounded to `1e-15`, and then *checked*
-//! in integers: `L Lᵀ - M` is diagonally dominant. So what is over-stated is at most `√η |y|`, and nothing rests on the floats.
+//! in integers: `L Lᵀ - M` is diagonally dominant, by more than the entries of `M` are rounded. So what is over-stated is at most `√η |y|`, and nothing rests on the floats.
 
 use rust_decimal::Decimal;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -161,6 +161,13 @@ impl Matrix {
         self.entries.get(i * self.rows + j).copied().unwrap_or(0)
     }
 
+    /// An entry; 0 of what is not there.
+    pub(crate) fn entry(&self, i: usize, j: usize) -> Decimal {
+        let units = if i < self.rows && j < self.rows { self.at(i, j) } else { 0 };
+        // A whole number of 1e-15.
+        Decimal::from_i128_with_scale(units / 10_i128.pow(30 - FACTOR_DECIMALS), FACTOR_DECIMALS)
+    }
+
     /// Linear forms whose squares add up to at least the quadratic form, or nothing if the matrix is not positive semi-definite.
     pub(crate) fn factor(&self) -> Option<Vec<LinearForm>> {
         let dominant = |(_, columns): &(f64, Vec<Vec<i64>>)| self.is_dominated_by(columns);
@@ -220,9 +227,11 @@ impl Matrix {
             }
         }
         let over = |i: usize, j: usize| product.get(i.max(j) * n + i.min(j)).copied().unwrap_or(0) - self.at(i, j);
+        // Entries are rounded to 1e-15 themselves.
+        let rounding = n as i128 * 10_i128.pow(30 - FACTOR_DECIMALS);
         (0..n).all(|i| {
             let others: i128 = (0..n).filter(|j| *j != i).map(|j| over(i, j).abs()).sum();
-            over(i, i) >= others
+            over(i, i) >= others + rounding
         })
     }
 
