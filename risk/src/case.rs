@@ -19,6 +19,8 @@ use crate::market::{Snapshot, SnapshotError};
 use crate::model::about::is_margin;
 use crate::model::{CompileError, Model, ModelError};
 use crate::oracle::{self, Check, Component, Evaluation, OracleError};
+use crate::model::{CompileError, Model, ModelError, REQUIREMENT};
+use crate::oracle::{self, Component, Evaluation, OracleError};
 use crate::report::{Rounding, decimal};
 use crate::terms::{Level, Ratio20, Terms};
 use crate::universe::{DEFAULT_K, Network, Universe, UniverseError};
@@ -287,7 +289,8 @@ impl Case {
         self.model.compile(&self.universe, &self.snapshot, &Terms::at(level))
     }
 
-    /// The largest excess that the program admits at a level, and its stated rounding bound, both in the numéraire.
+    /// The largest excess that the program admits at a level, and its stated rounding bound, both in the numéraire. Where the program
+    /// requires something else as well and that is missed, the excess is negative: by how much it is missed.
     ///
     /// Of a demand, the least of its models; what else it requires is not in it.
     ///
@@ -317,6 +320,14 @@ impl Case {
             excess: is_margin(name).then(|| decimal(&in_numeraire(*units), PLACES, Rounding::Down)),
         });
         Ok((in_numeraire(least), bound, requirements.collect()))
+        // Some models require more than the margin, such as that nothing is concentrated: where that fails there is no proof at all.
+        let surplus = program.surplus(&self.legs)?;
+        let missed = surplus.iter().any(|(name, units)| name != REQUIREMENT && *units < 0);
+        let counted = surplus.into_iter().filter(|(name, _)| missed || name == REQUIREMENT);
+        let least = counted.map(|(_, units)| units).min();
+        let excess = BigRational::from_integer(least.unwrap_or(0).into()) * &unit;
+        let bound = BigRational::from_integer(program.rounding_bound(&self.legs).into()) * unit;
+        Ok((excess, bound, program))
     }
 
     /// Works the case out, both ways.

@@ -118,7 +118,7 @@ pub struct InstrumentFile {
     pub style: Style,
     /// The asset that it settles in.
     pub settlement: String,
-    /// Size of one contract: units of the underlying, or USD for inverse futures and perpetuals.
+    /// Size of one contract: units of the underlying, or USD for inverse futures and perpetuals and for sensitivities.
     #[serde(with = "crate::amount")]
     #[schemars(with = "String")]
     pub contract: Decimal,
@@ -156,7 +156,7 @@ impl LineFile {
             Line::Instrument(instrument) => LineFile::Instrument(InstrumentFile {
                 name: instrument.name.clone(),
                 underlying: instrument.underlying.clone(),
-                kind: instrument.kind,
+                kind: instrument.kind.clone(),
                 style: instrument.style,
                 settlement: instrument.settlement.clone(),
                 contract: instrument.contract,
@@ -186,7 +186,7 @@ impl LineFile {
             LineFile::Instrument(file) => Line::Instrument(Instrument {
                 name: file.name.clone(),
                 underlying: file.underlying.clone(),
-                kind: file.kind,
+                kind: file.kind.clone(),
                 style: file.style,
                 settlement: file.settlement.clone(),
                 contract: file.contract,

@@ -111,6 +111,8 @@ impl fmt::Display for Symbol {
         }
         match &self.kind {
             Kind::Perpetual => f.write_str("-PERPETUAL"),
+            // No name says one.
+            Kind::Sensitivity(sensitivity) => write!(f, "-{sensitivity}"),
             Kind::Future { expiry } => write!(f, "-{}", date_text(*expiry)),
             Kind::Option { expiry, strike, right } => {
                 let strike = strike_text(*strike);

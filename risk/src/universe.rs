@@ -14,6 +14,7 @@
 
 mod check;
 mod line;
+mod sensitivity;
 
 use std::collections::BTreeSet;
 
@@ -28,6 +29,7 @@ pub use zkmargin_program::{K_RANGE, MAX_COLUMNS};
 pub use check::UniverseError;
 pub(crate) use check::{asset_label, is_name};
 pub use line::{Asset, Instrument, Kind, Line, Right, Style, Venue};
+pub use sensitivity::{RiskType, Sensitivity};
 
 use crate::canonical::{Digest, Personal, Writer, digest};
 use crate::listing::{LineFile, UniverseFile, VenueLines};
@@ -263,13 +265,13 @@ fn write_line(w: &mut Writer, line: &Line) {
             w.uint(0);
             w.text(&instrument.name);
             w.text(&instrument.underlying);
-            match instrument.kind {
+            match &instrument.kind {
                 Kind::Option { expiry, strike, right } => {
                     w.array(4);
                     w.uint(0);
                     w.uint(expiry.millis());
-                    w.decimal(strike);
-                    w.uint(u64::from(right == Right::Put));
+                    w.decimal(*strike);
+                    w.uint(u64::from(*right == Right::Put));
                 }
                 Kind::Future { expiry } => {
                     w.array(2);
@@ -279,6 +281,14 @@ fn write_line(w: &mut Writer, line: &Line) {
                 Kind::Perpetual => {
                     w.array(1);
                     w.uint(2);
+                }
+                Kind::Sensitivity(sensitivity) => {
+                    w.array(6);
+                    w.uint(3);
+                    w.text(sensitivity.risk_type.word());
+                    for (_, text) in sensitivity.texts() {
+                        w.text(text);
+                    }
                 }
             }
             w.uint(u64::from(instrument.style == Style::Inverse));

@@ -59,6 +59,9 @@ pub enum Unpriced {
     /// The underlying has no perpetual in the snapshot.
     #[error("the snapshot has no perpetual")]
     Perpetual,
+    /// A sensitivity is not priced.
+    #[error("a sensitivity has no price")]
+    Sensitivity,
     /// A linear instrument has no value in coins.
     #[error("a linear instrument has no value in coins")]
     Linear,
@@ -115,6 +118,7 @@ pub(crate) fn quote(market: &UnderlyingMarket, kind: &Kind, now: Instant) -> Res
             let perpetual = market.perpetual.as_ref().ok_or(Unpriced::Perpetual)?;
             Ok(Quote::Forward { price: perpetual.price })
         }
+        Kind::Sensitivity(_) => Err(Unpriced::Sensitivity),
     }
 }
 
@@ -384,6 +388,7 @@ pub fn mark(snapshot: &Snapshot, instrument: &Instrument) -> Result<Option<f64>,
 }
 
 /// Greeks of one contract, long, in USD and coins of the underlying; for reports, not for margin.
+/// Greeks of one contract, long, in USD and coins of the underlying: for reports, and what [`DollarGreeks`] are made of.
 #[derive(Copy, Clone, Debug, Default, PartialEq)]
 pub struct InstrumentGreeks {
     /// Coins of the underlying.
@@ -453,6 +458,68 @@ pub fn greeks(
         }
     };
     Ok(Ok(greeks))
+}
+
+/// Mark of one contract, long, and how it changes with moves of its underlying: in USD at the index, or in coins of a linear
+/// settlement asset. These are margin figures: their operations and order are part of the rule of a model of greeks.
+#[derive(Copy, Clone, Debug, Default, PartialEq)]
+pub struct DollarGreeks {
+    /// Value now, as [`ValueTable`] has it in USD.
+    pub mark: f64,
+    /// By a relative move of index and forwards: `Δ I` of an inverse option, `Δ F` of a linear one, `k F` of a linear future or
+    /// perpetual, 0 of an inverse one, whose value in USD does not move (its carry does).
+    pub delta: f64,
+    /// By the square of that: `(Γ I) I` of an inverse option, `(Γ I) F` of a linear one, else 0.
+    pub gamma: f64,
+    /// By 1.00 of volatility.
+    pub vega: f64,
+}
+
+/// The figures of one contract at the snapshot; `Δ`, `Γ` and vega are those of [`greeks`].
+///
+/// # Errors
+/// As [`greeks`].
+pub fn dollar_greeks(
+    snapshot: &Snapshot,
+    instrument: &Instrument,
+) -> Result<Result<DollarGreeks, Unpriced>, PricingError> {
+    let Some(market) = snapshot.underlyings.get(&instrument.underlying) else {
+        return Ok(Err(Unpriced::Underlying));
+    };
+    let of = match greeks(snapshot, instrument)? {
+        Ok(of) => of,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let still = VolatilityShock {
+        up: Decimal::ZERO,
+        down: Decimal::ZERO,
+        short_power: Decimal::ZERO,
+        long_power: Decimal::ZERO,
+        tenor_floor_days: Decimal::ONE,
+        up_floor: Decimal::ZERO,
+    };
+    let index = to_f64(market.index);
+    let table = ValueTable::new(market, snapshot.instant, Denomination::Usd, &still, &[], [instrument])?;
+    let Some(values) = table.get(instrument.long) else {
+        return Ok(Err(Unpriced::Linear));
+    };
+    let mark = values.mark;
+    let (delta, gamma) = match (quote(market, &instrument.kind, snapshot.instant), instrument.style) {
+        (Err(reason), _) => return Ok(Err(reason)),
+        (Ok(Quote::Forward { .. }), Style::Inverse) => (0.0, 0.0),
+        (Ok(Quote::Forward { price }), Style::Linear) => (of.delta * to_f64(price), 0.0),
+        (Ok(Quote::Option { .. }), Style::Inverse) => (of.delta * index, of.gamma * index * index),
+        (Ok(Quote::Option { forward, .. }), Style::Linear) => {
+            let forward = to_f64(forward);
+            (of.delta * forward, of.gamma * index * forward)
+        }
+    };
+    Ok(Ok(DollarGreeks {
+        mark,
+        delta,
+        gamma,
+        vega: of.vega,
+    }))
 }
 
 #[cfg(test)]

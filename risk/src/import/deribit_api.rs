@@ -309,7 +309,7 @@ fn market(
             }
             // The perpetual comes from its ticker, which has its funding.
             Kind::Perpetual => {}
-            Kind::Option { .. } => report.dropped.push(omitted(summary, "not a future")),
+            Kind::Option { .. } | Kind::Sensitivity(_) => report.dropped.push(omitted(summary, "not a future")),
         }
     }
     let place = format!("perpetual, {}", answers.ticker.instrument_name);

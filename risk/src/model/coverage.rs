@@ -8,6 +8,8 @@ use crate::collateral::{self, Holding};
 use crate::market::Snapshot;
 use crate::model::{Names, Scope};
 use crate::universe::{Asset, Instrument, Kind, Style, Universe, Venue};
+use crate::model::{Names, Scope, Sensitivities};
+use crate::universe::{Asset, Instrument, Kind, Style, Venue};
 use crate::valuation::{Denomination, Unpriced, priced};
 
 /// A line of a venue that does not count, and why.
@@ -51,6 +53,9 @@ pub enum Why {
     /// The model moves the settlement asset of a linear instrument, or does not move that of an inverse one.
     #[error("the model does not say that its settlement asset moves as the instrument's does")]
     SettlementUnderlying,
+    /// The model does not know the risk factor, or counts no sensitivities.
+    #[error("the model has no such risk factor")]
+    Sensitivity,
     /// The model counts the profit of the underlying in coins.
     #[error("a linear instrument does not count where the model counts profit in coins")]
     Linear,
@@ -183,6 +188,18 @@ fn instrument_counts(
     assets: &Assets<'_>,
     instrument: &Instrument,
 ) -> Result<(), Why> {
+    if let Kind::Sensitivity(sensitivity) = &instrument.kind {
+        let known = |rules: &dyn Sensitivities| rules.counts(&instrument.underlying, sensitivity);
+        return if !names.sensitivities.is_some_and(known) {
+            Err(Why::Sensitivity)
+        } else if assets.isolated.contains(instrument.name.as_str()) {
+            Err(Why::Isolated)
+        } else if !assets.counted.contains(instrument.settlement.as_str()) {
+            Err(Why::Settlement)
+        } else {
+            Ok(())
+        };
+    }
     let denomination = names
         .underlyings
         .get(instrument.underlying.as_str())

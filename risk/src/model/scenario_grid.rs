@@ -79,6 +79,7 @@ impl Rule for ScenarioGrid {
                 .iter()
                 .map(|(name, underlying)| (name.as_str(), profit(underlying)))
                 .collect(),
+            sensitivities: None,
         }
     }
 

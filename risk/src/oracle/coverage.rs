@@ -6,7 +6,7 @@ use crate::amount::to_ratio;
 use crate::market::Snapshot;
 use crate::model::Names;
 use crate::oracle::OracleError;
-use crate::universe::{Asset, Instrument, Style, Universe, Venue};
+use crate::universe::{Asset, Instrument, Kind, Sensitivity, Style, Universe, Venue};
 use crate::valuation::{self, Denomination, Unpriced};
 
 /// Why an instrument or asset does not count.
@@ -65,6 +65,9 @@ pub enum Uncounted {
         /// The underlying that it moves with.
         moves_with: String,
     },
+    /// A sensitivity to a risk factor that the model does not know.
+    #[error("the model has no risk factor {0}")]
+    RiskFactorNotInModel(String),
     /// A linear instrument where profit is counted in coins.
     #[error("it is linear, and the model counts profit on {0} in coins")]
     ProfitInCoins(String),
@@ -159,6 +162,9 @@ impl Coverage<'_> {
 
     /// Whether an instrument counts.
     pub(crate) fn instrument(&self, venue: &Venue, instrument: &Instrument) -> Result<(), Uncounted> {
+        if let Kind::Sensitivity(factor) = &instrument.kind {
+            return self.sensitivity(venue, instrument, factor);
+        }
         let underlying = &instrument.underlying;
         let Some(denomination) = self.names.underlyings.get(underlying.as_str()).copied() else {
             return Err(Uncounted::UnderlyingNotInModel(underlying.clone()));
@@ -194,5 +200,27 @@ impl Coverage<'_> {
             }
             (Style::Linear, None) => Ok(()),
         }
+    }
+
+    /// Whether a sensitivity counts: the model knows its risk factor, and its settlement asset counts.
+    fn sensitivity(&self, venue: &Venue, instrument: &Instrument, factor: &Sensitivity) -> Result<(), Uncounted> {
+        let is_known = self
+            .names
+            .sensitivities
+            .is_some_and(|model| model.counts(&instrument.underlying, factor));
+        if !is_known {
+            return Err(Uncounted::RiskFactorNotInModel(factor.to_string()));
+        }
+        if venue
+            .assets()
+            .any(|asset| asset.isolated.as_ref() == Some(&instrument.name))
+        {
+            return Err(Uncounted::Isolated);
+        }
+        let asset = &instrument.settlement;
+        self.asset(asset).map_err(|reason| Uncounted::Settlement {
+            asset: asset.clone(),
+            reason: Box::new(reason),
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
-use num_traits::One;
+use num_traits::{One, Signed, Zero};
 use num_traits::float::FloatCore;
 
 /// Every finite `f64` is a whole number of `2^-1075` (the smallest subnormal is `2^-1074`; decoding gives even multiples there).
@@ -28,6 +28,19 @@ impl ExactSum {
     pub(crate) fn value(self) -> BigRational {
         BigRational::new(self.0, BigInt::one() << FRACTION_BITS)
     }
+}
+
+/// Decimals of a root.
+const ROOT_DECIMALS: u32 = 30;
+
+/// The root of what is above 0, rounded down to 30 decimals; 0 of anything else.
+pub(crate) fn root(square: &BigRational) -> BigRational {
+    if !square.is_positive() {
+        return BigRational::zero();
+    }
+    let scale = BigInt::from(10).pow(ROOT_DECIMALS);
+    let scaled = square.numer() * &scale * &scale / square.denom();
+    BigRational::new(scaled.sqrt(), scale)
 }
 
 /// A float as the dyadic fraction it is; `None` if it is not finite.

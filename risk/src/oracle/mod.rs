@@ -33,6 +33,8 @@ mod tiers;
 mod scan;
 mod span;
 mod tims;
+mod delta_gamma_vega;
+mod simm;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -411,6 +413,8 @@ pub fn evaluate(
         Model::BinancePm(rules) => binance_pm::evaluate(&book, rules),
         Model::DerivePm2(rules) => derive::pm2(&book, rules),
         Model::DerivePmrm1(rules) => derive::pmrm1(&book, rules),
+        Model::Simm(rules) => simm::evaluate(book, rules),
+        Model::DeltaGammaVega(rules) => delta_gamma_vega::evaluate(book, rules),
     }
 }
 

@@ -7,6 +7,8 @@ use unicode_normalization::is_nfc;
 use zkmargin_program::LayoutError;
 
 use super::{Asset, Instrument, K_RANGE, Kind, MAX_COLUMNS, MAX_NAME_BYTES, MAX_TERM, Style, Venue};
+use super::sensitivity::is_text;
+use super::{Asset, Instrument, Kind, MAX_COLUMNS, MAX_NAME_BYTES, MAX_TERM, Style, Venue};
 use crate::symbol::Symbol;
 
 /// Why something is not a universe. `venue` is a venue's name, `line` an instrument's or asset's.
@@ -89,6 +91,20 @@ pub enum UniverseError {
         /// The asset.
         line: String,
     },
+    /// A text of a sensitivity that is none, or a sensitivity that is inverse.
+    #[error(
+        "venue {venue}, {line}: {field} is `{value}`, expected a linear sensitivity with a qualifier, each text at most 64 bytes in NFC"
+    )]
+    Sensitivity {
+        /// Where.
+        venue: String,
+        /// The instrument.
+        line: String,
+        /// Which text.
+        field: &'static str,
+        /// What it says.
+        value: String,
+    },
     /// The name says something else than the terms.
     #[error("venue {venue}, {line}: the name says {said}, the terms say otherwise")]
     NameAgainstTerms {
@@ -154,12 +170,29 @@ pub(super) fn check_lines(venue: &Venue) -> Result<(), UniverseError> {
         if let Kind::Option { strike, .. } = instrument.kind {
             check_term(venue, &instrument.name, "strike", strike)?;
         }
+        if let Kind::Sensitivity(sensitivity) = &instrument.kind {
+            let refused = |field, value: &str| UniverseError::Sensitivity {
+                venue: venue.name.clone(),
+                line: instrument.name.clone(),
+                field,
+                value: value.chars().take(MAX_NAME_BYTES).collect(),
+            };
+            if let Some((field, text)) = sensitivity.texts().into_iter().find(|(_, text)| !is_text(text)) {
+                return Err(refused(field, text));
+            }
+            if sensitivity.qualifier.is_empty() {
+                return Err(refused("qualifier", ""));
+            }
+            if instrument.style == Style::Inverse {
+                return Err(refused("style", "inverse"));
+            }
+        }
         // As `Venue::settlement_of`, which would search all lines for each instrument.
         let settlement = |isolated| assets.get(&(instrument.settlement.as_str(), isolated)).copied();
         let asset = settlement(Some(instrument.name.as_str())).or_else(|| settlement(None));
         check_settlement(venue, instrument, asset)?;
         if let Ok(symbol) = instrument.name.parse::<Symbol>()
-            && (symbol.underlying.as_str(), symbol.kind) != (instrument.underlying.as_str(), instrument.kind)
+            && (symbol.underlying.as_str(), &symbol.kind) != (instrument.underlying.as_str(), &instrument.kind)
         {
             return Err(UniverseError::NameAgainstTerms {
                 venue: venue.name.clone(),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use zkmargin_program::{LegId, Pair};
 
 use super::check::asset_label;
+use super::sensitivity::Sensitivity;
 use crate::instant::Instant;
 
 /// Call or put.
@@ -21,7 +22,7 @@ pub enum Right {
 }
 
 /// What kind of instrument, with the terms that belong to the kind.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Kind {
     /// A European option.
@@ -42,21 +43,24 @@ pub enum Kind {
     },
     /// A perpetual future.
     Perpetual,
+    /// A sensitivity to a risk factor: a contract is an amount of USD of it. It has no price; a model of sensitivities says what
+    /// it counts. Its `underlying` is the product class that it is margined in.
+    Sensitivity(Box<Sensitivity>),
 }
 
 impl Kind {
-    /// When it expires; `None` for a perpetual.
+    /// When it expires; `None` for a perpetual and a sensitivity.
     pub const fn expiry(&self) -> Option<Instant> {
         match self {
             Kind::Option { expiry, .. } | Kind::Future { expiry } => Some(*expiry),
-            Kind::Perpetual => None,
+            Kind::Perpetual | Kind::Sensitivity(_) => None,
         }
     }
 
     /// Whether positions are carried at a price (futures and perpetuals), so that the settlement asset needs carry
     /// legs.
     pub const fn is_carried(&self) -> bool {
-        !matches!(self, Kind::Option { .. })
+        matches!(self, Kind::Future { .. } | Kind::Perpetual)
     }
 }
 
@@ -86,7 +90,7 @@ pub struct Instrument {
     pub style: Style,
     /// The asset of its venue that it settles in; the underlying itself if inverse.
     pub settlement: String,
-    /// Size of one contract: units of the underlying, or USD for inverse futures and perpetuals.
+    /// Size of one contract: units of the underlying, or USD for inverse futures and perpetuals and for sensitivities.
     pub contract: Decimal,
     /// Contracts per lot.
     pub lot: Decimal,

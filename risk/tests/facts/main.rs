@@ -10,6 +10,7 @@ mod market;
 mod objects;
 mod schema;
 mod shipped;
+mod sensitivity;
 mod universe;
 mod venue_file;
 

@@ -1,0 +1,71 @@
+//! Delta-gamma-vega: a parametric value at risk on the greeks of a snapshot.
+//!
+//! What the rule is, is written with its [`parameters`]; here it becomes a [`Program`](zkmargin_program::Program).
+
+mod check;
+mod compile;
+pub mod parameters;
+
+use zkmargin_program::Builder;
+
+use crate::model::assets::{moves_with, numeraire};
+use crate::model::compile::{CompileError, Forms, Numeraire};
+use crate::model::{ModelError, Names, Rule, Scope};
+use crate::terms::Level;
+use crate::valuation::Denomination;
+
+pub use parameters::Parameters;
+
+/// A checked delta-gamma-vega model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeltaGammaVega {
+    parameters: Parameters,
+    file: serde_json::Value,
+}
+
+impl DeltaGammaVega {
+    /// Checks every number and name of the parameters.
+    ///
+    /// # Errors
+    /// [`ModelError`] naming the field, its value and the bound.
+    pub fn new(parameters: Parameters) -> Result<DeltaGammaVega, ModelError> {
+        check::check(&parameters)?;
+        let file = serde_json::to_value(&parameters)?;
+        Ok(DeltaGammaVega { parameters, file })
+    }
+
+    /// The parameters.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+}
+
+impl Rule for DeltaGammaVega {
+    fn name(&self) -> &str {
+        &self.parameters.name
+    }
+
+    fn numeraire(&self) -> Numeraire {
+        numeraire(&self.parameters.numeraire, &self.parameters.assets)
+    }
+
+    fn names(&self) -> Names<'_> {
+        let underlyings = self.parameters.underlyings.keys();
+        Names {
+            assets: moves_with(&self.parameters.assets),
+            underlyings: underlyings.map(|name| (name.as_str(), Denomination::Usd)).collect(),
+            sensitivities: None,
+        }
+    }
+
+    fn file(&self) -> &serde_json::Value {
+        &self.file
+    }
+
+    fn forms(&self, builder: &mut Builder, scope: &Scope<'_>, level: Level) -> Result<Forms, CompileError> {
+        compile::forms(self, builder, scope, level)
+    }
+}
+
+#[cfg(test)]
+mod tests;
