@@ -19,8 +19,6 @@ use crate::market::{Snapshot, SnapshotError};
 use crate::model::about::is_margin;
 use crate::model::{CompileError, Model, ModelError};
 use crate::oracle::{self, Check, Component, Evaluation, OracleError};
-use crate::model::{CompileError, Model, ModelError, REQUIREMENT};
-use crate::oracle::{self, Component, Evaluation, OracleError};
 use crate::report::{Rounding, decimal};
 use crate::terms::{Level, Ratio20, Terms};
 use crate::universe::{DEFAULT_K, Network, Universe, UniverseError};
@@ -320,14 +318,6 @@ impl Case {
             excess: is_margin(name).then(|| decimal(&in_numeraire(*units), PLACES, Rounding::Down)),
         });
         Ok((in_numeraire(least), bound, requirements.collect()))
-        // Some models require more than the margin, such as that nothing is concentrated: where that fails there is no proof at all.
-        let surplus = program.surplus(&self.legs)?;
-        let missed = surplus.iter().any(|(name, units)| name != REQUIREMENT && *units < 0);
-        let counted = surplus.into_iter().filter(|(name, _)| missed || name == REQUIREMENT);
-        let least = counted.map(|(_, units)| units).min();
-        let excess = BigRational::from_integer(least.unwrap_or(0).into()) * &unit;
-        let bound = BigRational::from_integer(program.rounding_bound(&self.legs).into()) * unit;
-        Ok((excess, bound, program))
     }
 
     /// Works the case out, both ways.

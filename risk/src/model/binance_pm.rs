@@ -53,6 +53,7 @@ impl Rule for BinancePm {
     fn names(&self) -> Names<'_> {
         let underlyings = self.parameters.underlyings.keys();
         Names {
+            sensitivities: None,
             assets: moves_with(&self.parameters.assets),
             underlyings: underlyings.map(|name| (name.as_str(), Denomination::Usd)).collect(),
         }

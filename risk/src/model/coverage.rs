@@ -6,10 +6,8 @@ use zkmargin_program::LegId;
 
 use crate::collateral::{self, Holding};
 use crate::market::Snapshot;
-use crate::model::{Names, Scope};
-use crate::universe::{Asset, Instrument, Kind, Style, Universe, Venue};
 use crate::model::{Names, Scope, Sensitivities};
-use crate::universe::{Asset, Instrument, Kind, Style, Venue};
+use crate::universe::{Asset, Instrument, Kind, Style, Universe, Venue};
 use crate::valuation::{Denomination, Unpriced, priced};
 
 /// A line of a venue that does not count, and why.

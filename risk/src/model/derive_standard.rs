@@ -53,6 +53,7 @@ impl Rule for DeriveStandard {
 
     fn names(&self) -> Names<'_> {
         Names {
+            sensitivities: None,
             assets: moves_with(&self.parameters.assets),
             underlyings: self
                 .parameters

@@ -121,6 +121,7 @@ impl Rule for Historical {
     fn names(&self) -> Names<'_> {
         let underlyings = self.parameters.underlyings.keys();
         Names {
+            sensitivities: None,
             assets: moves_with(&self.parameters.assets),
             underlyings: underlyings.map(|name| (name.as_str(), Denomination::Usd)).collect(),
         }

@@ -53,6 +53,7 @@ impl UnderlyingParameters {
             Kind::Option { .. } => (true, self.short_option.is_some()),
             Kind::Future { .. } => (self.future.is_some(), self.future.is_some()),
             Kind::Perpetual => (self.perpetual.is_some(), self.perpetual.is_some()),
+            Kind::Sensitivity(_) => (false, false),
         }
     }
 }
@@ -68,6 +69,7 @@ impl Rule for LinearMargin {
 
     fn names(&self) -> Names<'_> {
         Names {
+            sensitivities: None,
             assets: moves_with(&self.parameters.assets),
             underlyings: self
                 .parameters

@@ -8,6 +8,7 @@
 //! those words alone. `registry` lists every kind and every preset.
 
 pub mod about;
+pub mod addons;
 pub mod assets;
 pub mod binance_pm;
 mod compile;
@@ -53,10 +54,10 @@ use crate::universe::{Kind, Sensitivity, Universe, Venue};
 use crate::valuation::Denomination;
 
 pub use crate::model::about::Exactness;
+pub use crate::model::binance_pm::BinancePm;
 pub use crate::model::compile::{COIN_UNIT_EXPONENT, CompileError, REQUIREMENT, USD_UNIT_EXPONENT, VALUE_BITS};
 pub(crate) use crate::model::compile::{Forms, Numeraire};
 pub use crate::model::coverage::{Uncounted, Why};
-pub use crate::model::binance_pm::BinancePm;
 pub use crate::model::delta_gamma_vega::DeltaGammaVega;
 pub use crate::model::demand::Demand;
 pub use crate::model::derive::{Pm2, Pmrm1};
@@ -220,10 +221,10 @@ pub enum ModelError {
         bytes: usize,
     },
     /// No preset of this name.
-    #[error("there is no preset `{0}`; there are {}", registry::presets())]
+    #[error("there is no preset `{0}`; there are {among}", among = registry::presets())]
     Preset(String),
     /// A kind of model that this version does not know.
-    #[error("model: `{0}` is not a kind of model; there are {}", registry::KINDS.join(", "))]
+    #[error("model: `{0}` is not a kind of model; there are {among}", among = registry::KINDS.join(", "))]
     Kind(String),
     /// A number or text out of its bounds.
     #[error("model: {field} is {value}, expected {bound}")]

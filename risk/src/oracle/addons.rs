@@ -119,6 +119,7 @@ fn half(
                 Right::Put => strike.put,
             })
         }
+        Kind::Sensitivity(_) => None,
     };
     let recorded = quote
         .and_then(|quote| Some((quote.bid?, quote.ask?)))
@@ -143,7 +144,7 @@ fn bucket(rule: &Concentration, name: &str, kind: &Kind, forward: Option<Decimal
         exceeded.map_or(0, |at| at + 1)
     };
     match kind {
-        Kind::Perpetual => format!("{name} perpetuals"),
+        Kind::Perpetual | Kind::Sensitivity(_) => format!("{name} perpetuals"),
         Kind::Future { expiry } => format!("{name} futures of {expiry}"),
         Kind::Option { expiry, strike, .. } => {
             let days = exceeded(&rule.days, whole(expiry.millis_since(now)) / whole(DAY_MS));
@@ -204,7 +205,9 @@ fn concentration(book: &Book<'_>, rule: &Concentration) -> Result<BTreeMap<Strin
         };
         let coins = match instrument.kind {
             Kind::Option { .. } => to_ratio(instrument.contract),
-            Kind::Future { .. } | Kind::Perpetual => exact(greeks(book, instrument)?.delta.abs(), instrument)?,
+            Kind::Future { .. } | Kind::Perpetual | Kind::Sensitivity(_) => {
+                exact(greeks(book, instrument)?.delta.abs(), instrument)?
+            }
         };
         let gross = to_ratio(instrument.lot) * BigRational::from_integer(held.gross());
         let chain = instrument.kind.expiry().and_then(|expiry| market.expiries.get(&expiry));

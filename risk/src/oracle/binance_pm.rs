@@ -96,6 +96,8 @@ pub(super) fn evaluate(book: &Book<'_>, rules: &BinancePm) -> Result<Evaluation,
         .collect();
     let total = |at: fn(&Component) -> &BigRational| components.iter().fold(BigRational::zero(), |sum, c| sum + at(c));
     Ok(Evaluation {
+        beside: Vec::new(),
+        checks: Vec::new(),
         numeraire: parameters.numeraire.clone(),
         value,
         options: BigRational::zero(),

@@ -153,7 +153,7 @@ impl<'a> Desk<'a> {
         for held in &self.held {
             let own = match held.instrument.kind {
                 Kind::Option { expiry, .. } => self.market.expiries.get(&expiry).and_then(|options| options.confidence),
-                Kind::Future { .. } | Kind::Perpetual => None,
+                Kind::Future { .. } | Kind::Perpetual | Kind::Sensitivity(_) => None,
             };
             let confidence = own.map_or(common, |own| common.min(own));
             total += kappa(rule, confidence) * self.index() * self.coins(held, held.gross())?;
@@ -214,6 +214,8 @@ fn evaluation(
     components.retain(|component| !component.initial.is_zero() || !component.maintenance.is_zero());
     let total = |at: fn(&Component) -> &BigRational| components.iter().fold(BigRational::zero(), |sum, c| sum + at(c));
     Ok(Evaluation {
+        beside: Vec::new(),
+        checks: Vec::new(),
         numeraire: numeraire.to_owned(),
         value: collateral
             .iter()

@@ -58,6 +58,8 @@ pub(super) fn evaluate(book: Book<'_>, rules: &DeriveStandard) -> Result<Evaluat
         )
     });
     Ok(Evaluation {
+        beside: Vec::new(),
+        checks: Vec::new(),
         numeraire: parameters.numeraire.clone(),
         value: collateral.iter().fold(futures.clone(), |sum, line| sum + &line.value),
         options: BigRational::zero(),
@@ -253,7 +255,7 @@ impl<'h, 'a> Desk<'_, 'h, 'a> {
         for position in &self.held {
             let instrument = position.held.instrument;
             let price = match instrument.kind {
-                Kind::Option { .. } => None,
+                Kind::Option { .. } | Kind::Sensitivity(_) => None,
                 Kind::Future { expiry } => self.market.futures.get(&expiry).map(|future| future.price),
                 Kind::Perpetual => self.market.perpetual.as_ref().map(|perpetual| perpetual.price),
             };

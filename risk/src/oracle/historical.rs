@@ -45,7 +45,7 @@ pub(super) fn evaluate(book: &Book<'_>, rules: &Historical) -> Result<Evaluation
         let worth = held.worth(values.mark, &held.net())?;
         match held.instrument.kind {
             Kind::Option { .. } => options += worth,
-            Kind::Future { .. } | Kind::Perpetual => futures += worth,
+            Kind::Future { .. } | Kind::Perpetual | Kind::Sensitivity(_) => futures += worth,
         }
     }
     let losses = Losses {

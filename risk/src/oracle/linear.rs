@@ -70,6 +70,8 @@ pub(super) fn evaluate(book: Book<'_>, rules: &LinearMargin) -> Result<Evaluatio
         )
     });
     Ok(Evaluation {
+        beside: Vec::new(),
+        checks: Vec::new(),
         numeraire: parameters.numeraire.clone(),
         value,
         options: BigRational::zero(),
@@ -95,6 +97,7 @@ fn refuse_what_has_no_margin(book: &Book<'_>, parameters: &Parameters) -> Result
             Kind::Option { .. } => [true, rules.short_option.is_some()],
             Kind::Future { .. } => [rules.future.is_some(); 2],
             Kind::Perpetual => [rules.perpetual.is_some(); 2],
+            Kind::Sensitivity(_) => [false; 2],
         };
         let sides = [instrument.long, instrument.short].into_iter().zip(has_margin);
         if sides
@@ -218,7 +221,7 @@ impl Desk<'_, '_> {
         let perpetual = self.market.perpetual.as_ref();
         for held in &self.held {
             let price: Option<Decimal> = match held.instrument.kind {
-                Kind::Option { .. } => None,
+                Kind::Option { .. } | Kind::Sensitivity(_) => None,
                 Kind::Future { expiry } => self.market.futures.get(&expiry).map(|future| future.price),
                 Kind::Perpetual => perpetual.map(|perpetual| perpetual.price),
             };

@@ -71,6 +71,8 @@ pub(super) fn evaluate(book: &Book<'_>, rules: &OkxPm) -> Result<Evaluation, Ora
     }
     let total = |at: fn(&Component) -> &BigRational| components.iter().fold(BigRational::zero(), |sum, c| sum + at(c));
     Ok(Evaluation {
+        beside: Vec::new(),
+        checks: Vec::new(),
         numeraire: parameters.numeraire.clone(),
         value: collateral
             .iter()

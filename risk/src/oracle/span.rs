@@ -65,6 +65,8 @@ pub(super) fn evaluate(book: Book<'_>, rules: &Span) -> Result<Evaluation, Oracl
         .iter()
         .fold(&options + &futures, |sum, line| sum + &line.value);
     Ok(Evaluation {
+        beside: Vec::new(),
+        checks: Vec::new(),
         numeraire: parameters.numeraire.clone(),
         value,
         options,

@@ -168,6 +168,7 @@ impl<'a> Desk<'a> {
             Kind::Perpetual => (0, None),
             Kind::Future { expiry } => (1, Some(expiry)),
             Kind::Option { expiry, .. } => (2, Some(expiry)),
+            Kind::Sensitivity(_) => (3, None),
         };
         trades.sort_by_key(order);
         trades
@@ -187,6 +188,7 @@ impl<'a> Desk<'a> {
                 };
                 (self.premium(instrument, market.index)?, quote)
             }
+            Kind::Sensitivity(_) => return None,
         };
         let half = quote.ask.zip(quote.bid).and_then(|(ask, bid)| ask.checked_sub(bid));
         let half = half

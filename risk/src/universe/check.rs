@@ -6,9 +6,8 @@ use rust_decimal::Decimal;
 use unicode_normalization::is_nfc;
 use zkmargin_program::LayoutError;
 
-use super::{Asset, Instrument, K_RANGE, Kind, MAX_COLUMNS, MAX_NAME_BYTES, MAX_TERM, Style, Venue};
 use super::sensitivity::is_text;
-use super::{Asset, Instrument, Kind, MAX_COLUMNS, MAX_NAME_BYTES, MAX_TERM, Style, Venue};
+use super::{Asset, Instrument, K_RANGE, Kind, MAX_COLUMNS, MAX_NAME_BYTES, MAX_TERM, Style, Venue};
 use crate::symbol::Symbol;
 
 /// Why something is not a universe. `venue` is a venue's name, `line` an instrument's or asset's.

@@ -9,8 +9,8 @@ mod import_deribit;
 mod market;
 mod objects;
 mod schema;
-mod shipped;
 mod sensitivity;
+mod shipped;
 mod universe;
 mod venue_file;
 

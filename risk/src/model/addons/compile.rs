@@ -89,6 +89,7 @@ fn quote_of<'a>(market: &'a UnderlyingMarket, kind: &Kind) -> Option<&'a Quote> 
                 Right::Put => options.put.as_ref(),
             }
         }
+        Kind::Sensitivity(_) => None,
     }
 }
 
@@ -153,7 +154,8 @@ fn options<'a>(rule: &Concentration, name: &'a str, time: u64, strike: Decimal, 
 
 fn bucket_of<'a>(rule: &Concentration, name: &'a str, position: &Position<'_>, now: Instant) -> Bucket<'a> {
     match &position.instrument.kind {
-        Kind::Perpetual => Bucket::Perpetuals(name),
+        // A sensitivity is on no market, and so is no position of a sheet.
+        Kind::Perpetual | Kind::Sensitivity(_) => Bucket::Perpetuals(name),
         Kind::Future { expiry } => Bucket::Futures(name, *expiry),
         Kind::Option { expiry, strike, .. } => {
             // What counts has a chain.
@@ -213,7 +215,7 @@ fn concentration(
             let usd = position.usd_per_lot.times(ratio(position.market.index)?)?;
             let (factor, coins) = match instrument.kind {
                 Kind::Option { .. } => (usd.times(ratio(instrument.contract)?)?, 1.0),
-                Kind::Future { .. } | Kind::Perpetual => {
+                Kind::Future { .. } | Kind::Perpetual | Kind::Sensitivity(_) => {
                     let greeks = valuation::greeks(facts.snapshot, instrument)?;
                     let missing = |why| CompileError::Missing {
                         model: facts.model.to_owned(),

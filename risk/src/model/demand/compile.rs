@@ -299,6 +299,7 @@ fn everything<'a>(scope: &Scope<'a>) -> Names<'a> {
         Some((name, underlyings.contains_key(name).then_some(name)))
     });
     Names {
+        sensitivities: None,
         assets: assets.collect(),
         underlyings: underlyings
             .keys()

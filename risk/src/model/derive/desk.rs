@@ -395,7 +395,7 @@ impl<'d, 'a> Desk<'d, 'a> {
             let instrument = position.instrument;
             let expiry = match instrument.kind {
                 Kind::Option { expiry, .. } => self.market.expiries.get(&expiry).and_then(|options| options.confidence),
-                Kind::Future { .. } | Kind::Perpetual => None,
+                Kind::Future { .. } | Kind::Perpetual | Kind::Sensitivity(_) => None,
             };
             let confidence = common.min(expiry.unwrap_or(Decimal::ONE));
             let Some(charge) = confidence_charge(rule, confidence)? else {

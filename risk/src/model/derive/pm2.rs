@@ -201,9 +201,8 @@ impl Pm2 {
     /// The assets as collateral that counts whole.
     pub(crate) fn assets(&self) -> BTreeMap<String, AssetParameters> {
         let whole = |asset: &Asset| AssetParameters {
-            haircut: Decimal::ZERO,
-            cap: None,
             underlying: asset.underlying.clone(),
+            ..AssetParameters::with_haircut(Decimal::ZERO)
         };
         let assets = self.parameters.assets.iter();
         assets.map(|(name, asset)| (name.clone(), whole(asset))).collect()
@@ -327,6 +326,7 @@ impl Rule for Pm2 {
         let assets = self.parameters.assets.iter();
         let underlyings = self.parameters.underlyings.keys();
         Names {
+            sensitivities: None,
             assets: assets
                 .map(|(name, asset)| (name.as_str(), asset.underlying.as_deref()))
                 .collect(),

@@ -157,9 +157,8 @@ impl Pmrm1 {
     /// The assets as collateral that counts whole.
     pub(crate) fn assets(&self) -> BTreeMap<String, AssetParameters> {
         let whole = |asset: &Asset| AssetParameters {
-            haircut: Decimal::ZERO,
-            cap: None,
             underlying: asset.underlying.clone(),
+            ..AssetParameters::with_haircut(Decimal::ZERO)
         };
         let assets = self.parameters.assets.iter();
         assets.map(|(name, asset)| (name.clone(), whole(asset))).collect()
@@ -216,6 +215,7 @@ impl Rule for Pmrm1 {
         let assets = self.parameters.assets.iter();
         let underlyings = self.parameters.underlyings.keys();
         Names {
+            sensitivities: None,
             assets: assets
                 .map(|(name, asset)| (name.as_str(), asset.underlying.as_deref()))
                 .collect(),

@@ -288,7 +288,7 @@ impl<'d, 'a> Desk<'d, 'a> {
         for (position, _) in &self.positions {
             let instrument = position.instrument;
             let (price, confidence) = match instrument.kind {
-                Kind::Option { .. } => continue,
+                Kind::Option { .. } | Kind::Sensitivity(_) => continue,
                 Kind::Future { expiry } => match self.market.futures.get(&expiry) {
                     Some(future) => (future.price, confidence(self.market.confidence, None)),
                     None => continue,

@@ -165,7 +165,7 @@ impl Desk<'_, '_> {
         for (position, values) in &self.positions {
             let instrument = position.instrument;
             let (schedule, price, funding) = match instrument.kind {
-                Kind::Option { .. } => continue,
+                Kind::Option { .. } | Kind::Sensitivity(_) => continue,
                 Kind::Future { expiry } => {
                     let future = self.market.futures.get(&expiry);
                     (&self.rules.future, future.map(|future| future.price), Decimal::ZERO)

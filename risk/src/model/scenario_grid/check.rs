@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use rust_decimal::Decimal;
 
 use crate::model::scenario_grid::MAX_ROWS;
-use crate::model::scenario_grid::parameters::{Group, Parameters, Scenario, UnderlyingParameters};
-use crate::model::{ModelError, assets};
 use crate::model::scenario_grid::parameters::{DeltaShock, Group, Parameters, Scenario, UnderlyingParameters};
+use crate::model::{ModelError, assets};
 
 /// Most characters of a model's name.
 const MAX_NAME_CHARS: usize = 64;

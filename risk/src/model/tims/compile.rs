@@ -114,7 +114,7 @@ fn risk(
             let usd = position.usd_per_lot.times(ratio(rules.minimum)?)?.times(level)?;
             let units = match instrument.kind {
                 Kind::Option { .. } => usd.times(ratio(instrument.contract)?)?.real()?,
-                Kind::Future { .. } | Kind::Perpetual => usd.enclose(delta.abs())?,
+                Kind::Future { .. } | Kind::Perpetual | Kind::Sensitivity(_) => usd.enclose(delta.abs())?,
             };
             minimum.add_leg(instrument.long, units);
             minimum.add_leg(instrument.short, units);
