@@ -5,6 +5,8 @@
 mod demo;
 mod desk;
 mod files;
+mod hedge;
+mod model;
 mod process;
 mod prove;
 mod refusals;

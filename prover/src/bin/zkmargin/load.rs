@@ -50,7 +50,7 @@ pub(crate) struct Facts {
     /// The market snapshot (JSON).
     #[arg(long, value_name = "FILE")]
     snapshot: PathBuf,
-    /// The margin model: the name of a preset (paradex-pm, deribit-pm), or a file (JSON).
+    /// The margin model: the name of a preset (`zkmargin model list`), or a file (JSON).
     #[arg(long, value_name = "PRESET|FILE")]
     model: PathBuf,
 }
