@@ -26,7 +26,7 @@ fn number(value: &Value) -> f64 {
 
 #[test]
 fn a_hedge_restores_what_failed_and_a_lot_less_does_not() {
-    let before = margin("paradex-pm", "short-account.json", &["--hedge"]);
+    let before = margin("paradex-pm", "short-account.json", &["--hedge", "--hedge-time", "1000"]);
     assert_eq!(before.code, 4, "{}", before.err);
     let before = before.json();
     let hedges = &before["hedges"];
@@ -57,7 +57,9 @@ fn no_hedge_is_searched_where_nothing_fails() {
     let desk = desk();
     let rich = json!({"venue": "perphouse", "balances": [{"asset": "USDC", "amount": "1000"}]});
     desk.write("rich-account.json", &rich.to_string());
-    let found = margin("paradex-pm", "rich-account.json", &["--hedge"]).done().json();
+    let found = margin("paradex-pm", "rich-account.json", &["--hedge", "--hedge-time", "1000"])
+        .done()
+        .json();
     assert_eq!(found["hedges"]["fails"], Value::Null);
     assert_eq!(found["hedges"]["candidates"], 0);
 }
@@ -96,8 +98,8 @@ fn the_report_of_a_demand_has_each_model_and_each_check_and_draws_both() {
     );
     let svg = std::fs::read_to_string(desk.path().join("two.svg")).unwrap();
     for title in [
-        "BTC: profit by scenario, paradex-pm",
-        "ETH: profit by scenario, deribit-pm",
+        "BTC: profit by scenario in USD, paradex-pm",
+        "ETH: profit by scenario in USD, deribit-pm",
     ] {
         assert!(svg.contains(title), "{title}");
     }

@@ -22,6 +22,10 @@ fn number(value: &Value) -> f64 {
 fn a_case_is_worked_out_by_the_rule_and_by_the_program_which_agree_within_the_bound() {
     let desk = desk();
     desk.write("case.json", &case(&json!("paradex-pm"), "20000"));
+    assert_eq!(
+        run(desk.path(), &["--json", "inspect", "case.json"]).done().json()["kind"],
+        "case"
+    );
     let shown = run(desk.path(), &["model", "run", "case.json"]).done().out;
     for words in [
         "by paradex-pm, in USD",

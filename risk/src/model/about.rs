@@ -103,6 +103,11 @@ impl Model {
     }
 }
 
+/// The names of a list, for a message.
+pub(crate) fn names<T>(list: &[(&str, T)]) -> String {
+    list.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
 /// The schema of the file of a kind of model.
 pub fn schema_of_kind(kind: &str) -> Option<Schema> {
     KINDS

@@ -28,7 +28,7 @@ pub struct Line {
 }
 
 impl Model {
-    /// Every field of its file, in the order of the schema, with what it means.
+    /// Every field of its file, by name, with what it means.
     pub fn explain(&self) -> Vec<Line> {
         let schema = schema_of_kind(self.kind()).map_or(Value::Null, Value::from);
         let mut walk = Walk {
@@ -67,7 +67,7 @@ impl<'a> Walk<'a> {
         });
     }
 
-    /// The fields of a structure, in the order of its schema, then what the schema does not have.
+    /// The fields of a structure that its schema has, then what it does not have.
     fn fields(&mut self, depth: usize, schema: &'a Value, fields: &Map<String, Value>, but: &[&str]) {
         let known = schema.get("properties").and_then(Value::as_object);
         let known = || known.into_iter().flatten();
@@ -108,7 +108,10 @@ impl<'a> Walk<'a> {
                 }
                 let of_all = schema.get("additionalProperties").unwrap_or(&Value::Null);
                 for (key, value) in fields {
-                    self.value(depth + 1, key, variant.unwrap_or(of_all), value);
+                    match variant {
+                        Some(schema) => self.value(depth + 1, key, schema, value),
+                        None => self.entry(depth + 1, key, of_all, value),
+                    }
                 }
             }
             Value::Array(rows) if rows.iter().all(is_plain) && rows.len() <= 8 => {
@@ -132,6 +135,17 @@ impl<'a> Walk<'a> {
                 );
             }
         }
+    }
+
+    /// An entry of a map: what entries mean is said at the first of them, whatever its name.
+    fn entry(&mut self, depth: usize, name: &str, schema: &'a Value, value: &Value) {
+        let meaning = described(schema).or_else(|| described(self.resolve(schema, value)));
+        if let Some(meaning) = meaning
+            && !self.said.insert(format!("an entry: {meaning}"))
+        {
+            self.said.insert(format!("{name}: {meaning}"));
+        }
+        self.value(depth, name, schema, value);
     }
 
     /// Rows of a list: a line each where their fields are plain, with the meaning of the fields before them.

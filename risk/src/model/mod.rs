@@ -170,10 +170,10 @@ pub enum ModelError {
         bytes: usize,
     },
     /// No preset of this name.
-    #[error("there is no preset `{0}`; there are paradex-pm and deribit-pm")]
+    #[error("there is no preset `{0}`; there are {among}", among = about::names(&PRESETS))]
     Preset(String),
     /// A kind of model that this version does not know.
-    #[error("model: `{0}` is not a kind of model; there are scenario-grid and demand")]
+    #[error("model: `{0}` is not a kind of model; there are {among}", among = about::names(&about::KINDS))]
     Kind(String),
     /// A number or text out of its bounds.
     #[error("model: {field} is {value}, expected {bound}")]
