@@ -78,6 +78,7 @@ fn add(sheets: &mut Vec<Box<dyn Sheet>>, book: &Evaluation, grids: &grid::Grids,
                 losses,
                 requirements(book),
                 title("Loss by scenario", model),
+                &book.numeraire,
             )));
         }
         Picture::Sensitivities(factors) if !factors.is_empty() => {
@@ -88,6 +89,7 @@ fn add(sheets: &mut Vec<Box<dyn Sheet>>, book: &Evaluation, grids: &grid::Grids,
             sheets.push(Box::new(tornado::Tornado::new(
                 factors,
                 title("Requirement by risk factor", model),
+                &book.numeraire,
             )));
         }
         Picture::Losses(_) | Picture::Sensitivities(_) | Picture::None => {}

@@ -7,7 +7,7 @@ use zkmargin_risk::case::CaseFile;
 use zkmargin_risk::history::HistoryFile;
 use zkmargin_risk::listing::UniverseFile;
 use zkmargin_risk::market::Snapshot;
-use zkmargin_risk::model::about;
+use zkmargin_risk::model::KINDS;
 use zkmargin_risk::venue_file::VenueFile;
 use zkmargin_verifier::Policy;
 
@@ -67,7 +67,7 @@ pub fn all() -> Vec<FileSchema> {
     let files = files
         .into_iter()
         .map(|(kind, title, schema)| FileSchema::new(kind.to_owned(), format!("zkmargin {title}"), schema));
-    let models = about::KINDS.into_iter().map(|(kind, schema)| {
+    let models = KINDS.iter().map(|(kind, schema)| {
         FileSchema::new(
             format!("model-{kind}"),
             format!("zkmargin model of kind {kind}"),

@@ -20,8 +20,8 @@ impl Columns {
         self.0.len() > 1
     }
 
-    /// Adds them to a text, two spaces in. The last column is set to the left if `notes` says that it holds words.
-    fn set(&self, text: &mut String, notes: bool) {
+    /// Adds them to a text, two spaces in; columns of which `is_words` holds are set to the left.
+    fn set(&self, text: &mut String, is_words: impl Fn(usize, usize) -> bool) {
         let columns = self.0.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
             let cells = self.0.iter().filter_map(|row| Some(row.get(column)?.chars().count()));
@@ -30,7 +30,7 @@ impl Columns {
         let widths: Vec<usize> = (0..columns).map(width).collect();
         for row in &self.0 {
             let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
-                if column == 0 || (notes && column + 1 == columns) {
+                if is_words(column, columns) {
                     format!("{cell:<width$}")
                 } else {
                     format!("{cell:>width$}")
@@ -45,12 +45,17 @@ impl Columns {
 
     /// Adds them to a text, two spaces in.
     pub fn write(&self, text: &mut String) {
-        self.set(text, false);
+        self.set(text, |column, _| column == 0);
     }
 
     /// The same, with words in the last column.
     pub fn write_with_notes(&self, text: &mut String) {
-        self.set(text, true);
+        self.set(text, |column, columns| column == 0 || column + 1 == columns);
+    }
+
+    /// The same, with words in all columns.
+    pub fn write_words(&self, text: &mut String) {
+        self.set(text, |_, _| true);
     }
 }
 

@@ -178,7 +178,7 @@ pub fn render_json(report: &Report, provable: &Provable) -> Result<Value, serde_
         underlyings: group.underlyings.clone(),
         losses: group.losses.iter().map(up).collect(),
         worst_row: group.worst,
-        worst_scenario: worst_words(report, group),
+        worst_scenario: worst_words(&report.grids, group),
         delta_provision: up(&group.delta_provision),
         short_option_minimum: up(&group.short_option_minimum),
         body: up(&group.body),

@@ -1,5 +1,7 @@
 //! What a requirement is made of: components at both levels, what else must hold, and the scenarios behind them.
 
+use std::collections::BTreeMap;
+
 use num_rational::BigRational;
 use num_traits::Signed;
 use zkmargin_risk::oracle::{Binding, Cell, Check, Component, Evaluation, GroupLoss, Picture};
@@ -8,6 +10,9 @@ use zkmargin_risk::scenario::{Scenario, VolatilityMove};
 
 use super::{LEVELS, Money, coins};
 use crate::text::{Columns, grouped};
+
+/// The rows of a scenario grid, by underlying.
+type Grids = BTreeMap<String, Vec<Scenario>>;
 
 /// Scenarios and factors that are listed; of the others, how many there are.
 const MOST_LISTED: usize = 40;
@@ -58,11 +63,11 @@ pub(super) const fn binding_name(binding: Binding) -> &'static str {
 }
 
 /// The worst row of a group in words, which its underlyings share by number: `BTC -16 %, volatility up; ETH …`.
-pub(super) fn worst_words(report: &Report, group: &GroupLoss) -> String {
+pub(super) fn worst_words(grids: &Grids, group: &GroupLoss) -> String {
     let rows = group
         .underlyings
         .iter()
-        .filter_map(|name| Some((name, report.grids.get(name)?.get(group.worst)?)));
+        .filter_map(|name| Some((name, grids.get(name)?.get(group.worst)?)));
     rows.map(|(name, row)| format!("{name} {}", scenario_name(row)))
         .collect::<Vec<_>>()
         .join("; ")
@@ -85,7 +90,12 @@ pub(super) fn write(text: &mut String, report: &Report, money: Money) {
         components(text, &one.evaluation, money);
     }
     checks(text, report, money);
-    grid_detail(text, report, money);
+    if report.models.is_empty() {
+        grid_detail(text, &report.evaluation, &report.grids, "", money);
+    }
+    for one in &report.models {
+        grid_detail(text, &one.evaluation, &one.grids, &format!(" by {}", one.model), money);
+    }
 }
 
 fn components(text: &mut String, book: &Evaluation, money: Money) {
@@ -151,12 +161,11 @@ fn checks(text: &mut String, report: &Report, money: Money) {
 }
 
 /// Under a scenario grid: floors of each group, and the add-ons of each underlying.
-fn grid_detail(text: &mut String, report: &Report, money: Money) {
-    let book = &report.evaluation;
+fn grid_detail(text: &mut String, book: &Evaluation, grids: &Grids, by: &str, money: Money) {
     if book.groups.is_empty() {
         return;
     }
-    *text += "\nBefore the factor of the level: each group counts its largest\n";
+    *text += &format!("\nBefore the factor of the level{by}: each group counts its largest\n");
     let mut columns = Columns::new(&[
         "group",
         "largest loss",
@@ -175,11 +184,11 @@ fn grid_detail(text: &mut String, report: &Report, money: Money) {
             money.up(&group.short_option_minimum),
             money.up(&group.body),
             binding_name(group.binding).to_owned(),
-            worst_words(report, group),
+            worst_words(grids, group),
         ]);
     }
     columns.write(text);
-    *text += "\nAdd-ons: roll before the factor, fees and funding whole\n";
+    *text += &format!("\nAdd-ons{by}: roll before the factor, fees and funding whole\n");
     let mut columns = Columns::new(&["", "roll", "fees", "funding", "net delta, coins", "gross delta, coins"]);
     for (name, exposure) in &book.underlyings {
         columns.row([

@@ -143,6 +143,19 @@ pub(super) fn compact(x: f64) -> String {
     }
 }
 
+/// [`compact`] without zeros after the point: `50k`.
+fn round(x: f64) -> String {
+    let text = compact(x);
+    let (digits, unit) = match text.strip_suffix(['k', 'M', 'G']) {
+        Some(digits) => (digits, text.get(digits.len()..).unwrap_or_default()),
+        None => (text.as_str(), ""),
+    };
+    match digits.contains('.') {
+        true => format!("{}{unit}", digits.trim_end_matches('0').trim_end_matches('.')),
+        false => text,
+    }
+}
+
 /// Round numbers that divide a range, about `wanted` of them.
 pub(super) fn ticks(low: f64, high: f64, wanted: usize) -> Vec<f64> {
     let span = high - low;
@@ -195,7 +208,7 @@ impl Axis {
             let x = self.at(tick);
             canvas.line((x, y), (x, y + 4), &BLACK)?;
             canvas.line((x, top), (x, y), &RGBColor(230, 230, 230))?;
-            canvas.text(&compact(tick), (x, y + 13), BODY, &BLACK, HPos::Center)?;
+            canvas.text(&round(tick), (x, y + 13), BODY, &BLACK, HPos::Center)?;
         }
         canvas.text(name, (self.left + self.width / 2, y + 32), BODY, &BLACK, HPos::Center)
     }
@@ -217,6 +230,19 @@ mod tests {
             (2.5e9, "2.50G"),
         ] {
             assert_eq!(compact(x), text);
+        }
+    }
+
+    #[test]
+    fn ticks_have_no_needless_zeros() {
+        for (x, text) in [
+            (50_000.0, "50k"),
+            (-1_500_000.0, "-1.5M"),
+            (200.0, "200"),
+            (0.5, "0.5"),
+            (0.0, "0"),
+        ] {
+            assert_eq!(round(x), text);
         }
     }
 

@@ -149,7 +149,7 @@ fn panel(book: &Evaluation, grid: &[Scenario], name: &str, cells: &[&oracle::Cel
     blocks.iter_mut().for_each(Block::arrange);
     blocks.sort_by_key(|block| block.caption != "scenarios");
     Panel {
-        title: title(&format!("{name}: profit by scenario"), model),
+        title: title(&format!("{name}: profit by scenario in {}", book.numeraire), model),
         worst: words,
         blocks,
     }

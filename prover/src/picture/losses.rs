@@ -1,6 +1,6 @@
 //! A loss distribution: a bar per scenario where they are few, a histogram where they are many, with the requirement as a line.
 
-use plotters::prelude::BLACK;
+use plotters::prelude::{BLACK, WHITE};
 use plotters::style::text_anchor::HPos;
 
 use super::canvas::{Axis, BODY, Canvas, Drawn, GAIN, GREY, LOSS, MARGIN, Sheet, compact, shortened, ticks, width_of};
@@ -25,13 +25,24 @@ pub(super) struct Losses {
     /// The requirement at each level.
     lines: Vec<(String, f64)>,
     title: String,
+    numeraire: String,
 }
 
 impl Losses {
-    pub(super) fn new(mut losses: Vec<(String, f64)>, lines: Vec<(String, f64)>, title: String) -> Losses {
+    pub(super) fn new(
+        mut losses: Vec<(String, f64)>,
+        lines: Vec<(String, f64)>,
+        title: String,
+        numeraire: &str,
+    ) -> Losses {
         losses.sort_by(|a, b| b.1.total_cmp(&a.1));
         let title = format!("{title}: {} scenarios", losses.len());
-        Losses { losses, lines, title }
+        Losses {
+            losses,
+            lines,
+            title,
+            numeraire: numeraire.to_owned(),
+        }
     }
 
     fn has_bars(&self) -> bool {
@@ -81,13 +92,25 @@ impl Losses {
             let end = axis.at(*loss);
             let color = if *loss > 0.0 { LOSS } else { GAIN };
             canvas.fill((zero.min(end), from), (zero.max(end), to), &color)?;
-            if *loss > 0.0 {
-                canvas.text(&compact(*loss), (end + 6, middle), BODY, &BLACK, HPos::Left)?;
-            } else {
-                canvas.text(&compact(*loss), (end - 6, middle), BODY, &BLACK, HPos::Right)?;
-            }
         }
         canvas.line((zero, top), (zero, top + self.plot_height()), &BLACK)
+    }
+
+    /// The amounts at the ends of the bars, above the lines of the requirement.
+    fn draw_amounts(&self, canvas: &Canvas<'_>, axis: &Axis, top: i32) -> Drawn {
+        for (index, (_, loss)) in (0..).zip(&self.losses) {
+            let (amount, end, middle) = (compact(*loss), axis.at(*loss), top + index * BAR + BAR / 2);
+            let width = width_of(&amount) + 4;
+            let (from, across) = if *loss > 0.0 {
+                (end + 4, HPos::Left)
+            } else {
+                (end - 4 - width, HPos::Right)
+            };
+            canvas.fill((from, middle - 8), (from + width, middle + 8), &WHITE)?;
+            let at = if *loss > 0.0 { from + 2 } else { from + width - 2 };
+            canvas.text(&amount, (at, middle), BODY, &BLACK, across)?;
+        }
+        Ok(())
     }
 
     fn draw_histogram(&self, canvas: &Canvas<'_>, axis: &Axis, top: i32) -> Drawn {
@@ -170,7 +193,8 @@ impl Sheet for Losses {
         let axis = self.axis();
         let plot = top + self.head();
         let bottom = plot + self.plot_height();
-        axis.draw(canvas, bottom, plot, "loss (gains to the left of 0)")?;
+        let name = format!("loss in {} (gains to the left of 0)", self.numeraire);
+        axis.draw(canvas, bottom, plot, &name)?;
         if self.has_bars() {
             self.draw_bars(canvas, &axis, plot)?;
         } else {
@@ -188,6 +212,9 @@ impl Sheet for Losses {
             } else {
                 canvas.text(&words, (x + 4, y), BODY, &BLACK, HPos::Left)?;
             }
+        }
+        if self.has_bars() {
+            self.draw_amounts(canvas, &axis, plot)?;
         }
         Ok(())
     }

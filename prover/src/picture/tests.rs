@@ -38,7 +38,12 @@ fn few_losses_have_a_bar_each_and_many_a_histogram() {
             ("requirement, maintenance".to_owned(), 74_000.0),
         ]
     };
-    let bars = document(&losses::Losses::new(losses(16), lines(), "Loss by scenario".to_owned()));
+    let bars = document(&losses::Losses::new(
+        losses(16),
+        lines(),
+        "Loss by scenario".to_owned(),
+        "USD",
+    ));
     look_at("bars.svg", &bars);
     assert!(
         bars.contains("2026-01-01") && bars.contains("requirement, initial 98.0k") && bars.contains("16 scenarios")
@@ -47,6 +52,7 @@ fn few_losses_have_a_bar_each_and_many_a_histogram() {
         losses(900),
         lines(),
         "Loss by scenario".to_owned(),
+        "USD",
     ));
     look_at("histogram.svg", &histogram);
     assert!(histogram.contains("largest losses: "));
@@ -61,7 +67,11 @@ fn a_tornado_has_the_largest_factor_on_top_and_sums_up_the_small_ones() {
             (format!("BTC vega {index} days"), sign * 60_000.0 / f64::from(index + 1))
         })
         .collect();
-    let svg = document(&tornado::Tornado::new(factors, "Requirement by risk factor".to_owned()));
+    let svg = document(&tornado::Tornado::new(
+        factors,
+        "Requirement by risk factor".to_owned(),
+        "USD",
+    ));
     look_at("tornado.svg", &svg);
     assert!(svg.contains("21 others together"));
     assert!(svg.find("vega 0 days").unwrap() < svg.find("vega 1 days").unwrap());

@@ -18,17 +18,22 @@ pub(super) struct Tornado {
     /// Largest first, whichever sign.
     factors: Vec<(String, f64)>,
     title: String,
+    numeraire: String,
 }
 
 impl Tornado {
-    pub(super) fn new(mut factors: Vec<(String, f64)>, title: String) -> Tornado {
+    pub(super) fn new(mut factors: Vec<(String, f64)>, title: String, numeraire: &str) -> Tornado {
         factors.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
         if factors.len() > MOST {
             let rest = factors.split_off(MOST - 1);
             let sum = rest.iter().map(|(_, part)| part).sum();
             factors.push((format!("{} others together", rest.len()), sum));
         }
-        Tornado { factors, title }
+        Tornado {
+            factors,
+            title,
+            numeraire: numeraire.to_owned(),
+        }
     }
 
     fn label_width(&self) -> i32 {
@@ -62,7 +67,7 @@ impl Sheet for Tornado {
         } else {
             "part of the requirement"
         };
-        axis.draw(canvas, bottom, plot, name)?;
+        axis.draw(canvas, bottom, plot, &format!("{name}, {}", self.numeraire))?;
         let zero = axis.at(0.0);
         for (index, (name, part)) in (0..).zip(&self.factors) {
             let middle = plot + index * BAR + BAR / 2;

@@ -5,7 +5,9 @@
 mod demo;
 mod desk;
 mod files;
+mod hedge;
 mod history;
+mod model;
 mod process;
 mod prove;
 mod refusals;

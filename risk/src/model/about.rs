@@ -2,15 +2,9 @@
 
 use std::fmt;
 
-use schemars::{Schema, schema_for};
+use schemars::Schema;
 
-use crate::model::{Demand, Model, REQUIREMENT, demand, scenario_grid};
-
-/// The kinds of models, by the word of their files, with the schema of each file.
-pub const KINDS: [(&str, fn() -> Schema); 2] = [
-    ("scenario-grid", || schema_for!(scenario_grid::Parameters)),
-    ("demand", || schema_for!(demand::Parameters)),
-];
+use crate::model::{Demand, KINDS, Model, REQUIREMENT};
 
 /// How near a program is to the exact rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +97,11 @@ impl Model {
     }
 }
 
+/// The names of a list, for a message.
+pub(crate) fn names<T>(list: &[(&str, T)]) -> String {
+    list.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
 /// The schema of the file of a kind of model.
 pub fn schema_of_kind(kind: &str) -> Option<Schema> {
     KINDS
@@ -138,7 +137,7 @@ mod tests {
         for (kind, schema) in KINDS {
             let schema = serde_json::to_string(&schema()).unwrap();
             assert!(schema.contains(&format!("\"{kind}\"")), "{kind}");
-            assert_eq!(KINDS.iter().filter(|(other, _)| *other == kind).count(), 1);
+            assert_eq!(KINDS.iter().filter(|(other, _)| other == kind).count(), 1);
         }
     }
 }

@@ -28,7 +28,7 @@ pub struct Line {
 }
 
 impl Model {
-    /// Every field of its file, in the order of the schema, with what it means.
+    /// Every field of its file, by name, with what it means.
     pub fn explain(&self) -> Vec<Line> {
         let schema = schema_of_kind(self.kind()).map_or(Value::Null, Value::from);
         let mut walk = Walk {
@@ -36,17 +36,32 @@ impl Model {
             said: BTreeSet::new(),
             lines: Vec::new(),
         };
+        let is_demand = matches!(self, Model::Demand(_));
+        let but: &[&str] = if is_demand { &["models"] } else { &[] };
         if let Value::Object(fields) = self.rule().file() {
-            walk.fields(
-                0,
-                &schema,
-                fields,
-                &["model", "name", "description", "left_out", "assumed"],
-            );
+            walk.fields(0, &schema, fields, &[&HEAD[..], but].concat());
         }
-        walk.lines
+        let mut lines = walk.lines;
+        if let Model::Demand(demand) = self {
+            for model in demand.models() {
+                lines.push(Line {
+                    depth: 0,
+                    name: format!("model {} ({})", model.name(), model.kind()),
+                    value: None,
+                    meaning: Some(model.description().to_owned()),
+                });
+                lines.extend(model.explain().into_iter().map(|line| Line {
+                    depth: line.depth + 1,
+                    ..line
+                }));
+            }
+        }
+        lines
     }
 }
+
+/// What a file says of itself: it is not among its parameters.
+const HEAD: [&str; 5] = ["model", "name", "description", "left_out", "assumed"];
 
 struct Walk<'a> {
     root: &'a Value,
@@ -67,7 +82,7 @@ impl<'a> Walk<'a> {
         });
     }
 
-    /// The fields of a structure, in the order of its schema, then what the schema does not have.
+    /// The fields of a structure that its schema has, then what it does not have.
     fn fields(&mut self, depth: usize, schema: &'a Value, fields: &Map<String, Value>, but: &[&str]) {
         let known = schema.get("properties").and_then(Value::as_object);
         let known = || known.into_iter().flatten();
@@ -108,7 +123,10 @@ impl<'a> Walk<'a> {
                 }
                 let of_all = schema.get("additionalProperties").unwrap_or(&Value::Null);
                 for (key, value) in fields {
-                    self.value(depth + 1, key, variant.unwrap_or(of_all), value);
+                    match variant {
+                        Some(variant) => self.variant_of(depth + 1, key, variant, value),
+                        None => self.entry(depth + 1, key, of_all, value),
+                    }
                 }
             }
             Value::Array(rows) if rows.iter().all(is_plain) && rows.len() <= 8 => {
@@ -132,6 +150,33 @@ impl<'a> Walk<'a> {
                 );
             }
         }
+    }
+
+    /// A word and what follows it, of an enumeration: the word's meaning, then the fields of the rest.
+    fn variant_of(&mut self, depth: usize, word: &str, variant: &'a Value, value: &Value) {
+        let schema = variant
+            .get("properties")
+            .and_then(|of| of.get(word))
+            .unwrap_or(&Value::Null);
+        match (described(variant), value) {
+            (Some(meaning), Value::Object(fields)) => {
+                self.push(depth, word, None, Some(meaning));
+                let schema = self.resolve(schema, value);
+                self.fields(depth + 1, schema, fields, &[]);
+            }
+            _ => self.value(depth, word, schema, value),
+        }
+    }
+
+    /// An entry of a map: what entries mean is said at the first of them, whatever its name.
+    fn entry(&mut self, depth: usize, name: &str, schema: &'a Value, value: &Value) {
+        let meaning = described(schema).or_else(|| described(self.resolve(schema, value)));
+        if let Some(meaning) = meaning
+            && !self.said.insert(format!("an entry: {meaning}"))
+        {
+            self.said.insert(format!("{name}: {meaning}"));
+        }
+        self.value(depth, name, schema, value);
     }
 
     /// Rows of a list: a line each where their fields are plain, with the meaning of the fields before them.
@@ -162,7 +207,7 @@ impl<'a> Walk<'a> {
                     let words: Vec<String> = words.collect();
                     self.push(depth, &number, Some(words.join(", ")), None);
                 }
-                row => self.value(depth, &number, schema, row),
+                row => self.entry(depth, &number, schema, row),
             }
         }
         if rows.len() > MAX_ROWS {
@@ -193,13 +238,13 @@ impl<'a> Walk<'a> {
         at
     }
 
-    /// Of an enumeration with values in it, `{"partial": …}`: the schema of what the word is followed by.
+    /// Of an enumeration with values in it, `{"partial": …}`: the schema of the word and what follows it.
     fn variant(&self, schema: &'a Value, fields: &Map<String, Value>) -> Option<&'a Value> {
         let (word, _) = fields.iter().next()?;
         let variants = schema.get("oneOf").and_then(Value::as_array)?;
         variants.iter().find_map(|variant| {
             let variant = self.resolve(variant, &Value::Null);
-            variant.get("properties")?.get(word)
+            variant.get("properties")?.get(word).map(|_| variant)
         })
     }
 }
@@ -310,7 +355,7 @@ mod tests {
             let shown: Vec<String> = model.explain().into_iter().filter_map(|line| line.value).collect();
             let shown = shown.join("\n");
             let mut file = model.rule().file().clone();
-            for field in ["model", "name", "description", "left_out", "assumed"] {
+            for field in HEAD {
                 file.as_object_mut().unwrap().remove(field);
             }
             let mut expected = Vec::new();
@@ -319,6 +364,25 @@ mod tests {
                 assert!(shown.contains(&value), "{name}: {value}");
             }
         }
+    }
+
+    #[test]
+    fn a_demand_is_explained_with_its_models_and_each_kind_of_limit() {
+        let demand = r#"{"model": "demand", "name": "desk", "description": "", "models": ["paradex-pm"],
+            "netting": {"partial": [{"between": ["a", "b"], "fraction": "0.5"}]},
+            "limits": [{"net_delta": {"underlying": "BTC", "most": "3"}}, {"leverage": {"most": "2.5"}}]}"#;
+        let lines = Model::from_json(demand).unwrap().explain();
+        assert_eq!(
+            line(&lines, "net_delta").meaning.as_deref(),
+            Some("Net delta, in coins.")
+        );
+        assert!(line(&lines, "partial").depth == 1);
+        let at = lines
+            .iter()
+            .position(|line| line.name == "model paradex-pm (scenario-grid)")
+            .unwrap();
+        let maintenance = line(&lines[at..], "maintenance");
+        assert_eq!((maintenance.depth, maintenance.value.as_deref()), (2, Some("0.5")));
     }
 
     #[test]

@@ -224,7 +224,7 @@ pub enum ModelError {
     #[error("there is no preset `{0}`; there are {among}", among = registry::presets())]
     Preset(String),
     /// A kind of model that this version does not know.
-    #[error("model: `{0}` is not a kind of model; there are {among}", among = registry::KINDS.join(", "))]
+    #[error("model: `{0}` is not a kind of model; there are {among}", among = registry::kinds())]
     Kind(String),
     /// A number or text out of its bounds.
     #[error("model: {field} is {value}, expected {bound}")]

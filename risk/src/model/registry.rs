@@ -1,30 +1,24 @@
 //! Every kind of model, and every model that comes with the tool.
 
+use schemars::{Schema, schema_for};
+
 use crate::json;
-use crate::model::binance_pm::BinancePm;
-use crate::model::delta_gamma_vega::DeltaGammaVega;
-use crate::model::demand::Demand;
-use crate::model::derive::{Pm2, Pmrm1};
-use crate::model::derive_standard::DeriveStandard;
-use crate::model::historical::Historical;
-use crate::model::linear::LinearMargin;
-use crate::model::okx_pm::OkxPm;
-use crate::model::scenario_grid::ScenarioGrid;
-use crate::model::simm::Simm;
-use crate::model::span::Span;
-use crate::model::tims::Tims;
-use crate::model::{ModelError, Rule};
+use crate::model::{
+    BinancePm, DeltaGammaVega, Demand, DeriveStandard, Historical, LinearMargin, ModelError, OkxPm, Pm2, Pmrm1, Rule,
+    ScenarioGrid, Simm, Span, Tims, about, binance_pm, delta_gamma_vega, demand, derive, derive_standard, historical,
+    linear, okx_pm, scenario_grid, simm, span, tims,
+};
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $variant:ident($rule:ty): $($kind:literal)|+,)*) => {
+    ($($(#[$doc:meta])* $variant:ident($rule:ty, $parameters:ty): $($kind:literal)|+,)*) => {
         /// A checked margin model.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum Model {
             $($(#[$doc])* $variant(Box<$rule>),)*
         }
 
-        /// What the `model` field of a file may say.
-        pub const KINDS: &[&str] = &[$($($kind,)+)*];
+        /// What the `model` field of a file may say, with the schema of such a file.
+        pub const KINDS: &[(&str, fn() -> Schema)] = &[$($(($kind, || schema_for!($parameters)),)+)*];
 
         impl Model {
             /// Reads and checks a file of a kind.
@@ -52,31 +46,31 @@ macro_rules! kinds {
 
 kinds! {
     /// Worst row of a price × volatility grid.
-    ScenarioGrid(ScenarioGrid): "scenario-grid",
+    ScenarioGrid(ScenarioGrid, scenario_grid::Parameters): "scenario-grid",
     /// Portfolio Margin 2 of Derive.
-    DerivePm2(Pm2): "derive-pm2",
+    DerivePm2(Pm2, derive::pm2::Parameters): "derive-pm2",
     /// The Portfolio Margin Risk Manager of Derive before it.
-    DerivePmrm1(Pmrm1): "derive-pmrm1",
+    DerivePmrm1(Pmrm1, derive::pmrm1::Parameters): "derive-pmrm1",
     /// Isolated margin or max loss of each expiry.
-    DeriveStandard(DeriveStandard): "derive-standard",
+    DeriveStandard(DeriveStandard, derive_standard::Parameters): "derive-standard",
     /// Futures and perpetuals by tiers; short options each by itself.
-    Linear(LinearMargin): "linear" | "deribit-standard",
+    Linear(LinearMargin, linear::Parameters): "linear" | "deribit-standard",
     /// OKX or Bybit portfolio margin.
-    OkxPm(OkxPm): "okx-pm" | "bybit-pm",
+    OkxPm(OkxPm, okx_pm::Parameters): "okx-pm" | "bybit-pm",
     /// Binance portfolio margin.
-    BinancePm(BinancePm): "binance-pm",
+    BinancePm(BinancePm, binance_pm::Parameters): "binance-pm",
     /// Scanning risk, spread charges, inter-commodity credit.
-    Span(Span): "span",
+    Span(Span, span::Parameters): "span",
     /// Ten points of the price, classes and product groups.
-    Tims(Tims): "tims",
+    Tims(Tims, tims::Parameters): "tims",
     /// ISDA SIMM.
-    Simm(Simm): "simm",
+    Simm(Simm, simm::Parameters): "simm",
     /// Parametric value at risk on greeks.
-    DeltaGammaVega(DeltaGammaVega): "delta-gamma-vega",
+    DeltaGammaVega(DeltaGammaVega, delta_gamma_vega::Parameters): "delta-gamma-vega",
     /// Value at risk or expected shortfall of past moves.
-    Historical(Historical): "historical",
+    Historical(Historical, historical::Parameters): "historical",
     /// What a partner demands: several models, netting, counterparties, limits.
-    Demand(Demand): "demand",
+    Demand(Demand, demand::Parameters): "demand",
 }
 
 macro_rules! presets {
@@ -110,5 +104,10 @@ pub const PRESETS: [(&str, &str); 19] = presets![
 
 /// The names of the presets, for a message.
 pub(super) fn presets() -> String {
-    PRESETS.map(|(name, _)| name).join(", ")
+    about::names(&PRESETS)
+}
+
+/// The kinds, for a message.
+pub(super) fn kinds() -> String {
+    about::names(KINDS)
 }

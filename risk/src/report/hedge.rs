@@ -139,7 +139,8 @@ pub fn search(
 }
 
 impl<'a> Desk<'a> {
-    /// What may be traded: perpetuals, futures, then options that are held short, of which the first to expire first.
+    /// What may be traded: perpetuals, then options that are held short, then futures, of which the first to expire first: they do about
+    /// what perpetuals do.
     fn trades(&self) -> Vec<Trade<'a>> {
         let uncounted = self.model.uncounted(self.universe, self.snapshot);
         let uncounted: BTreeSet<(&str, &str)> = uncounted
@@ -155,20 +156,20 @@ impl<'a> Desk<'a> {
             if uncounted.contains(&(venue.name.as_str(), instrument.name.as_str())) {
                 continue;
             }
-            let sides: &[Side] = match instrument.kind {
-                Kind::Option { .. } if held(instrument) => &[Side::Buy],
-                Kind::Option { .. } => &[],
-                _ => &[Side::Buy, Side::Sell],
+            let sides: &[Side] = if instrument.kind.is_carried() {
+                &[Side::Buy, Side::Sell]
+            } else if held(instrument) {
+                &[Side::Buy]
+            } else {
+                &[]
             };
             for side in sides {
                 trades.extend(self.trade(&venue.name, instrument, *side));
             }
         }
-        let order = |trade: &Trade<'_>| match trade.instrument.kind {
-            Kind::Perpetual => (0, None),
-            Kind::Future { expiry } => (1, Some(expiry)),
-            Kind::Option { expiry, .. } => (2, Some(expiry)),
-            Kind::Sensitivity(_) => (3, None),
+        let order = |trade: &Trade<'_>| {
+            let kind = &trade.instrument.kind;
+            (kind.is_carried() && kind.expiry().is_some(), kind.expiry())
         };
         trades.sort_by_key(order);
         trades
@@ -177,18 +178,20 @@ impl<'a> Desk<'a> {
     /// A trade at the mark; none if the snapshot has no such market.
     fn trade(&self, venue: &'a str, instrument: &'a Instrument, side: Side) -> Option<Trade<'a>> {
         let market = self.snapshot.underlyings.get(&instrument.underlying)?;
-        let (price, quote): (Decimal, Quote) = match &instrument.kind {
-            Kind::Perpetual => market.perpetual.as_ref().map(|it| (it.price, it.quote))?,
-            Kind::Future { expiry } => market.futures.get(expiry).map(|it| (it.price, it.quote))?,
-            Kind::Option { expiry, strike, right } => {
-                let strike = market.expiries.get(expiry)?.strikes.get(strike)?;
-                let quote = match right {
-                    Right::Call => strike.call?,
-                    Right::Put => strike.put?,
-                };
-                (self.premium(instrument, market.index)?, quote)
-            }
-            Kind::Sensitivity(_) => return None,
+        let kind = &instrument.kind;
+        let (price, quote): (Decimal, Quote) = if let Kind::Perpetual = kind {
+            market.perpetual.as_ref().map(|it| (it.price, it.quote))?
+        } else if let Kind::Future { expiry } = kind {
+            market.futures.get(expiry).map(|it| (it.price, it.quote))?
+        } else if let Kind::Option { expiry, strike, right } = kind {
+            let strike = market.expiries.get(expiry)?.strikes.get(strike)?;
+            let quote = match right {
+                Right::Call => strike.call?,
+                Right::Put => strike.put?,
+            };
+            (self.premium(instrument, market.index)?, quote)
+        } else {
+            return None;
         };
         let half = quote.ask.zip(quote.bid).and_then(|(ask, bid)| ask.checked_sub(bid));
         let half = half

@@ -156,6 +156,7 @@ fn what_has_no_margin_is_refused_by_both() {
                 Kind::Option { .. } => leg == instrument.short,
                 Kind::Future { .. } => true,
                 Kind::Perpetual => false,
+                Kind::Sensitivity(_) => true,
             };
             assert_eq!(by_oracle, expected, "{}", instrument.name);
             for (_, program) in &bench.programs {

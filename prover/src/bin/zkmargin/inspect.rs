@@ -13,6 +13,7 @@ use zkmargin_prover::fill::Fills;
 use zkmargin_prover::keys::KeyFile;
 use zkmargin_prover::running::{self, Head};
 use zkmargin_risk::account::AccountFile;
+use zkmargin_risk::case::Case;
 use zkmargin_risk::history::History;
 use zkmargin_risk::json::MAX_BYTES;
 use zkmargin_risk::market::Snapshot;
@@ -29,7 +30,7 @@ use crate::{history, snapshot, universe};
 /// `inspect`: nothing is verified, and no secret is shown.
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// A universe, snapshot, price history, model, policy, venue file, account, fills, key, running commitment, attestation, opening or bundle; or the
+    /// A universe, snapshot, price history, model, case, policy, venue file, account, fills, key, running commitment, attestation, opening or bundle; or the
     /// name of a model preset.
     file: PathBuf,
 }
@@ -82,6 +83,17 @@ fn look(bytes: &[u8]) -> anyhow::Result<Answer> {
     } else if has(&["provenance", "days"]) {
         let found = History::from_json(text)?;
         Answer::new(history::describe(&found), history::data(&found, None))
+    } else if has(&["model", "snapshot", "venues", "accounts"]) {
+        let found = Case::from_json(text)?;
+        let (model, legs) = (found.model.name(), found.universe.layout().legs().len());
+        Answer::new(
+            format!(
+                "Case, as secret as the portfolio in it: under {model}, {}, market of {}",
+                counted(legs, "leg"),
+                found.snapshot.instant
+            ),
+            json!({ "kind": "case", "model": model, "legs": legs, "instant": found.snapshot.instant }),
+        )
     } else if has(&["model"]) {
         model(&Model::from_json(text)?)
     } else if has(&["audience", "books"]) {

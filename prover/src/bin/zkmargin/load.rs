@@ -51,7 +51,7 @@ pub(crate) struct Facts {
     /// The market snapshot (JSON).
     #[arg(long, value_name = "FILE")]
     snapshot: PathBuf,
-    /// The margin model: the name of a preset (paradex-pm, deribit-pm, hs-var, hs-es), or a file (JSON).
+    /// The margin model: the name of a preset (`zkmargin model list`), or a file (JSON).
     #[arg(long, value_name = "PRESET|FILE")]
     model: PathBuf,
     /// The price history (JSON), for a model that needs one.

@@ -77,9 +77,9 @@ fn list() -> anyhow::Result<Answer> {
         }));
     }
     let mut text = String::from("Presets: each is taken by its name wherever a model is asked for\n\n");
-    columns.write(&mut text);
+    columns.write_words(&mut text);
     text += &words;
-    text += "\nA program is exact but for rounding, which it bounds, or errs against the holder as it says. `zkmargin model explain NAME` has the rule.";
+    text += "\nA program is exact but for rounding, which it bounds, or errs against the holder as it says.\n`zkmargin model explain NAME` has the rule.";
     Ok(Answer::new(text, json!({ "kind": "models", "models": data })))
 }
 

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use zkmargin_circuits::Placement;
 use zkmargin_program::Program;
-use zkmargin_prover::text::Columns;
+use zkmargin_prover::text::{Columns, wrapped};
 use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::model::Model;
 use zkmargin_risk::terms::{Level, Terms};
@@ -87,20 +87,21 @@ fn figures(text: &mut String, model: &Model, universe: &Universe, snapshot: &Sna
         snapshot.instant,
     );
     columns.write(text);
-    *text += "  The size of a proof is exact: of one statement, without the statement, its attestations and signatures. Estimates are for one\n  \
-              thread of a machine like that of the README's table, of which they are a fit.\n";
+    let notes = "The size of a proof is exact: of one statement, without the statement itself, its attestations and signatures. Times to \
+                 prove and to verify are for one thread of a machine like that of the README's table, of which they are a fit.";
+    let _ = writeln!(text, "{}", wrapped(notes, WIDTH, 2, 2));
     let uncounted = model.uncounted(universe, snapshot);
     if uncounted.is_empty() {
         *text += "  Everything that the universe lists counts.\n";
     } else {
-        let _ = writeln!(
-            text,
-            "  {} of the universe not counted: an account that holds it has no proof, a balance of it is worth nothing",
+        let head = format!(
+            "{} of the universe not counted: an account that holds it has no proof, a balance of it is worth nothing",
             counted(uncounted.len(), "line"),
         );
+        let _ = writeln!(text, "{}", wrapped(&head, WIDTH, 2, 2));
         for line in uncounted.iter().take(12) {
             let words = format!("- {}:{}: {}", line.venue, line.line, line.why);
-            let _ = writeln!(text, "{}", zkmargin_prover::text::wrapped(&words, WIDTH, 4, 6));
+            let _ = writeln!(text, "{}", wrapped(&words, WIDTH, 4, 6));
         }
         if uncounted.len() > 12 {
             let _ = writeln!(text, "    and {} more", uncounted.len() - 12);
