@@ -129,6 +129,7 @@ impl Report {
         let grid_of = |name: &String| {
             let grid = match model {
                 Model::ScenarioGrid(rules) => rules.parameters().grid(name),
+                _ => None,
             };
             (name.clone(), grid.map(<[Scenario]>::to_vec).unwrap_or_default())
         };

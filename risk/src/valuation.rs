@@ -209,6 +209,27 @@ impl ValueTable {
     }
 }
 
+/// Values each of `instruments` as it is, without shocks.
+///
+/// # Errors
+/// As [`ValueTable::new`].
+pub fn marks<'a>(
+    market: &UnderlyingMarket,
+    now: Instant,
+    denomination: Denomination,
+    instruments: impl IntoIterator<Item = &'a Instrument>,
+) -> Result<ValueTable, PricingError> {
+    let none = VolatilityShock {
+        up: Decimal::ZERO,
+        down: Decimal::ZERO,
+        short_power: Decimal::ZERO,
+        long_power: Decimal::ZERO,
+        tenor_floor_days: Decimal::ONE,
+        up_floor: Decimal::ZERO,
+    };
+    ValueTable::new(market, now, denomination, &none, &[], instruments)
+}
+
 /// What the options of one expiry share.
 #[derive(Copy, Clone)]
 struct Tenor {

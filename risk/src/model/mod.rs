@@ -11,12 +11,15 @@
 pub mod assets;
 mod compile;
 mod coverage;
+pub mod derive_standard;
 pub(crate) mod factor;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod range;
 pub mod scenario_grid;
 #[allow(dead_code)]
 mod sheet;
+pub mod short_option;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,6 +36,7 @@ use crate::valuation::Denomination;
 pub use crate::model::compile::{COIN_UNIT_EXPONENT, CompileError, REQUIREMENT, USD_UNIT_EXPONENT, VALUE_BITS};
 pub(crate) use crate::model::compile::{Forms, Numeraire};
 pub use crate::model::coverage::{Uncounted, Why};
+pub use crate::model::derive_standard::DeriveStandard;
 pub use crate::model::scenario_grid::ScenarioGrid;
 
 /// Version of the canonical form of a model.
@@ -95,9 +99,10 @@ pub(crate) trait Rule {
 }
 
 /// The models that come with the tool, by name: the text of each file.
-pub const PRESETS: [(&str, &str); 2] = [
+pub const PRESETS: [(&str, &str); 3] = [
     ("paradex-pm", include_str!("../../presets/paradex-pm.json")),
     ("deribit-pm", include_str!("../../presets/deribit-pm.json")),
+    ("derive-standard", include_str!("../../presets/derive-standard.json")),
 ];
 
 /// A checked margin model.
@@ -105,6 +110,8 @@ pub const PRESETS: [(&str, &str); 2] = [
 pub enum Model {
     /// Worst row of a price × volatility grid.
     ScenarioGrid(Box<ScenarioGrid>),
+    /// Isolated margin or max loss of each expiry.
+    DeriveStandard(Box<DeriveStandard>),
 }
 
 impl From<ScenarioGrid> for Model {
@@ -126,10 +133,10 @@ pub enum ModelError {
         bytes: usize,
     },
     /// No preset of this name.
-    #[error("there is no preset `{0}`; there are paradex-pm and deribit-pm")]
+    #[error("there is no preset `{0}`; there are {among}", among = preset_names())]
     Preset(String),
     /// A kind of model that this version does not know.
-    #[error("model: `{0}` is not a kind of model; there is scenario-grid")]
+    #[error("model: `{0}` is not a kind of model")]
     Kind(String),
     /// A number or text out of its bounds.
     #[error("model: {field} is {value}, expected {bound}")]
@@ -173,6 +180,10 @@ pub enum ModelError {
     },
 }
 
+fn preset_names() -> String {
+    PRESETS.map(|(name, _)| name).join(", ")
+}
+
 #[derive(Deserialize)]
 struct Head {
     model: String,
@@ -191,6 +202,9 @@ impl Model {
             "scenario-grid" => Ok(Model::ScenarioGrid(Box::new(ScenarioGrid::new(serde_json::from_str(
                 text,
             )?)?))),
+            "derive-standard" => Ok(Model::DeriveStandard(Box::new(DeriveStandard::new(
+                serde_json::from_str(text)?,
+            )?))),
             other => Err(ModelError::Kind(other.chars().take(64).collect())),
         }
     }
@@ -208,6 +222,7 @@ impl Model {
     fn rule(&self) -> &dyn Rule {
         match self {
             Model::ScenarioGrid(model) => model.as_ref(),
+            Model::DeriveStandard(model) => model.as_ref(),
         }
     }
 

@@ -17,8 +17,10 @@
 #[allow(dead_code)]
 mod book;
 pub(crate) mod coverage;
+mod derive_standard;
 pub(crate) mod exact;
 mod scenario_grid;
+mod short_option;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -337,6 +339,7 @@ pub fn evaluate(
     let book = book::Book::new(model, universe, snapshot, legs)?;
     match model {
         Model::ScenarioGrid(rules) => scenario_grid::evaluate(book, rules),
+        Model::DeriveStandard(rules) => derive_standard::evaluate(book, rules),
     }
 }
 

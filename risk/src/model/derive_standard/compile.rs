@@ -1,0 +1,353 @@
+//! From the rule to a program.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rust_decimal::Decimal;
+use zkmargin_program::{Builder, Linear, Ratio, Real, Upper};
+
+use crate::collateral;
+use crate::instant::Instant;
+use crate::market::{Snapshot, UnderlyingMarket};
+use crate::model::compile::{CompileError, Forms, magnitude};
+use crate::model::derive_standard::DeriveStandard;
+use crate::model::derive_standard::parameters::{Parameters, UnderlyingParameters};
+use crate::model::factor::{Factor, inverse, ratio};
+use crate::model::sheet::{Position, Sheet};
+use crate::model::short_option::Facts;
+use crate::model::{Rule, Scope};
+use crate::terms::Level;
+use crate::universe::{Kind, Right, Style};
+use crate::valuation::{Denomination, Values, marks};
+
+impl DeriveStandard {
+    /// `V` and `R` of the accounts in a scope.
+    pub(super) fn compile(
+        &self,
+        builder: &mut Builder,
+        scope: &Scope<'_>,
+        level: Level,
+    ) -> Result<Forms, CompileError> {
+        let parameters = self.parameters();
+        let sheet = Sheet::new(&self.names(), scope, &self.numeraire())?;
+        let (mut value, mut capped) = (Linear::zero(), Vec::new());
+        let (mut linear, mut parts) = (Linear::zero(), Vec::new());
+        sheet.add_collateral(builder, &parameters.assets, &mut value, &mut capped)?;
+        // A sheet exists, so a numéraire that is an asset has a price.
+        let numeraire_price = match parameters.numeraire.as_str() {
+            "USD" => Decimal::ONE,
+            asset => collateral::price(scope.snapshot, asset).unwrap_or(Decimal::ONE),
+        };
+        add_base(parameters, scope.snapshot, &sheet, numeraire_price, level, &mut linear)?;
+        for (name, rules) in &parameters.underlyings {
+            let positions = sheet.on(name);
+            let Some(market) = positions.first().map(|position| position.market) else {
+                continue;
+            };
+            let table = marks(
+                market,
+                scope.snapshot.instant,
+                Denomination::Usd,
+                positions.iter().map(|position| position.instrument),
+            )?;
+            let desk = Desk {
+                name,
+                rules,
+                market,
+                level,
+                depeg: depeg(parameters, scope.snapshot)?,
+                // What the table cannot price does not count, and is not among the positions.
+                positions: positions
+                    .iter()
+                    .filter_map(|position| Some((position, table.get(position.instrument.long)?)))
+                    .collect(),
+            };
+            for (position, values) in &desk.positions {
+                if !matches!(position.instrument.kind, Kind::Option { .. }) {
+                    position.add_net(&mut value, values.mark, Ratio::ONE)?;
+                }
+            }
+            desk.add_options(builder, &mut linear, &mut parts)?;
+            desk.add_futures(builder, &mut linear, &mut parts)?;
+        }
+        let value = builder.lower(&value)?;
+        let requirement = builder.upper(&linear)?;
+        Ok(Forms {
+            value: capped.into_iter().fold(value, |sum, part| sum + part),
+            requirement: parts.into_iter().fold(requirement, |sum, part| sum + part),
+        })
+    }
+}
+
+/// `μ`; none where it is 0, or at the maintenance level.
+fn depeg(parameters: &Parameters, snapshot: &Snapshot) -> Result<Option<Ratio>, CompileError> {
+    let Some(depeg) = &parameters.depeg else {
+        return Ok(None);
+    };
+    let price = collateral::price(snapshot, &depeg.asset).ok_or_else(|| CompileError::Missing {
+        model: parameters.name.clone(),
+        what: format!("the price of {} in the snapshot", depeg.asset),
+    })?;
+    if price >= depeg.threshold {
+        return Ok(None);
+    }
+    let below = ratio(depeg.threshold)?.checked_add(ratio(price)?.checked_neg()?)?;
+    Ok(Some(below.checked_mul(ratio(depeg.factor)?)?))
+}
+
+/// The smaller confidence; what is not said is whole.
+fn confidence(one: Option<Decimal>, other: Option<Decimal>) -> Decimal {
+    [one, other]
+        .into_iter()
+        .flatten()
+        .fold(Decimal::ONE, |least, next| least.min(next))
+}
+
+/// `Σ base_a`, and at the initial level `Σ oracle_a`.
+fn add_base(
+    parameters: &Parameters,
+    snapshot: &Snapshot,
+    sheet: &Sheet<'_>,
+    numeraire_price: Decimal,
+    level: Level,
+    form: &mut Linear,
+) -> Result<(), CompileError> {
+    for (name, asset) in &sheet.assets {
+        let Some((rule, underlying)) = parameters
+            .assets
+            .get(*name)
+            .and_then(|rule| Some((rule, rule.underlying.as_deref()?)))
+        else {
+            continue;
+        };
+        let scale = match level {
+            Level::Initial => parameters.initial_scale.get(*name).copied(),
+            Level::Maintenance => None,
+        };
+        // Per coin, in units: p_a / p_M times what is below, as `1 / p_M - σ = (1 - σ p_M) / p_M`.
+        let kept = ratio(scale.unwrap_or(Decimal::ONE))?.checked_mul(ratio(numeraire_price)?)?;
+        let over = Ratio::ONE.checked_add(kept.checked_neg()?)?;
+        if !over.is_negative() && over != Ratio::ZERO {
+            let per_coin = asset.per_coin.times(ratio(Decimal::ONE - rule.haircut)?)?.times(over)?;
+            asset.holding.add_balance(form, per_coin)?;
+        }
+        let oracle = parameters
+            .underlyings
+            .get(underlying)
+            .and_then(|underlying| underlying.oracle);
+        let of_index = snapshot
+            .underlyings
+            .get(underlying)
+            .and_then(|market| market.confidence);
+        let confidence = confidence(of_index, snapshot.confidences.get(*name).copied());
+        let gap = oracle.and_then(|oracle| oracle.gap(oracle.base_threshold, confidence));
+        if let (Level::Initial, Some([factor, gap])) = (level, gap) {
+            // The rule's p_a counts as units of the numéraire: p_M times what the sheet makes of a coin.
+            let per_coin = asset
+                .per_coin
+                .times(ratio(numeraire_price)?)?
+                .times(ratio(factor)?)?
+                .times(ratio(gap)?)?;
+            asset.holding.add_balance(form, per_coin)?;
+        }
+    }
+    Ok(())
+}
+
+/// One underlying.
+struct Desk<'d, 'a> {
+    name: &'d str,
+    rules: &'d UnderlyingParameters,
+    market: &'a UnderlyingMarket,
+    level: Level,
+    /// `μ`.
+    depeg: Option<Ratio>,
+    positions: Vec<(&'d Position<'a>, &'d Values)>,
+}
+
+/// An option of an expiry.
+#[derive(Copy, Clone)]
+struct Listed<'d, 'a> {
+    position: &'d Position<'a>,
+    mark: f64,
+    strike: Decimal,
+    right: Right,
+}
+
+impl<'d, 'a> Desk<'d, 'a> {
+    /// What a coin of a short option, or of futures, needs beyond the rule's own figure: `(gap + μ) · I_u`; none at the
+    /// maintenance level.
+    fn surcharge(&self, gap: Option<[Decimal; 2]>) -> Result<Ratio, CompileError> {
+        if self.level == Level::Maintenance {
+            return Ok(Ratio::ZERO);
+        }
+        let gap = match gap {
+            Some([factor, gap]) => ratio(factor)?.checked_mul(ratio(gap)?)?,
+            None => Ratio::ZERO,
+        };
+        let both = gap.checked_add(self.depeg.unwrap_or(Ratio::ZERO))?;
+        Ok(both.checked_mul(ratio(self.market.index)?)?)
+    }
+
+    /// `Σ_e option_e`, with `oracle_e` and the options' part of `depeg_u`.
+    fn add_options(
+        &self,
+        builder: &mut Builder,
+        linear: &mut Linear,
+        parts: &mut Vec<Upper>,
+    ) -> Result<(), CompileError> {
+        let mut expiries: BTreeMap<Instant, Vec<Listed<'d, 'a>>> = BTreeMap::new();
+        for &(position, values) in &self.positions {
+            if let Kind::Option { expiry, strike, right } = position.instrument.kind {
+                expiries.entry(expiry).or_default().push(Listed {
+                    position,
+                    mark: values.mark,
+                    strike,
+                    right,
+                });
+            }
+        }
+        for (expiry, options) in expiries {
+            // What counts has an expiry in the snapshot.
+            let Some(chain) = self.market.expiries.get(&expiry) else {
+                continue;
+            };
+            let confidence = confidence(self.market.confidence, chain.confidence);
+            let gap = self.rules.oracle;
+            let surcharge = self.surcharge(gap.and_then(|oracle| oracle.gap(oracle.option_threshold, confidence)))?;
+            let mut isolated = Linear::zero();
+            for option in &options {
+                let facts = Facts {
+                    right: option.right,
+                    strike: option.strike,
+                    index: self.market.index,
+                    forward: chain.forward,
+                    mark: option.mark,
+                };
+                let short = option.position.instrument.short;
+                let units = self.rules.short_option.units(option.position, &facts, self.level)?;
+                isolated.add_leg(short, units);
+                if surcharge != Ratio::ZERO {
+                    linear.add_leg(short, option.per_coin()?.times(surcharge)?.real()?);
+                }
+            }
+            let isolated = builder.upper(&isolated)?;
+            let name = format!("{} {expiry}", self.name);
+            let max_loss = self.max_loss(builder, &name, &options, chain.forward)?;
+            parts.push(builder.any_of_upper(&format!("margin of {name}"), isolated, max_loss)?);
+        }
+        Ok(())
+    }
+
+    /// `worst_e + unpaired_e`.
+    fn max_loss(
+        &self,
+        builder: &mut Builder,
+        name: &str,
+        options: &[Listed<'d, 'a>],
+        forward: Decimal,
+    ) -> Result<Upper, CompileError> {
+        let mut settlements: BTreeSet<Decimal> = options.iter().map(|option| option.strike).collect();
+        settlements.insert(Decimal::ZERO);
+        let mut losses = Vec::with_capacity(settlements.len());
+        for settlement in settlements {
+            let mut loss = Linear::zero();
+            for option in options {
+                let payoff = option.payoff(settlement)?;
+                if payoff != Real::ZERO {
+                    loss.add_leg(option.position.instrument.long, payoff.checked_neg()?);
+                    loss.add_leg(option.position.instrument.short, payoff);
+                }
+            }
+            if loss != Linear::zero() {
+                losses.push(builder.upper(&loss)?);
+            }
+        }
+        let worst = builder.max_non_negative(&format!("max loss of {name}"), losses)?;
+        let scale = ratio(self.rules.unpaired.at(self.level))?.checked_mul(ratio(forward)?)?;
+        let mut unpaired = Linear::zero();
+        for option in options.iter().filter(|option| option.right == Right::Call) {
+            let coins = option.per_coin()?.times(scale)?.real()?;
+            unpaired.add_leg(option.position.instrument.long, coins.checked_neg()?);
+            unpaired.add_leg(option.position.instrument.short, coins);
+        }
+        if unpaired == Linear::zero() {
+            return Ok(worst);
+        }
+        let unpaired = builder.upper(&unpaired)?;
+        Ok(worst + builder.positive_part(&format!("unpaired calls of {name}"), unpaired)?)
+    }
+
+    /// `Σ_b future_b`, with `oracle_b` and the futures' part of `depeg_u`.
+    fn add_futures(
+        &self,
+        builder: &mut Builder,
+        linear: &mut Linear,
+        parts: &mut Vec<Upper>,
+    ) -> Result<(), CompileError> {
+        let mut buckets: BTreeMap<Option<Instant>, Linear> = BTreeMap::new();
+        for (position, _) in &self.positions {
+            let instrument = position.instrument;
+            let (price, confidence) = match instrument.kind {
+                Kind::Option { .. } => continue,
+                Kind::Future { expiry } => match self.market.futures.get(&expiry) {
+                    Some(future) => (future.price, confidence(self.market.confidence, None)),
+                    None => continue,
+                },
+                Kind::Perpetual => match &self.market.perpetual {
+                    Some(quote) => (quote.price, confidence(self.market.confidence, quote.confidence)),
+                    None => continue,
+                },
+            };
+            let gap = self.rules.oracle;
+            let surcharge = self.surcharge(gap.and_then(|oracle| oracle.gap(oracle.future_threshold, confidence)))?;
+            let rate = ratio(self.rules.futures.at(self.level))?;
+            // `n_i (futures(level) P_b + surcharge)`: an inverse contract has a notional of its size.
+            let contract = position.per_lot.times(ratio(instrument.contract)?)?;
+            let units = match instrument.style {
+                Style::Linear => {
+                    let price = contract.times(rate)?.times(ratio(price)?)?.real()?;
+                    price.checked_add(contract.times(surcharge)?.real()?)?
+                }
+                Style::Inverse => {
+                    let coins = contract.times(surcharge)?.times(inverse(price)?)?.real()?;
+                    contract.times(rate)?.real()?.checked_add(coins)?
+                }
+            };
+            let form = buckets.entry(instrument.kind.expiry()).or_default();
+            form.add_leg(instrument.long, units);
+            form.add_leg(instrument.short, units.checked_neg()?);
+        }
+        for (expiry, form) in buckets {
+            if form == Linear::zero() {
+                continue;
+            }
+            let name = match expiry {
+                Some(expiry) => format!("futures of {} {expiry}", self.name),
+                None => format!("perpetuals of {}", self.name),
+            };
+            let part = magnitude(builder, &name, form, linear)?;
+            parts.push(part);
+        }
+        Ok(())
+    }
+}
+
+impl Listed<'_, '_> {
+    /// Units of the numéraire in a lot of contracts of which each coin is worth 1.
+    fn per_coin(&self) -> Result<Factor, CompileError> {
+        Ok(self.position.per_lot.times(ratio(self.position.instrument.contract)?)?)
+    }
+
+    /// Units of the numéraire that a lot long pays at a settlement price.
+    fn payoff(&self, settlement: Decimal) -> Result<Real, CompileError> {
+        let (above, below) = match self.right {
+            Right::Call => (settlement, self.strike),
+            Right::Put => (self.strike, settlement),
+        };
+        if above <= below {
+            return Ok(Real::ZERO);
+        }
+        let paid = ratio(above)?.checked_add(ratio(below)?.checked_neg()?)?;
+        Ok(self.per_coin()?.times(paid)?.real()?)
+    }
+}

@@ -1,0 +1,202 @@
+//! What a short option needs by itself: the isolated margin that standard margin models share.
+//!
+//! Per contract of size `k` short, with index `I`, mark `m` in USD and strike `K`; `U` is the index or the forward, as
+//! [`Reference`] says, and `out = max(K - U, 0)` of a call, `max(U - K, 0)` of a put:
+//! ```text
+//! x            = max( initial · I - out · I / U , initial_least · I ) · k
+//! call         initial      x + m
+//!              maintenance  maintenance_call · I · k + m
+//! put          initial      max( x + m , initial_put_scale · maintenance )
+//!              maintenance  max( maintenance_put · I · k , maintenance_put_mark · m ) + m
+//! ```
+
+use num_rational::BigRational;
+use rust_decimal::Decimal;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use zkmargin_program::{NumberError, Ratio, Real};
+
+use crate::amount;
+use crate::model::ModelError;
+use crate::model::compile::CompileError;
+use crate::model::factor::{inverse, ratio};
+use crate::model::range::{MAX_FACTOR, at_least, at_most};
+use crate::model::sheet::Position;
+use crate::terms::Level;
+use crate::universe::Right;
+
+/// The parts of the index that a short option needs beside its mark.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShortOption {
+    /// `initial`: at or in the money, at the initial level; how far out of the money an option is comes off.
+    #[serde(with = "amount")]
+    #[schemars(with = "String")]
+    pub initial: Decimal,
+    /// `initial_least`: what is left of it at least; at least `maintenance_call`, at most `initial`.
+    #[serde(with = "amount")]
+    #[schemars(with = "String")]
+    pub initial_least: Decimal,
+    /// `maintenance_call`: of a call, at the maintenance level.
+    #[serde(with = "amount")]
+    #[schemars(with = "String")]
+    pub maintenance_call: Decimal,
+    /// `maintenance_put`: of a put, at the maintenance level.
+    #[serde(with = "amount")]
+    #[schemars(with = "String")]
+    pub maintenance_put: Decimal,
+    /// `maintenance_put_mark`: of a put, at least this part of its mark.
+    #[serde(with = "amount")]
+    #[schemars(with = "String")]
+    pub maintenance_put_mark: Decimal,
+    /// `initial_put_scale`: the initial margin of a put is at least this multiple of its maintenance margin; at least 1.
+    #[serde(with = "amount")]
+    #[schemars(with = "String")]
+    pub initial_put_scale: Decimal,
+    /// `U`: what an option's moneyness is measured against; the index if it is not given.
+    #[serde(default)]
+    pub moneyness: Reference,
+}
+
+/// What moneyness is measured against.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Reference {
+    /// The index.
+    #[default]
+    Index,
+    /// The forward of the option's expiry.
+    Forward,
+}
+
+/// An option, and the market it is in.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Facts {
+    pub(crate) right: Right,
+    pub(crate) strike: Decimal,
+    pub(crate) index: Decimal,
+    pub(crate) forward: Decimal,
+    /// The value of a contract.
+    pub(crate) mark: f64,
+}
+
+/// `usd + part · mark` per contract: with the contract size in `usd`.
+#[derive(Copy, Clone, Debug)]
+struct Charge {
+    usd: Ratio,
+    part: Ratio,
+}
+
+impl ShortOption {
+    /// Refuses what is out of range, and an initial margin that could be below maintenance.
+    pub(crate) fn check(&self, place: &str) -> Result<(), ModelError> {
+        let field = |part: &str| format!("{place}.{part}");
+        at_most(&field("initial"), self.initial, MAX_FACTOR, "0 to 100")?;
+        at_most(
+            &field("initial_least"),
+            self.initial_least,
+            self.initial,
+            "0 to initial",
+        )?;
+        at_most(
+            &field("maintenance_call"),
+            self.maintenance_call,
+            self.initial_least,
+            "0 to initial_least",
+        )?;
+        at_most(&field("maintenance_put"), self.maintenance_put, MAX_FACTOR, "0 to 100")?;
+        at_most(
+            &field("maintenance_put_mark"),
+            self.maintenance_put_mark,
+            MAX_FACTOR,
+            "0 to 100",
+        )?;
+        at_least(
+            &field("initial_put_scale"),
+            self.initial_put_scale,
+            Decimal::ONE,
+            "1 to 100",
+        )
+    }
+
+    /// Units of the numéraire that a lot short needs.
+    pub(crate) fn units(&self, position: &Position<'_>, facts: &Facts, level: Level) -> Result<Real, CompileError> {
+        let contract = ratio(position.instrument.contract)?;
+        let charge = match (facts.right, level) {
+            (Right::Call, Level::Initial) => self.by_moneyness(facts, contract)?,
+            (Right::Call, Level::Maintenance) => Charge {
+                usd: part_of(facts.index, self.maintenance_call, contract)?,
+                part: Ratio::ONE,
+            },
+            (Right::Put, Level::Maintenance) => self.put(facts, contract)?,
+            (Right::Put, Level::Initial) => {
+                let scale = ratio(self.initial_put_scale)?;
+                let maintenance = self.put(facts, contract)?;
+                let scaled = Charge {
+                    usd: maintenance.usd.checked_mul(scale)?,
+                    part: maintenance.part.checked_mul(scale)?,
+                };
+                self.by_moneyness(facts, contract)?.or(scaled, facts.mark)
+            }
+        };
+        let usd = position.per_lot.times(charge.usd)?.real()?;
+        Ok(usd.checked_add(position.units(facts.mark, charge.part)?)?)
+    }
+
+    fn by_moneyness(&self, facts: &Facts, contract: Ratio) -> Result<Charge, NumberError> {
+        let reference = match self.moneyness {
+            Reference::Index => facts.index,
+            Reference::Forward => facts.forward,
+        };
+        let [strike, reference] = [facts.strike, reference].map(ratio);
+        let (strike, reference) = (strike?, reference?);
+        let (above, below) = match facts.right {
+            Right::Call => (strike, reference),
+            Right::Put => (reference, strike),
+        };
+        let out = above.checked_add(below.checked_neg()?)?;
+        let index = ratio(facts.index)?;
+        let least = index.checked_mul(ratio(self.initial_least)?)?;
+        let mut most = index.checked_mul(ratio(self.initial)?)?;
+        if !out.is_negative() {
+            // Against the index, `I / U` is 1.
+            let out = match self.moneyness {
+                Reference::Index => out,
+                Reference::Forward => out.checked_mul(index.checked_mul(inverse(facts.forward)?)?)?,
+            };
+            most = most.checked_add(out.checked_neg()?)?;
+        }
+        let is_less = most.checked_add(least.checked_neg()?)?.is_negative();
+        Ok(Charge {
+            usd: if is_less { least } else { most }.checked_mul(contract)?,
+            part: Ratio::ONE,
+        })
+    }
+
+    fn put(&self, facts: &Facts, contract: Ratio) -> Result<Charge, NumberError> {
+        let by_index = Charge {
+            usd: part_of(facts.index, self.maintenance_put, contract)?,
+            part: Ratio::ONE,
+        };
+        let by_mark = Charge {
+            usd: Ratio::ZERO,
+            part: Ratio::ONE.checked_add(ratio(self.maintenance_put_mark)?)?,
+        };
+        Ok(by_index.or(by_mark, facts.mark))
+    }
+}
+
+impl Charge {
+    /// The larger of two charges on an option of this mark, without rounding.
+    fn or(self, other: Charge, mark: f64) -> Charge {
+        let exact = |ratio: Ratio| BigRational::new(ratio.numerator().into(), ratio.denominator().into());
+        // A mark that is no number has no enclosure either, and so no program.
+        let mark = BigRational::from_float(mark).unwrap_or_default();
+        let amount = |charge: &Charge| exact(charge.usd) + exact(charge.part) * &mark;
+        if amount(&other) > amount(&self) { other } else { self }
+    }
+}
+
+fn part_of(index: Decimal, part: Decimal, contract: Ratio) -> Result<Ratio, NumberError> {
+    ratio(index)?.checked_mul(ratio(part)?)?.checked_mul(contract)
+}
