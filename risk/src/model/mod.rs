@@ -15,11 +15,13 @@ pub mod derive_standard;
 pub(crate) mod factor;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod linear;
 mod range;
 pub mod scenario_grid;
 #[allow(dead_code)]
 mod sheet;
 pub mod short_option;
+pub mod tiers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,6 +39,7 @@ pub use crate::model::compile::{COIN_UNIT_EXPONENT, CompileError, REQUIREMENT, U
 pub(crate) use crate::model::compile::{Forms, Numeraire};
 pub use crate::model::coverage::{Uncounted, Why};
 pub use crate::model::derive_standard::DeriveStandard;
+pub use crate::model::linear::LinearMargin;
 pub use crate::model::scenario_grid::ScenarioGrid;
 
 /// Version of the canonical form of a model.
@@ -112,6 +115,8 @@ pub enum Model {
     ScenarioGrid(Box<ScenarioGrid>),
     /// Isolated margin or max loss of each expiry.
     DeriveStandard(Box<DeriveStandard>),
+    /// Futures and perpetuals by tiers; short options each by itself.
+    Linear(Box<LinearMargin>),
 }
 
 impl From<ScenarioGrid> for Model {
@@ -205,6 +210,9 @@ impl Model {
             "derive-standard" => Ok(Model::DeriveStandard(Box::new(DeriveStandard::new(
                 serde_json::from_str(text)?,
             )?))),
+            "linear" | "deribit-standard" => {
+                Ok(Model::Linear(Box::new(LinearMargin::new(serde_json::from_str(text)?)?)))
+            }
             other => Err(ModelError::Kind(other.chars().take(64).collect())),
         }
     }
@@ -223,6 +231,7 @@ impl Model {
         match self {
             Model::ScenarioGrid(model) => model.as_ref(),
             Model::DeriveStandard(model) => model.as_ref(),
+            Model::Linear(model) => model.as_ref(),
         }
     }
 

@@ -65,6 +65,9 @@ pub enum Uncounted {
     /// A linear instrument where profit is counted in coins.
     #[error("it is linear, and the model counts profit on {0} in coins")]
     ProfitInCoins(String),
+    /// A kind of instrument, or a side of it, for which the model has no margin.
+    #[error("the model has no margin for it")]
+    NoMargin,
 }
 
 /// Something held that does not count.

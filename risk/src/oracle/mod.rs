@@ -19,8 +19,10 @@ mod book;
 pub(crate) mod coverage;
 mod derive_standard;
 pub(crate) mod exact;
+mod linear;
 mod scenario_grid;
 mod short_option;
+mod tiers;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -340,6 +342,7 @@ pub fn evaluate(
     match model {
         Model::ScenarioGrid(rules) => scenario_grid::evaluate(book, rules),
         Model::DeriveStandard(rules) => derive_standard::evaluate(book, rules),
+        Model::Linear(rules) => linear::evaluate(book, rules),
     }
 }
 

@@ -1,0 +1,88 @@
+//! Linear margining: futures and perpetuals by tiers of their notional, haircut collateral, debts; short options each by
+//! itself.
+//!
+//! What the rule is, is written with its [`parameters`]; here it becomes a [`Program`](zkmargin_program::Program).
+
+mod check;
+mod compile;
+pub mod parameters;
+#[cfg(test)]
+mod tests;
+
+use zkmargin_program::Builder;
+
+use crate::model::assets::{moves_with, numeraire};
+use crate::model::compile::{CompileError, Forms, Numeraire};
+use crate::model::{ModelError, Names, Rule, Scope};
+use crate::terms::Level;
+use crate::universe::Kind;
+use crate::valuation::Denomination;
+
+pub use parameters::Parameters;
+
+use parameters::UnderlyingParameters;
+
+/// A checked `linear` or `deribit-standard` model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinearMargin {
+    parameters: Parameters,
+    file: serde_json::Value,
+}
+
+impl LinearMargin {
+    /// Checks every number and name of the parameters.
+    ///
+    /// # Errors
+    /// [`ModelError`] naming the field, its value and the bound.
+    pub fn new(parameters: Parameters) -> Result<LinearMargin, ModelError> {
+        check::check(&parameters)?;
+        let file = serde_json::to_value(&parameters)?;
+        Ok(LinearMargin { parameters, file })
+    }
+
+    /// The parameters.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+}
+
+impl UnderlyingParameters {
+    /// Whether an instrument has a margin: long and short.
+    pub(crate) const fn may_be_held(&self, kind: &Kind) -> (bool, bool) {
+        match kind {
+            Kind::Option { .. } => (true, self.short_option.is_some()),
+            Kind::Future { .. } => (self.future.is_some(), self.future.is_some()),
+            Kind::Perpetual => (self.perpetual.is_some(), self.perpetual.is_some()),
+        }
+    }
+}
+
+impl Rule for LinearMargin {
+    fn name(&self) -> &str {
+        &self.parameters.name
+    }
+
+    fn numeraire(&self) -> Numeraire {
+        numeraire(&self.parameters.numeraire, &self.parameters.assets)
+    }
+
+    fn names(&self) -> Names<'_> {
+        Names {
+            assets: moves_with(&self.parameters.assets),
+            underlyings: self
+                .parameters
+                .underlyings
+                .keys()
+                .map(|name| (name.as_str(), Denomination::Usd))
+                .collect(),
+        }
+    }
+
+    fn file(&self) -> &serde_json::Value {
+        &self.file
+    }
+
+    fn forms(&self, builder: &mut Builder, scope: &Scope<'_>, level: Level) -> Result<Forms, CompileError> {
+        self.compile(builder, scope, level)
+    }
+}
