@@ -102,10 +102,14 @@ pub(crate) trait Rule {
 }
 
 /// The models that come with the tool, by name: the text of each file.
-pub const PRESETS: [(&str, &str); 3] = [
+pub const PRESETS: [(&str, &str); 7] = [
     ("paradex-pm", include_str!("../../presets/paradex-pm.json")),
     ("deribit-pm", include_str!("../../presets/deribit-pm.json")),
     ("derive-standard", include_str!("../../presets/derive-standard.json")),
+    ("deribit-standard", include_str!("../../presets/deribit-standard.json")),
+    ("binance-usdm", include_str!("../../presets/binance-usdm.json")),
+    ("hyperliquid", include_str!("../../presets/hyperliquid.json")),
+    ("dydx", include_str!("../../presets/dydx.json")),
 ];
 
 /// A checked margin model.

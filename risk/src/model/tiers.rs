@@ -19,8 +19,9 @@
 //! # As a program
 //! `marginal` is convex: one row per tier. `bracket` jumps: a choice per tier `n > 0`, at least the smaller of `r_n X` and
 //! `K_n X - (K_n - r_n) from_n` with `K_n` a whole number of at least 1: from `from_n` on the first is the smaller one, and
-//! it falls to the line of the tier before within less than a hundredth of `from_n` below it. There alone, the program asks
-//! for more than the rule.
+//! it falls to the line of the tier before within less than a thousandth of `from_n` below it. There alone, the program asks
+//! for more than the rule. Schedules of several tiers count `X` in 10,000ths of what the program counts in (0.000001 USD),
+//! rounded up, so that the widths hold any book.
 
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
@@ -40,6 +41,8 @@ const MAX_TIERS: usize = 64;
 const MAX_NOTIONAL: Decimal = Decimal::from_parts(0xd4a5_1000, 0xe8, 0, false, 0);
 /// The common denominator of a schedule's rates is at most this: amounts are multiplied by it.
 const MAX_DENOMINATOR: u128 = 100_000;
+/// Units of the program in a unit of the notional, where a schedule has several tiers.
+const COARSENESS: u128 = 10_000;
 /// The largest leverage that may be written down.
 const MAX_LEVERAGE: Decimal = Decimal::from_parts(1_000, 0, 0, false, 0);
 
@@ -192,7 +195,12 @@ impl Schedule {
                     });
                 }
             }
-            at_most(&field("maintenance"), tier.maintenance.unwrap_or_default(), MAX_FACTOR, "0 to 100")?;
+            at_most(
+                &field("maintenance"),
+                tier.maintenance.unwrap_or_default(),
+                MAX_FACTOR,
+                "0 to 100",
+            )?;
             at_most(&field("from"), tier.from, MAX_NOTIONAL, "0 to 1000000000000")?;
             let is_less = |a: Result<Ratio, NumberError>, b: Result<Ratio, NumberError>| match (a, b) {
                 (Ok(a), Ok(b)) => less(a, b).unwrap_or(true),
@@ -216,11 +224,19 @@ impl Schedule {
             }
             if is_less(tier.initial(), last.initial()) {
                 let shown = tier.initial.or(tier.leverage).unwrap_or_default();
-                return Err(value(&field("initial"), shown, "a rate not below that of the tier before"));
+                return Err(value(
+                    &field("initial"),
+                    shown,
+                    "a rate not below that of the tier before",
+                ));
             }
             if is_less(tier.maintenance(), last.maintenance()) {
                 let shown = tier.maintenance.unwrap_or_default();
-                return Err(value(&field("maintenance"), shown, "a rate not below that of the tier before"));
+                return Err(value(
+                    &field("maintenance"),
+                    shown,
+                    "a rate not below that of the tier before",
+                ));
             }
         }
         self.check_rest(place, of_perpetuals)
@@ -228,22 +244,51 @@ impl Schedule {
 
     fn check_rest(&self, place: &str, of_perpetuals: bool) -> Result<(), ModelError> {
         let field = |part: &str| format!("{place}.{part}");
-        if let Some(leverage) = self.leverage.filter(|leverage| *leverage < Decimal::ONE || *leverage > MAX_LEVERAGE) {
+        if let Some(leverage) = self
+            .leverage
+            .filter(|leverage| *leverage < Decimal::ONE || *leverage > MAX_LEVERAGE)
+        {
             return Err(value(&field("leverage"), leverage, "1 to 1000"));
         }
         at_most(&field("fee"), self.fee, Decimal::ONE, "0 to 1")?;
-        at_most(&field("funding_intervals"), self.funding_intervals, MAX_NOTIONAL, "0 to 1000000000000")?;
+        at_most(
+            &field("funding_intervals"),
+            self.funding_intervals,
+            MAX_NOTIONAL,
+            "0 to 1000000000000",
+        )?;
         if !of_perpetuals && !self.funding_intervals.is_zero() {
-            return Err(value(&field("funding_intervals"), self.funding_intervals, "0, of dated futures"));
+            return Err(value(
+                &field("funding_intervals"),
+                self.funding_intervals,
+                "0, of dated futures",
+            ));
         }
         if let Some(interest) = &self.open_interest {
-            at_most(&field("open_interest.upper"), interest.upper, MAX_NOTIONAL, "0 to 1000000000000")?;
+            at_most(
+                &field("open_interest.upper"),
+                interest.upper,
+                MAX_NOTIONAL,
+                "0 to 1000000000000",
+            )?;
             if interest.lower < Decimal::ZERO || interest.lower >= interest.upper {
-                return Err(value(&field("open_interest.lower"), interest.lower, "0 to less than upper"));
+                return Err(value(
+                    &field("open_interest.lower"),
+                    interest.lower,
+                    "0 to less than upper",
+                ));
             }
             let unknown = interest.unknown.unwrap_or_default();
-            at_most(&field("open_interest.unknown"), unknown, MAX_NOTIONAL, "0 to 1000000000000")?;
-            let is_small = self.tiers.iter().all(|tier| tier.initial.is_none_or(|rate| rate <= Decimal::ONE));
+            at_most(
+                &field("open_interest.unknown"),
+                unknown,
+                MAX_NOTIONAL,
+                "0 to 1000000000000",
+            )?;
+            let is_small = self
+                .tiers
+                .iter()
+                .all(|tier| tier.initial.is_none_or(|rate| rate <= Decimal::ONE));
             if !of_perpetuals || self.tiers.len() > 1 || !is_small {
                 return Err(ModelError::Value {
                     field: field("open_interest"),
@@ -253,8 +298,14 @@ impl Schedule {
             }
             return Ok(());
         }
-        for level in [Level::Initial, Level::Maintenance] {
-            let steps = self.steps(level, Decimal::ONE, None).and_then(|steps| denominator(&steps));
+        // One tier alone is a factor of the position itself.
+        let levels = [Level::Initial, Level::Maintenance]
+            .into_iter()
+            .filter(|_| self.tiers.len() > 1);
+        for level in levels {
+            let steps = self
+                .steps(level, Decimal::ONE, None)
+                .and_then(|steps| denominator(&steps));
             if !matches!(steps, Ok(denominator) if denominator <= MAX_DENOMINATOR) {
                 return Err(ModelError::Value {
                     field: field("tiers"),
@@ -336,34 +387,34 @@ impl Schedule {
         // All rows of a position are multiplied by the common denominator of its rates, so that none rounds.
         let denominator = denominator(&steps)?;
         let notional = builder.absolute(&format!("notional of {name}"), &net)?;
-        let by = |rate: Ratio| whole(rate.checked_mul(whole_ratio(denominator)?)?);
+        let notional = builder.rescale(&format!("notional of {name}"), notional, positive(1, COARSENESS)?)?;
+        let coarse = Ratio::new(1, COARSENESS)?;
+        let constant = |usd: Ratio| (market.units)(usd.checked_mul(whole_ratio(denominator)?.checked_mul(coarse)?)?);
+        let by = |rate: Ratio| factor(rate.checked_mul(whole_ratio(denominator)?)?);
         let is_bracket = market.level == Level::Initial && self.initial_by == InitialBy::Bracket;
         let mut items = Vec::with_capacity(steps.len());
         let (mut before, mut deduction) = (Ratio::ZERO, Ratio::ZERO);
         for step in &steps {
-            let factor = by(step.rate)?;
-            let at_rate = builder.scale(notional.clone(), factor)?;
+            let at_rate = builder.scale(notional.clone(), by(step.rate)?)?;
             let rise = step.rate.checked_add(before.checked_neg()?)?;
             if !is_bracket {
                 deduction = deduction.checked_add(step.from.checked_mul(rise)?)?;
-                let constant = (market.units)(deduction.checked_mul(whole_ratio(denominator)?)?)?;
-                let constant = builder.lower(&Linear::constant(constant))?;
-                items.push(at_rate - constant);
+                let deducted = builder.lower(&Linear::constant(constant(deduction)?))?;
+                items.push(at_rate - deducted);
             } else if step.from == Ratio::ZERO {
                 items.push(at_rate);
             } else {
                 let steep = whole_ratio(steepness(rise, step.rate)?)?;
                 let over = steep.checked_add(step.rate.checked_neg()?)?;
-                let constant = step.from.checked_mul(over)?.checked_mul(whole_ratio(denominator)?)?;
-                let constant = builder.lower(&Linear::constant((market.units)(constant)?))?;
-                let below = builder.scale(notional.clone(), by(steep)?)? - constant;
+                let start = builder.lower(&Linear::constant(constant(step.from.checked_mul(over)?)?))?;
+                let below = builder.scale(notional.clone(), by(steep)?)? - start;
                 items.push(builder.any_of_upper(&format!("tier of {name}"), at_rate, below)?);
             }
             before = step.rate;
         }
         let multiple = builder.max_non_negative(&format!("tiers of {name}"), items)?;
-        let part = NonNegative::new(Ratio::new(1, denominator)?).unwrap_or(NonNegative::ONE);
-        parts.push(builder.rescale(&format!("margin of {name}"), multiple, part)?);
+        let whole = positive(COARSENESS, denominator)?;
+        parts.push(builder.rescale(&format!("margin of {name}"), multiple, whole)?);
         Ok(())
     }
 
@@ -398,11 +449,11 @@ pub(crate) struct Market<'m> {
     pub(crate) units: &'m dyn Fn(Ratio) -> Result<Real, CompileError>,
 }
 
-/// `K_n`: at least the rate, and so steep that the line falls by the rise within a hundredth.
+/// `K_n`: at least the rate, and so steep that the line falls by the rise within a thousandth.
 fn steepness(rise: Ratio, rate: Ratio) -> Result<u128, NumberError> {
     let ceiling = |ratio: Ratio| ratio.numerator().unsigned_abs().div_ceil(ratio.denominator());
-    let hundredfold = rise.checked_mul(Ratio::from(100))?;
-    Ok(ceiling(hundredfold) + ceiling(rate))
+    let thousandfold = rise.checked_mul(Ratio::from(1_000))?;
+    Ok(ceiling(thousandfold) + ceiling(rate))
 }
 
 fn denominator(steps: &[Step]) -> Result<u128, NumberError> {
@@ -422,7 +473,12 @@ fn whole_ratio(whole: u128) -> Result<Ratio, NumberError> {
     Ratio::new(i128::try_from(whole).map_err(|_| NumberError::Overflow)?, 1)
 }
 
-/// A factor that is whole, as the common denominator makes it.
-fn whole(ratio: Ratio) -> Result<NonNegative, CompileError> {
+fn positive(numerator: u128, denominator: u128) -> Result<NonNegative, CompileError> {
+    let numerator = i128::try_from(numerator).map_err(|_| NumberError::Overflow)?;
+    factor(Ratio::new(numerator, denominator)?)
+}
+
+/// Rates are not negative.
+fn factor(ratio: Ratio) -> Result<NonNegative, CompileError> {
     Ok(NonNegative::new(ratio).map_err(|_| NumberError::Overflow)?)
 }

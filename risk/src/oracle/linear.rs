@@ -59,11 +59,16 @@ pub(super) fn evaluate(book: Book<'_>, rules: &LinearMargin) -> Result<Evaluatio
     let total = |at: fn(&Component) -> &BigRational| components.iter().fold(BigRational::zero(), |sum, c| sum + at(c));
     let mut value = collateral.iter().fold(futures.clone(), |sum, line| sum + &line.value);
     if parameters.debts == Debts::Requirement {
-        value += collateral.iter().fold(BigRational::zero(), |sum, line| sum + debt(&book, line));
+        value += collateral
+            .iter()
+            .fold(BigRational::zero(), |sum, line| sum + debt(&book, line));
     }
-    let picture = components
-        .iter()
-        .map(|component| (format!("{}: {}", component.term, component.note), component.initial.clone()));
+    let picture = components.iter().map(|component| {
+        (
+            format!("{}: {}", component.term, component.note),
+            component.initial.clone(),
+        )
+    });
     Ok(Evaluation {
         numeraire: parameters.numeraire.clone(),
         value,
@@ -92,7 +97,10 @@ fn refuse_what_has_no_margin(book: &Book<'_>, parameters: &Parameters) -> Result
             Kind::Perpetual => [rules.perpetual.is_some(); 2],
         };
         let sides = [instrument.long, instrument.short].into_iter().zip(has_margin);
-        if sides.into_iter().any(|(leg, has_margin)| !has_margin && book.lots(leg) > 0) {
+        if sides
+            .into_iter()
+            .any(|(leg, has_margin)| !has_margin && book.lots(leg) > 0)
+        {
             refused.push(NotCounted {
                 venue: venue.name.clone(),
                 line: instrument.name.clone(),
@@ -122,7 +130,12 @@ fn of_collateral(parameters: &Parameters, book: &Book<'_>, collateral: &[Collate
         let Some(price) = &line.price else { continue };
         if let Some(haircut) = parameters.initial_haircuts.get(&line.asset) {
             let more = price / &book.numeraire_price * (to_ratio(*haircut) - &line.haircut) * &line.balance;
-            components.push(Component::new("initial haircut", &line.asset, more, BigRational::zero()));
+            components.push(Component::new(
+                "initial haircut",
+                &line.asset,
+                more,
+                BigRational::zero(),
+            ));
         }
         let factor = parameters
             .debt_factors
@@ -238,8 +251,16 @@ impl Desk<'_, '_> {
                 Some(_) => None,
                 None => perpetual.and_then(|perpetual| perpetual.quote.open_interest),
             };
-            let [initial, maintenance] = LEVELS
-                .map(|level| tiers::margin(schedule, level, &notional, &self.per_usd, self.market.index, open_interest));
+            let [initial, maintenance] = LEVELS.map(|level| {
+                tiers::margin(
+                    schedule,
+                    level,
+                    &notional,
+                    &self.per_usd,
+                    self.market.index,
+                    open_interest,
+                )
+            });
             components.push(Component::new("futures margin", &note, initial, maintenance));
             let fees = to_ratio(schedule.fee) * sum(&|held| held.gross());
             components.push(Component::of_both("fee provision", &note, fees));

@@ -25,7 +25,11 @@ fn bench(random: &mut Random) -> Bench {
 fn pair_calls(bench: &Bench, book: &mut [u64]) {
     let short: u64 = book.iter().copied().filter(|lots| *lots < 1 << 17).sum();
     for (_, instrument) in bench.universe.instruments() {
-        if let Kind::Option { strike, right: Right::Call, .. } = instrument.kind
+        if let Kind::Option {
+            strike,
+            right: Right::Call,
+            ..
+        } = instrument.kind
             && ["80000", "2400"].contains(&strike.to_string().as_str())
         {
             book[instrument.long.index()] += short;
@@ -55,7 +59,11 @@ fn the_program_is_exact_within_its_bound_where_calls_are_paired() {
             let mut book = bench.book(&mut random);
             pair_calls(&bench, &mut book);
             for both in bench.both(&book) {
-                assert!(both.oracle - both.bound <= both.program, "seed {seed} at {:?}", both.level);
+                assert!(
+                    both.oracle - both.bound <= both.program,
+                    "seed {seed} at {:?}",
+                    both.level
+                );
             }
         }
     }
@@ -97,7 +105,14 @@ fn figures_of_the_venues_own_tests_come_out() {
     let spread = r#"{"1100":{"volatility":"0.5","call":{}},"1200":{"volatility":"0.5","call":{}}}"#;
     let near = format!(r#"{{"2024-01-11T08:00:00Z":{{"forward":"2002.83305","strikes":{spread}}}}}"#);
     check(
-        &case(&near, "2000", &[("c", "2024-01-11T08:00:00Z", "1100", "call", "-1.01"), ("c", "2024-01-11T08:00:00Z", "1200", "call", "1")]),
+        &case(
+            &near,
+            "2000",
+            &[
+                ("c", "2024-01-11T08:00:00Z", "1100", "call", "-1.01"),
+                ("c", "2024-01-11T08:00:00Z", "1200", "call", "1"),
+            ],
+        ),
         (-125.033_997, -123.031_164),
     );
     let put = r#"{"2024-01-06T19:00:00Z":{"forward":"1500.833279310994","strikes":{"4500":{"volatility":"1.5973444422286496","put":{}}}}}"#;
@@ -111,7 +126,10 @@ fn figures_of_the_venues_own_tests_come_out() {
         &case(
             unsure,
             "2000",
-            &[("c", "2024-01-18T08:00:00Z", "2000", "call", "-1"), ("p", "2024-02-27T08:00:00Z", "2300", "put", "-2")],
+            &[
+                ("c", "2024-01-18T08:00:00Z", "2000", "call", "-1"),
+                ("p", "2024-02-27T08:00:00Z", "2300", "put", "-2"),
+            ],
         ),
         (-2_246.683_475, -1_236.683_475),
     );
@@ -161,7 +179,11 @@ fn check(case: &Case, (initial, maintenance): (f64, f64)) {
 fn a_short_call_alone_needs_its_isolated_margin_whatever_else_is_listed() {
     let bench = bench(&mut Random(1));
     let mut book = vec![0; bench.universe.layout().slots()];
-    let (_, call) = bench.universe.instruments().find(|(_, i)| i.name == "BTC-linear-N-64000-call").unwrap();
+    let (_, call) = bench
+        .universe
+        .instruments()
+        .find(|(_, i)| i.name == "BTC-linear-N-64000-call")
+        .unwrap();
     book[call.short.index()] = 10;
     for both in bench.both(&book) {
         assert!(both.program <= both.oracle && &both.oracle - &both.bound <= both.program);

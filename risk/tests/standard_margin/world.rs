@@ -9,7 +9,7 @@ use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::model::Model;
 use zkmargin_risk::oracle::{self, Evaluation};
 use zkmargin_risk::terms::{Level, Ratio20, Terms};
-use zkmargin_risk::universe::{Kind, Line, Universe};
+use zkmargin_risk::universe::{Line, Universe};
 
 pub(crate) const NOW: &str = "2026-08-06T12:00:00Z";
 const NEAR: &str = "2026-08-28T08:00:00Z";
@@ -59,8 +59,10 @@ pub(crate) fn universe() -> Universe {
                 let is_linear = style == "linear";
                 let settlement = if is_linear { "USDC" } else { underlying };
                 let mut add = |name: String, kind: Value, contract: &str, lot: &str| {
-                    lines.push(json!({"instrument": {"name": format!("{underlying}-{style}-{name}"), "underlying": underlying,
-                        "kind": kind, "style": style, "settlement": settlement, "contract": contract, "lot": lot}}));
+                    lines.push(
+                        json!({"instrument": {"name": format!("{underlying}-{style}-{name}"), "underlying": underlying,
+                        "kind": kind, "style": style, "settlement": settlement, "contract": contract, "lot": lot}}),
+                    );
                 };
                 let contract = if is_linear { "0.1" } else { "10" };
                 add("PERP".into(), json!("perpetual"), contract, "1");
@@ -147,16 +149,28 @@ impl Bench {
     pub(crate) fn both(&self, book: &[u64]) -> Vec<Both> {
         let evaluation = self.evaluate(book);
         let total = |at: fn(&oracle::Component) -> &BigRational| {
-            evaluation.components.iter().fold(BigRational::default(), |sum, part| sum + at(part))
+            evaluation
+                .components
+                .iter()
+                .fold(BigRational::default(), |sum, part| sum + at(part))
         };
         assert_eq!(total(|part| &part.initial), evaluation.initial);
         assert_eq!(total(|part| &part.maintenance), evaluation.maintenance);
         self.programs
             .iter()
             .map(|(level, program)| {
-                let unit = BigRational::new(1.into(), BigInt::from(10).pow(program.header().unit_exponent.unsigned_abs()));
+                let unit = BigRational::new(
+                    1.into(),
+                    BigInt::from(10).pow(program.header().unit_exponent.unsigned_abs()),
+                );
                 let units = |units: i128| BigRational::from_integer(units.into()) * &unit;
-                let least = program.surplus(book).unwrap().into_iter().map(|(_, units)| units).min().unwrap();
+                let least = program
+                    .surplus(book)
+                    .unwrap()
+                    .into_iter()
+                    .map(|(_, units)| units)
+                    .min()
+                    .unwrap();
                 match program.witness(book) {
                     Ok(witness) => {
                         program.check(book, witness.values()).unwrap();
@@ -188,17 +202,12 @@ impl Bench {
         }
         book
     }
-
-    /// Instruments of which neither leg is held.
-    pub(crate) fn clear(&self, book: &mut [u64], is_gone: impl Fn(&Kind) -> bool) {
-        for (_, instrument) in self.universe.instruments().filter(|(_, instrument)| is_gone(&instrument.kind)) {
-            book[instrument.long.index()] = 0;
-            book[instrument.short.index()] = 0;
-        }
-    }
 }
 
 /// How many markets and books of each test, a few by default: `ORACLE_CASES=1000` for a long search.
 pub(crate) fn cases() -> u64 {
-    std::env::var("ORACLE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(24)
+    std::env::var("ORACLE_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok())
+        .unwrap_or(24)
 }

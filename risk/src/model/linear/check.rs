@@ -24,12 +24,20 @@ pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
     for (name, asset) in &parameters.assets {
         let field = |part: &str| format!("assets.{name}.{part}");
         at_most(&field("haircut"), asset.haircut, Decimal::ONE, "0 to 1")?;
-        at_most(&field("cap"), asset.cap.unwrap_or_default(), MAX_CAP, "0 to 1000000000000 coins")?;
+        at_most(
+            &field("cap"),
+            asset.cap.unwrap_or_default(),
+            MAX_CAP,
+            "0 to 1000000000000 coins",
+        )?;
         range::known_underlying(&parameters.assets, &parameters.underlyings, name)?;
     }
     for (name, haircut) in &parameters.initial_haircuts {
         let field = format!("initial_haircuts.{name}");
-        let asset = parameters.assets.get(name).ok_or_else(|| unknown(field.clone(), name))?;
+        let asset = parameters
+            .assets
+            .get(name)
+            .ok_or_else(|| unknown(field.clone(), name))?;
         if *haircut < asset.haircut || *haircut > Decimal::ONE {
             return Err(value(&field, *haircut, "the asset's haircut to 1"));
         }

@@ -58,7 +58,7 @@
 //! A ratio of margins, as uniMMR = adjusted equity / maintenance margin, is `ρ`.
 //!
 //! # What is conservative
-//! - Brackets ask for more than the rule less than a hundredth below where a tier begins ([`crate::model::tiers`]).
+//! - Brackets ask for more than the rule less than a thousandth below where a tier begins ([`crate::model::tiers`]).
 //! - A lot both long and short, as added-up accounts may hold, has its margin as a short option, and fees.
 //! - What belongs to isolated positions does not count: neither their balances, nor their instruments, which are proven empty.
 
