@@ -9,9 +9,11 @@ use std::ops::Neg;
 
 use crate::builder::{Builder, PairChange};
 use crate::error::BuildError;
-use crate::expr::{Exact, Lower, Upper};
+use crate::expr::{Exact, Linear, Lower, Upper};
 use crate::form::{Form, Rounding};
+use crate::leg::{LegId, SUMMED_LOT_BITS};
 use crate::program::VarId;
+use crate::real::Real;
 use crate::witness::Step;
 
 impl Builder {
@@ -171,6 +173,82 @@ impl Builder {
     pub fn exact_min(&mut self, name: &str, a: Exact, b: Exact) -> Result<Exact, BuildError> {
         let result = self.smaller(name, a, b);
         self.note(result)
+    }
+
+    /// At least zero, and every item of whose legs any is held. An item without legs always counts.
+    ///
+    /// A hidden `h` per item with `B·h >= Σ q_i` over its legs, `B` above what they can hold, and `t >= item - M·(1-h)`: an `h`
+    /// of 0 shows that they are empty, and a larger one than is needed only asks for more. An item beyond the width of a value
+    /// asks for its excess even if nothing of it is held.
+    ///
+    /// # Errors
+    /// [`BuildError`]: a leg that is none; a faulty form; a pair of legs that helps; too many rows.
+    pub fn max_of_held(
+        &mut self,
+        name: &str,
+        items: impl IntoIterator<Item = (Vec<LegId>, Upper)>,
+    ) -> Result<Upper, BuildError> {
+        let result = self.largest_held(name, items);
+        self.note(result)
+    }
+
+    fn largest_held(
+        &mut self,
+        name: &str,
+        items: impl IntoIterator<Item = (Vec<LegId>, Upper)>,
+    ) -> Result<Upper, BuildError> {
+        let mut forms = Vec::new();
+        for (legs, item) in items {
+            let form = self.take(name, item)?;
+            if legs.is_empty() {
+                forms.push(form);
+                continue;
+            }
+            let mut held = Linear::zero();
+            legs.iter().for_each(|leg| held.add_leg(*leg, Real::from_integer(1)));
+            let held = self.exact(&held)?.0;
+            let index = self.name(name)?;
+            let is_held = self.variable(index, 1)?;
+            let bits = SUMMED_LOT_BITS + width_of(legs.len() as u128);
+            let divisor = 1_i128 << bits;
+            let room = Form::variable(self.id, is_held, 0).times(divisor).minus(held);
+            let (row, slack) = self.slack_row(index, room, bits)?;
+            self.steps.push(Step::Least {
+                variable: is_held,
+                rows: row..row + 1,
+                divisor,
+                signed: false,
+            });
+            self.slack_steps([(row, slack)]);
+            let big_m = self.big_m();
+            let relief = Form::constant(self.id, big_m).minus(Form::variable(self.id, is_held, 0).times(big_m));
+            forms.push(form.minus(relief));
+        }
+        if forms.is_empty() {
+            return Ok(Upper(Form::constant(self.id, 0)));
+        }
+        let rounding = forms
+            .iter()
+            .map(|form| form.rounding)
+            .fold(Rounding::default(), Rounding::or);
+        let name = self.name(name)?;
+        let bits = self.value_bits();
+        let variable = self.variable(name, bits)?;
+        let start = self.equations.len();
+        let mut slacks = Vec::with_capacity(forms.len());
+        for form in forms {
+            // `t`, `M` and what a small item is below zero: each fits the width of a value, their sum two bits more.
+            let above = Form::variable(self.id, variable, 0).minus(form);
+            slacks.push(self.slack_row(name, above, bits + 2)?);
+        }
+        self.steps.push(Step::Least {
+            variable,
+            rows: start..self.equations.len(),
+            divisor: 1,
+            signed: false,
+        });
+        self.slack_steps(slacks);
+        Ok(self.bound(variable, 0, rounding))
     }
 
     fn smaller(&mut self, name: &str, a: Exact, b: Exact) -> Result<Exact, BuildError> {

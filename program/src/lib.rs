@@ -41,6 +41,7 @@
 //! | [`quantile`](Builder::quantile) | at least the `h`-th largest | a bit each |
 //! | [`expected_shortfall`](Builder::expected_shortfall) | at least the mean of the `h` largest | a free `v` |
 //! | [`norm`](Builder::norm) | at least the root of the sum of squares | `Q` |
+//! | [`max_of_held`](Builder::max_of_held) | at least each item of which anything is held | a bit each |
 //! | [`exact_min`](Builder::exact_min) | the smaller, exactly | a bit |
 //! | [`rescale`](Builder::rescale), [`scale`](Builder::scale) | a factor `N/D`, a whole factor | a narrow rest, nothing |
 //!

@@ -231,6 +231,23 @@ proptest! {
     }
 
     #[test]
+    fn no_witness_makes_max_of_held_less_than_an_item_that_is_held(items in items(1..=3), q in lots(), empty in 0usize..=3, whole in proptest::bool::ANY) {
+        let q: Vec<u64> = q.iter().enumerate().map(|(slot, lots)| if slot < empty { 0 } else { *lots }).collect();
+        // Item `n` is of leg `n`, or of it and the next.
+        let legs = |n: usize| if whole { vec![leg(n as u32), leg((n as u32 + 1) % 3)] } else { vec![leg(n as u32)] };
+        let is_held = |n: usize| legs(n).iter().any(|leg| q.get(leg.index()).is_some_and(|lots| *lots > 0));
+        let values: Vec<i128> = items.iter().map(|i| i.at(&q)).collect();
+        let held = values.iter().enumerate().filter(|(n, _)| is_held(*n)).map(|(_, value)| *value);
+        let held: Vec<i128> = held.collect();
+        // What is beyond the width stands, even if nothing of it is held: an honest prover has no relief as large.
+        prop_assume!(values.iter().enumerate().all(|(n, value)| is_held(n) || within(&[*value])));
+        assert_upper_bound(&q, held.into_iter().max().unwrap_or(0).max(0), within(&values), 1, |b| {
+            let items = uppers(b, &items)?;
+            b.max_of_held("held", items.into_iter().enumerate().map(|(n, item)| (legs(n), item)))
+        });
+    }
+
+    #[test]
     fn no_witness_makes_a_coarse_expected_shortfall_less_than_the_mean_of_its_tail(
         items in items(2..=3), rank in 1usize..=3, q in lots(), span in 1u32..5, grain in 0u32..3,
     ) {

@@ -70,6 +70,31 @@ fn the_program_is_exact_within_its_bound_where_calls_are_paired() {
 }
 
 #[test]
+fn where_held_strikes_are_asked_for_the_program_is_exact_for_every_book() {
+    let model = PRESET.replace(r#""depeg""#, r#""settlements": "held", "depeg""#);
+    let (mut gaps, mut books) = (0, 0);
+    for seed in 0..cases() {
+        let mut random = Random(seed);
+        let market = snapshot(&mut random);
+        let [held, listed] = [&model, PRESET].map(|model| Bench::new(model, universe(), market.clone()));
+        for _ in 0..6 {
+            let book = held.book(&mut random);
+            for (exact, listed) in held.both(&book).into_iter().zip(listed.both(&book)) {
+                assert!(
+                    exact.program <= exact.oracle && &exact.oracle - &exact.bound <= exact.program,
+                    "seed {seed}"
+                );
+                assert!(listed.program <= exact.oracle, "seed {seed}");
+                gaps += u64::from(&listed.oracle - &listed.bound > listed.program);
+                books += 1;
+            }
+        }
+    }
+    println!("listed strikes ask for more in {gaps} of {books} cases");
+    assert!(gaps > 0);
+}
+
+#[test]
 fn initial_asks_for_at_least_maintenance() {
     for seed in 0..cases() {
         let mut random = Random(seed);

@@ -10,7 +10,7 @@ use crate::instant::Instant;
 use crate::market::{Snapshot, UnderlyingMarket};
 use crate::model::compile::{CompileError, Forms, magnitude};
 use crate::model::derive_standard::DeriveStandard;
-use crate::model::derive_standard::parameters::{Parameters, UnderlyingParameters};
+use crate::model::derive_standard::parameters::{Parameters, Settlements, UnderlyingParameters};
 use crate::model::factor::{Factor, inverse, ratio};
 use crate::model::sheet::{Position, Sheet};
 use crate::model::short_option::Facts;
@@ -54,6 +54,7 @@ impl DeriveStandard {
                 rules,
                 market,
                 level,
+                settlements: parameters.settlements,
                 depeg: depeg(parameters, scope.snapshot)?,
                 // What the table cannot price does not count, and is not among the positions.
                 positions: positions
@@ -159,6 +160,7 @@ struct Desk<'d, 'a> {
     rules: &'d UnderlyingParameters,
     market: &'a UnderlyingMarket,
     level: Level,
+    settlements: Settlements,
     /// `μ`.
     depeg: Option<Ratio>,
     positions: Vec<(&'d Position<'a>, &'d Values)>,
@@ -259,10 +261,20 @@ impl<'d, 'a> Desk<'d, 'a> {
                 }
             }
             if loss != Linear::zero() {
-                losses.push(builder.upper(&loss)?);
+                // At 0 the rule looks whatever is held.
+                let at_strike = options.iter().filter(|option| option.strike == settlement);
+                let legs = at_strike.flat_map(|option| {
+                    let instrument = option.position.instrument;
+                    [instrument.long, instrument.short]
+                });
+                losses.push((legs.collect(), builder.upper(&loss)?));
             }
         }
-        let worst = builder.max_non_negative(&format!("max loss of {name}"), losses)?;
+        let worst = format!("max loss of {name}");
+        let worst = match self.settlements {
+            Settlements::Listed => builder.max_non_negative(&worst, losses.into_iter().map(|(_, loss)| loss))?,
+            Settlements::Held => builder.max_of_held(&worst, losses)?,
+        };
         let scale = ratio(self.rules.unpaired.at(self.level))?.checked_mul(ratio(forward)?)?;
         let mut unpaired = Linear::zero();
         for option in options.iter().filter(|option| option.right == Right::Call) {

@@ -65,9 +65,10 @@
 //!
 //! # What is conservative
 //! - `option_e` is the smaller of two: the program lets the prover choose which one it is held to, so it is exact.
-//! - The program's `worst_e` looks at every listed strike that counts. Between held strikes that changes nothing. Above the
-//!   highest held one it does only where more calls are short than long: there the loss goes on growing to the highest
-//!   listed strike. Such an expiry is exact if its isolated margin is the smaller one.
+//! - With [`Settlements::Listed`], the program's `worst_e` looks at every listed strike that counts. Between held strikes that
+//!   changes nothing. Above the highest held one it does only where more calls are short than long: there the loss goes on
+//!   growing to the highest listed strike. Such an expiry is exact if its isolated margin is the smaller one. With
+//!   [`Settlements::Held`] the program is exact.
 //! - Where `p_M` is above 1, a base coin is worth `p_a / p_M`, less than the rule's `p_a`.
 //! - A lot both long and short, as added-up accounts may hold, has its isolated margin and its surcharges.
 
@@ -111,6 +112,9 @@ pub struct Parameters {
     #[serde(default, with = "amount::map", skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "BTreeMap<String, String>")]
     pub initial_scale: BTreeMap<String, Decimal>,
+    /// Which strikes the program takes for settlement prices.
+    #[serde(default)]
+    pub settlements: Settlements,
     /// The surcharge for a stablecoin that lost its peg; none is 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub depeg: Option<Depeg>,
@@ -126,6 +130,17 @@ pub enum Kind {
     /// Isolated margin or max loss of each expiry, whichever is less.
     #[serde(rename = "derive-standard")]
     DeriveStandard,
+}
+
+/// Which strikes the program takes for settlement prices.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Settlements {
+    /// All that are listed: a row each. See "What is conservative".
+    #[default]
+    Listed,
+    /// Those that are held, as the rule says: two rows and a bit each.
+    Held,
 }
 
 /// The surcharge for a stablecoin that lost its peg.
