@@ -89,7 +89,7 @@ fn by_hand(file: &Value, change: impl FnOnce(&mut Snapshot), book: &[(&str, &str
         };
     }
     let got = charges(&addons(file), &model(false), &universe, &snapshot, &held.q);
-    assert!((got - want).abs() < 1e-9 * want.max(1.0), "{got} against {want}");
+    assert!((got - want).abs() < 1e-9 * (1.0 + want), "{got} against {want}");
 }
 
 fn interest(snapshot: &mut Snapshot, usd: i64) {
@@ -282,4 +282,17 @@ fn rates_that_fall_and_moves_beyond_the_price_are_refused() {
     );
     refuse(&|f| f["contagion"]["BTC"]["most"] = json!("0.9"), "contagion.BTC.most");
     refuse(&|f| f["contagion"]["BTC"]["depth"] = json!("0"), "contagion.BTC.depth");
+}
+
+#[test]
+fn on_the_shipped_chain_all_charges_together_are_small() {
+    let read = |path: &str| {
+        let root = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples");
+        std::fs::read_to_string(root.join(path)).unwrap()
+    };
+    let universe = Universe::from_json(&read("universes/single.json")).unwrap();
+    let snapshot = Snapshot::from_json(&read("snapshots/2026-08-06T1200Z.json")).unwrap();
+    let program = compile(&addons(&all()), &model(true), &universe, &snapshot);
+    let size = (program.equations().len(), program.variables().len());
+    assert!(size.0 <= 105 && size.1 <= 155, "{size:?}");
 }

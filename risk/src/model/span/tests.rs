@@ -189,8 +189,7 @@ fn solve(program: &Program, q: &[u64], known: &[u128], forged: Option<(usize, i1
             let last = row
                 .variables
                 .iter()
-                .filter(|(variable, _)| variable.index() != slack(row))
-                .next_back();
+                .rfind(|(variable, _)| variable.index() != slack(row));
             if let Some((_, factor)) = last.filter(|(variable, factor)| variable.index() == at && *factor > 0) {
                 let lacking = -residual(row, &values, at);
                 least = least.max(lacking / factor + i128::from(lacking % factor > 0));
