@@ -158,6 +158,63 @@ fn deribit_is_never_too_low_above_it() {
     }
 }
 
+/// A book of perpetuals alone, of 5 million to half a billion USD on either side.
+#[test]
+fn the_delta_shock_of_futures_is_too_high_by_no_more_than_is_stated() {
+    let model = preset("deribit-pm", &[]);
+    for seed in 0..4 {
+        let world = World::new(&mut Random(seed));
+        let is_it = |one: &zkmargin_risk::universe::Instrument| {
+            one.underlying == "BTC" && one.settlement == "BTC" && one.kind == zkmargin_risk::universe::Kind::Perpetual
+        };
+        let instrument = world.universe.instruments().find(|(_, one)| is_it(one)).unwrap().1;
+        let index = world.snapshot.underlyings["BTC"].index.to_f64().unwrap();
+        // most² I / (4 increment chords²), and a ten-thousandth of a part.
+        let (increment, most, chords) = (0.000_05, 0.1, 16.0);
+        let stated =
+            most * most * index / (4.0 * increment * chords * chords) + most * index / (increment * chords) / 1e4;
+        let mut charged = 0;
+        for step in 1..=25_u64 {
+            let mut book = vec![0; world.universe.layout().slots()];
+            let leg = if step % 2 == 0 {
+                instrument.long
+            } else {
+                instrument.short
+            };
+            book[leg.index()] = step * step * 80_000;
+            let (gap, bound) = gap(&world, &model, &book, Level::Initial).unwrap();
+            let (gap, bound) = (gap.to_f64().unwrap(), bound.to_f64().unwrap());
+            assert!(gap <= stated + bound, "{gap} over {stated}");
+            let evaluation = oracle::evaluate(&model, &world.universe, &world.snapshot, &book).unwrap();
+            if evaluation.underlyings["BTC"].delta_shock.is_zero() {
+                assert!(gap <= bound, "nothing is charged below the threshold");
+            } else {
+                charged += 1;
+            }
+        }
+        assert!(charged > 10);
+    }
+}
+
+#[test]
+fn options_that_reduce_the_delta_or_are_long_alone_are_charged_no_less_than_by_the_rule() {
+    let model = preset("deribit-pm", &[]);
+    let mut shocks = 0;
+    for seed in 0..30 {
+        let mut random = Random(seed);
+        let world = World::new(&mut random);
+        let book = world.counted(&model, world.book(&mut random, 25));
+        gap(&world, &model, &book, Level::Maintenance);
+        let evaluation = oracle::evaluate(&model, &world.universe, &world.snapshot, &book).unwrap();
+        shocks += evaluation
+            .underlyings
+            .values()
+            .filter(|exposure| !exposure.delta_shock.is_zero())
+            .count();
+    }
+    assert!(shocks > 5, "{shocks} books are large enough");
+}
+
 #[test]
 fn paradex_is_exact() {
     check(&preset("paradex-pm", &[]), 20, true);

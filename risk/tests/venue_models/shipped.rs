@@ -21,7 +21,7 @@ fn presets_are_small_and_right_on_the_shipped_chain() {
     let world = world("single");
     for (name, most, exact) in [
         ("okx-pm", 170, true),
-        ("binance-pm", 40, true),
+        ("binance-pm", 60, true),
         ("bybit-pm", 180, true),
         ("deribit-pm", 230, false),
         ("paradex-pm", 60, true),

@@ -44,7 +44,6 @@ pub(super) fn compile(
             continue;
         };
         let progressive = Progressive::new([underlying.tiers.as_slice()])?;
-        let scale = factor.checked_mul(progressive.scale()?)?;
         let groups: Vec<&[(&Position<'_>, f64)]> = match parameters.by {
             By::Instrument => positions.chunks(1).collect(),
             By::Underlying => vec![positions],
@@ -53,7 +52,7 @@ pub(super) fn compile(
         for group in groups {
             let mut notional = Linear::zero();
             for (position, mark) in group {
-                position.add_gross(&mut notional, mark.abs(), scale)?;
+                position.add_gross(&mut notional, mark.abs(), factor)?;
             }
             let notional: Upper = builder.upper(&notional)?;
             let notional = if parameters.by == By::Underlying && underlying.tiers.len() > 1 {

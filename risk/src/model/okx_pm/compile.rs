@@ -348,7 +348,7 @@ impl<'a> Unit<'a> {
     /// `factor(level) · MR7`.
     fn minimum(&self, builder: &mut Builder, minimum: &Minimum) -> Result<Upper, CompileError> {
         let progressive = Progressive::new([minimum.tiers.as_slice()])?;
-        let scale = self.factor.checked_mul(progressive.scale()?)?;
+        let scale = self.factor;
         let mut raw = Linear::zero();
         let index = to_f64(self.index);
         for One { position, figures } in &self.positions {
@@ -399,10 +399,9 @@ impl<'a> Unit<'a> {
             return Ok(None);
         }
         let progressive = Progressive::new(charges)?;
-        let scale = self.factor.checked_mul(progressive.scale()?)?;
         for one in &self.positions {
             if let Some(form) = classes.get_mut(class(one)) {
-                self.add_coins(form, one, one.figures.delta, scale)?;
+                self.add_coins(form, one, one.figures.delta, self.factor)?;
             }
         }
         let name = format!("hedged dollars of {}", self.name);

@@ -69,12 +69,14 @@ mod tests {
         let stated = s * s / (4.0 * k * 256.0) + part / 1e4 + 1.0;
         for step in 0..4_000 {
             let d = f64::from(step) * 1e5;
-            let exact = d * (k * (d - t).max(0.0)).min(s);
+            let larger = |a: f64, b: f64| if b > a { b } else { a };
+            let smaller = |a: f64, b: f64| if b < a { b } else { a };
+            let exact = d * smaller(k * larger(d - t, 0.0), s);
             let affine = |(slope, offset): &(u32, Ratio)| {
                 f64::from(*slope) / 1e4 * d - offset.numerator() as f64 / offset.denominator() as f64
             };
-            let quadratic = pieces.iter().map(affine).fold(0.0, f64::max);
-            let bound = quadratic.min(f64::from(steepest(shock).unwrap()) / 1e4 * d);
+            let quadratic = pieces.iter().map(affine).fold(0.0, larger);
+            let bound = smaller(quadratic, f64::from(steepest(shock).unwrap()) / 1e4 * d);
             assert!(
                 bound >= exact - 1e-3 && bound <= exact + stated,
                 "{d}: {bound} of {exact}"

@@ -12,7 +12,7 @@ pub(crate) const MAX_FACTOR: Decimal = Decimal::ONE_HUNDRED;
 pub(crate) const MAX_AMOUNT: Decimal = Decimal::from_parts(0xd4a5_1000, 0xe8, 0, false, 0);
 /// Most entries of a list.
 const MAX_ENTRIES: usize = 64;
-/// A rate of a tier has at most this many decimals: it is a whole number of its smallest place in the program.
+/// A rate of a tier has at most this many decimals.
 const MAX_RATE_SCALE: u32 = 6;
 /// Longest tenor of a file.
 const MAX_DAYS: Decimal = Decimal::from_parts(36_500, 0, 0, false, 0);

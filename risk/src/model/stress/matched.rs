@@ -25,67 +25,54 @@ pub(crate) fn matched(builder: &mut Builder, name: &str, amounts: &[Linear]) -> 
     Ok(Some(builder.any_of_upper(name, long, short)?))
 }
 
-/// A progressive charge in the program: pieces `n_k h' - d_k` of `h' = h / D` with whole `n_k = rate_k D`.
+/// A progressive charge in the program: pieces `rate h - d`.
 pub(crate) struct Progressive {
-    pieces: Vec<(u32, Decimal)>,
-    divisor: u32,
+    pieces: Vec<(Decimal, Decimal)>,
 }
 
 impl Progressive {
     /// The largest of several progressive charges of one amount.
-    pub(crate) fn new<'t>(charges: impl IntoIterator<Item = &'t [Tier]> + Clone) -> Result<Progressive, NumberError> {
-        let tiers = charges.clone().into_iter().flatten();
-        let places = tiers.map(|tier| tier.rate.normalize().scale()).max().unwrap_or(0);
-        let divisor = 10_u32.checked_pow(places).ok_or(NumberError::Overflow)?;
-        let mut pieces: Vec<(u32, Decimal)> = Vec::new();
+    pub(crate) fn new<'t>(charges: impl IntoIterator<Item = &'t [Tier]>) -> Result<Progressive, NumberError> {
+        let mut pieces: Vec<(Decimal, Decimal)> = Vec::new();
         for charge in charges {
             let (mut offset, mut before) = (Decimal::ZERO, Decimal::ZERO);
             for tier in charge {
-                let step = tier
-                    .above
-                    .checked_mul(tier.rate - before)
+                let step = tier.above.checked_mul(tier.rate - before);
+                offset = step
+                    .and_then(|step| offset.checked_add(step))
                     .ok_or(NumberError::Overflow)?;
-                offset = offset.checked_add(step).ok_or(NumberError::Overflow)?;
                 before = tier.rate;
-                let whole = tier
-                    .rate
-                    .checked_mul(Decimal::from(divisor))
-                    .ok_or(NumberError::Overflow)?;
-                let whole = u32::try_from(whole).map_err(|_| NumberError::Overflow)?;
-                // Of one slope, the piece with the smallest offset is the largest.
-                match pieces.iter_mut().find(|(slope, _)| *slope == whole) {
+                // Of one rate, the piece with the smallest offset is the largest.
+                match pieces.iter_mut().find(|(rate, _)| *rate == tier.rate) {
                     Some((_, known)) => *known = offset.min(*known),
-                    None => pieces.push((whole, offset)),
+                    None => pieces.push((tier.rate, offset)),
                 }
             }
         }
-        pieces.sort_by_key(|(slope, _)| *slope);
-        Ok(Progressive { pieces, divisor })
+        pieces.sort_unstable();
+        Ok(Progressive { pieces })
     }
 
-    /// What the amount is multiplied by before it is charged: `1 / D`.
-    pub(crate) fn scale(&self) -> Result<Ratio, NumberError> {
-        Ratio::new(1, u128::from(self.divisor))
-    }
-
-    /// At least the charge of the amount that `scaled` is `factor / D` times at least; `units_per_usd` turns an offset into units.
+    /// At least `factor` times the charge of what `amount` is `factor` times at least; `units_per_usd` turns an offset into units.
     pub(crate) fn charge(
         &self,
         builder: &mut Builder,
         name: &str,
-        scaled: Upper,
+        amount: Upper,
         units_per_usd: Factor,
         factor: Ratio,
     ) -> Result<Upper, CompileError> {
         let mut items = Vec::with_capacity(self.pieces.len());
-        for (slope, offset) in &self.pieces {
-            let amount = builder.scale(scaled.clone(), NonNegative::from(*slope))?;
+        for (rate, offset) in &self.pieces {
+            let rate = NonNegative::new(ratio(*rate)?).map_err(|_| NumberError::Overflow)?;
+            // A whole rate is multiplied; another one has a variable, so that it does not multiply what is rounded.
+            let part = builder.rescale(name, amount.clone(), rate)?;
             let offset: Real = units_per_usd.times(ratio(*offset)?)?.times(factor)?.real()?;
             let offset = builder.lower(&Linear::constant(offset))?;
-            items.push(amount - offset);
+            items.push(part - offset);
         }
         Ok(match (items.len(), self.pieces.first()) {
-            // A single rate: no variable.
+            // A single rate: no further variable.
             (1, Some((_, offset))) if offset.is_zero() => items.swap_remove(0),
             _ => builder.max_non_negative(name, items)?,
         })

@@ -299,6 +299,9 @@ fn the_digest_is_of_every_field() {
         |u: &mut UnderlyingParameters| u.short_option_minimum = decimal("0.6"),
         |u: &mut UnderlyingParameters| u.roll = None,
         |u: &mut UnderlyingParameters| u.option_fee = decimal("0.6"),
+        |u: &mut UnderlyingParameters| u.option_fee_cap = Some(decimal("0.6")),
+        |u: &mut UnderlyingParameters| u.dampener = None,
+        |u: &mut UnderlyingParameters| u.delta_shock.as_mut().unwrap().chords = 8,
         |u: &mut UnderlyingParameters| u.future_fee = decimal("0.6"),
         |u: &mut UnderlyingParameters| u.funding_intervals = decimal("0.6"),
     ] {
