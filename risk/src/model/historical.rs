@@ -21,7 +21,7 @@ use crate::model::compile::{CompileError, Forms, Numeraire};
 use crate::model::coverage::{Coverage, Uncounted, Why};
 use crate::model::{ModelError, Names, Rule, Scope};
 use crate::terms::Level;
-use crate::universe::{Instrument, Kind};
+use crate::universe::{Instrument, Kind, Venue};
 use crate::valuation::Denomination;
 
 pub use parameters::Parameters;
@@ -153,14 +153,18 @@ impl Rule for Historical {
         let listed = scope
             .venues()
             .flat_map(|venue| venue.instruments().map(move |instrument| (venue, instrument)));
-        for (venue, instrument) in listed.filter(|(_, instrument)| refused.contains(&instrument.long)) {
-            uncounted.push(Uncounted {
-                venue: venue.name.clone(),
-                line: instrument.name.clone(),
-                why: Why::NoVolatilityIndex,
-            });
-        }
-        (empty, uncounted)
+        let line = |(venue, instrument): (&Venue, &Instrument)| Uncounted {
+            venue: venue.name.clone(),
+            line: instrument.name.clone(),
+            why: Why::NoVolatilityIndex,
+        };
+        // Instruments first, then assets.
+        let mut lines: Vec<Uncounted> = listed
+            .filter(|(_, instrument)| refused.contains(&instrument.long))
+            .map(line)
+            .collect();
+        lines.append(&mut uncounted);
+        (empty, lines)
     }
 }
 
