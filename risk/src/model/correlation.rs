@@ -89,7 +89,11 @@ impl Correlations {
         for (index, row) in self.0.iter().enumerate() {
             let place = format!("{field}[{index}]");
             if row.len() != index + 1 {
-                return Err(count(place, row.len(), format!("{}: one for each row so far", index + 1)));
+                return Err(count(
+                    place,
+                    row.len(),
+                    format!("{}: one for each row so far", index + 1),
+                ));
             }
             for (column, figure) in row.iter().enumerate() {
                 let is_good = if column == index {
@@ -163,13 +167,23 @@ impl Matrix {
 
     /// An entry; 0 of what is not there.
     pub(crate) fn entry(&self, i: usize, j: usize) -> Decimal {
-        let units = if i < self.rows && j < self.rows { self.at(i, j) } else { 0 };
+        let units = if i < self.rows && j < self.rows {
+            self.at(i, j)
+        } else {
+            0
+        };
         // A whole number of 1e-15.
         Decimal::from_i128_with_scale(units / 10_i128.pow(30 - FACTOR_DECIMALS), FACTOR_DECIMALS)
     }
 
     /// Linear forms whose squares add up to at least the quadratic form, or nothing if the matrix is not positive semi-definite.
     pub(crate) fn factor(&self) -> Option<Vec<LinearForm>> {
+        if self.rows == 1 && self.at(0, 0) == ENTRY_ONE {
+            return Some(vec![LinearForm {
+                first: 0,
+                coefficients: vec![Decimal::ONE],
+            }]);
+        }
         let dominant = |(_, columns): &(f64, Vec<Vec<i64>>)| self.is_dominated_by(columns);
         let (_, columns) = shifts(self.rows)
             .filter_map(|shift| Some((shift, rounded(&self.cholesky(shift)?)?)))

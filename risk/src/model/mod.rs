@@ -219,9 +219,9 @@ impl Model {
                 text,
             )?)?))),
             "simm" => Ok(Model::Simm(Box::new(Simm::new(serde_json::from_str(text)?)?))),
-            "delta-gamma-vega" => Ok(Model::DeltaGammaVega(Box::new(DeltaGammaVega::new(serde_json::from_str(
-                text,
-            )?)?))),
+            "delta-gamma-vega" => Ok(Model::DeltaGammaVega(Box::new(DeltaGammaVega::new(
+                serde_json::from_str(text)?,
+            )?))),
             other => Err(ModelError::Kind(other.chars().take(64).collect())),
         }
     }

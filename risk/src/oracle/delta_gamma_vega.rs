@@ -32,7 +32,10 @@ pub(super) fn evaluate(book: Book<'_>, rules: &DeltaGammaVega) -> Result<Evaluat
     let parameters = rules.parameters();
     let snapshot = book.coverage.snapshot;
     let collateral = book.collateral(&parameters.assets);
-    let known = parameters.underlyings.keys().filter(|name| snapshot.underlyings.contains_key(*name));
+    let known = parameters
+        .underlyings
+        .keys()
+        .filter(|name| snapshot.underlyings.contains_key(*name));
     let mut greeks: BTreeMap<&str, Greeks> = known.map(|name| (name.as_str(), Greeks::default())).collect();
 
     let (mut options, mut futures) = (BigRational::zero(), BigRational::zero());
@@ -60,8 +63,13 @@ pub(super) fn evaluate(book: Book<'_>, rules: &DeltaGammaVega) -> Result<Evaluat
         }
     }
     for line in collateral.iter().filter(|line| line.uncounted.is_none()) {
-        let moves = parameters.assets.get(&line.asset).and_then(|asset| asset.underlying.as_deref());
-        let (Some(sum), Some(price)) = (moves.and_then(|name| greeks.get_mut(name)), &line.price) else { continue };
+        let moves = parameters
+            .assets
+            .get(&line.asset)
+            .and_then(|asset| asset.underlying.as_deref());
+        let (Some(sum), Some(price)) = (moves.and_then(|name| greeks.get_mut(name)), &line.price) else {
+            continue;
+        };
         let mut coins = line.carry.clone();
         if parameters.collateral_in_delta {
             coins += &line.balance - &line.debt - &line.reserve;
@@ -75,7 +83,9 @@ pub(super) fn evaluate(book: Book<'_>, rules: &DeltaGammaVega) -> Result<Evaluat
     let mut gamma = BigRational::zero();
     let mut picture = Vec::new();
     for (row, (name, moves)) in parameters.underlyings.iter().enumerate() {
-        let Some(book) = greeks.get(name.as_str()) else { continue };
+        let Some(book) = greeks.get(name.as_str()) else {
+            continue;
+        };
         let price = &quantile * to_ratio(moves.price_move);
         let delta = &price * &book.delta;
         let half = BigRational::new(BigInt::from(1), BigInt::from(2));
@@ -99,10 +109,13 @@ pub(super) fn evaluate(book: Book<'_>, rules: &DeltaGammaVega) -> Result<Evaluat
         .iter()
         .map(|(term, amount)| Component::new(term, "", at(levels.initial, amount), at(levels.maintenance, amount)))
         .collect();
-    let total = |at: fn(&Component) -> &BigRational| components.iter().fold(BigRational::zero(), |sum, part| sum + at(part));
+    let total =
+        |at: fn(&Component) -> &BigRational| components.iter().fold(BigRational::zero(), |sum, part| sum + at(part));
     Ok(Evaluation {
         numeraire: parameters.numeraire.clone(),
-        value: collateral.iter().fold(&options + &futures, |sum, line| sum + &line.value),
+        value: collateral
+            .iter()
+            .fold(&options + &futures, |sum, line| sum + &line.value),
         options,
         futures,
         collateral,

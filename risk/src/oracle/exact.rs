@@ -2,8 +2,8 @@
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
-use num_traits::{One, Signed, Zero};
 use num_traits::float::FloatCore;
+use num_traits::{One, Signed, Zero};
 
 /// Every finite `f64` is a whole number of `2^-1075` (the smallest subnormal is `2^-1074`; decoding gives even multiples there).
 const FRACTION_BITS: u32 = 1075;

@@ -17,8 +17,8 @@
 #[allow(dead_code)]
 mod book;
 pub(crate) mod coverage;
-pub(crate) mod exact;
 mod delta_gamma_vega;
+pub(crate) mod exact;
 mod scenario_grid;
 mod simm;
 

@@ -47,10 +47,13 @@ pub(super) fn evaluate(book: Book<'_>, rules: &Simm) -> Result<Evaluation, Oracl
         let mut parts = Vec::new();
         for class in RiskClass::ALL {
             let margins = class_margins(parameters, class, desk);
-            let total = margins.iter().fold(BigRational::zero(), |sum, (_, margin)| sum + margin);
+            let total = margins
+                .iter()
+                .fold(BigRational::zero(), |sum, (_, margin)| sum + margin);
             if !total.is_zero() {
                 let mut part = Component::of_both("risk class", class.word(), in_numeraire(total.clone()));
-                let of_measure = |(term, margin): (&str, BigRational)| Component::of_both(term, "", in_numeraire(margin));
+                let of_measure =
+                    |(term, margin): (&str, BigRational)| Component::of_both(term, "", in_numeraire(margin));
                 part.parts = margins.into_iter().map(of_measure).collect();
                 parts.push((class, total, part));
             }
@@ -68,15 +71,22 @@ pub(super) fn evaluate(book: Book<'_>, rules: &Simm) -> Result<Evaluation, Oracl
             (label, in_numeraire(amount))
         }));
     }
-    let add_ons = [("notional add-on", notional), ("fixed add-on", to_ratio(parameters.fixed))];
+    let add_ons = [
+        ("notional add-on", notional),
+        ("fixed add-on", to_ratio(parameters.fixed)),
+    ];
     for (term, usd) in add_ons {
         components.push(Component::of_both(term, "", in_numeraire(usd)));
     }
     components.retain(|component| !component.initial.is_zero());
-    let requirement = components.iter().fold(BigRational::zero(), |sum, part| sum + &part.initial);
+    let requirement = components
+        .iter()
+        .fold(BigRational::zero(), |sum, part| sum + &part.initial);
     Ok(Evaluation {
         numeraire: parameters.numeraire.clone(),
-        value: collateral.iter().fold(BigRational::zero(), |sum, line| sum + &line.value),
+        value: collateral
+            .iter()
+            .fold(BigRational::zero(), |sum, line| sum + &line.value),
         options: BigRational::zero(),
         futures: BigRational::zero(),
         collateral,
@@ -90,14 +100,13 @@ pub(super) fn evaluate(book: Book<'_>, rules: &Simm) -> Result<Evaluation, Oracl
 }
 
 /// What is held, by product class and risk factor, and the add-on of notionals in USD.
-fn desks<'a>(
-    book: &Book<'a>,
-    parameters: &Parameters,
-) -> Result<(BTreeMap<&'a str, Desk>, BigRational), OracleError> {
+fn desks<'a>(book: &Book<'a>, parameters: &Parameters) -> Result<(BTreeMap<&'a str, Desk>, BigRational), OracleError> {
     let mut desks: BTreeMap<&'a str, Desk> = BTreeMap::new();
     let mut notional = BigRational::zero();
     for held in book.held()? {
-        let Kind::Sensitivity(sensitivity) = &held.instrument.kind else { continue };
+        let Kind::Sensitivity(sensitivity) = &held.instrument.kind else {
+            continue;
+        };
         let per_lot = to_ratio(held.instrument.lot) * to_ratio(held.instrument.contract);
         let amount = &per_lot * BigRational::from_integer(held.net());
         let factor = match parameters.place(&held.instrument.underlying, sensitivity) {
@@ -111,7 +120,9 @@ fn desks<'a>(
         let desk = desks.entry(held.instrument.underlying.as_str()).or_default();
         let mut measured = amount.clone();
         if factor.measure == Measure::Vega {
-            let Some((vega, curvature)) = parameters.vega_scales(&factor, &sensitivity.label1) else { continue };
+            let Some((vega, curvature)) = parameters.vega_scales(&factor, &sensitivity.label1) else {
+                continue;
+            };
             measured *= vega;
             if let Some(scale) = curvature {
                 *desk.curvature.entry(factor.clone()).or_default() += amount * scale;
@@ -130,10 +141,22 @@ fn class_margins(parameters: &Parameters, class: RiskClass, desk: &Desk) -> Vec<
         found.map(|(factor, amount)| (factor.clone(), amount.clone())).collect()
     };
     let margins = [
-        ("delta", sensitivity_margin(parameters, &of(&desk.measured, Measure::Delta))),
-        ("vega", sensitivity_margin(parameters, &of(&desk.measured, Measure::Vega))),
-        ("curvature", curvature_margin(parameters, class, &of(&desk.curvature, Measure::Vega))),
-        ("base correlation", base_correlation(parameters, &of(&desk.measured, Measure::BaseCorrelation))),
+        (
+            "delta",
+            sensitivity_margin(parameters, &of(&desk.measured, Measure::Delta)),
+        ),
+        (
+            "vega",
+            sensitivity_margin(parameters, &of(&desk.measured, Measure::Vega)),
+        ),
+        (
+            "curvature",
+            curvature_margin(parameters, class, &of(&desk.curvature, Measure::Vega)),
+        ),
+        (
+            "base correlation",
+            base_correlation(parameters, &of(&desk.measured, Measure::BaseCorrelation)),
+        ),
     ];
     margins.into_iter().filter(|(_, margin)| !margin.is_zero()).collect()
 }
@@ -148,7 +171,9 @@ struct Bucket<'a> {
 
 impl Bucket<'_> {
     fn sum(&self) -> BigRational {
-        self.factors.iter().fold(BigRational::zero(), |sum, (_, ws, _)| sum + ws)
+        self.factors
+            .iter()
+            .fold(BigRational::zero(), |sum, (_, ws, _)| sum + ws)
     }
 
     /// `K_b`.
@@ -190,7 +215,11 @@ fn buckets<'a>(parameters: &Parameters, exposures: &'a Exposures, is_curvature: 
     let mut found: BTreeMap<&str, Bucket<'a>> = BTreeMap::new();
     for (factor, amount) in exposures {
         let cr = concentration(factor);
-        let weight = if is_curvature { Decimal::ONE } else { parameters.weight(factor) };
+        let weight = if is_curvature {
+            Decimal::ONE
+        } else {
+            parameters.weight(factor)
+        };
         let mut ws = to_ratio(weight) * amount;
         if parameters.concentration(factor).is_some() {
             ws *= &cr;
@@ -225,7 +254,9 @@ fn across(parameters: &Parameters, buckets: &[Bucket<'_>], power: u32) -> BigRat
     for (index, (bucket, (k, s))) in buckets.iter().zip(&sides).enumerate() {
         square += k * k;
         for (other, (_, other_s)) in buckets.iter().zip(&sides).take(index) {
-            let Some((factor, ..)) = bucket.factors.first() else { continue };
+            let Some((factor, ..)) = bucket.factors.first() else {
+                continue;
+            };
             let gamma = parameters.outer(factor.class, factor.measure, bucket.name, other.name);
             let g = alike(&bucket.concentration, &other.concentration);
             square += raised(gamma, power) * g * s * other_s * two();
@@ -236,16 +267,19 @@ fn across(parameters: &Parameters, buckets: &[Bucket<'_>], power: u32) -> BigRat
 
 fn sensitivity_margin(parameters: &Parameters, exposures: &Exposures) -> BigRational {
     let parts = buckets(parameters, exposures, false);
-    parts.iter().fold(BigRational::zero(), |sum, part| sum + across(parameters, part, 1))
+    parts
+        .iter()
+        .fold(BigRational::zero(), |sum, part| sum + across(parameters, part, 1))
 }
 
 fn curvature_margin(parameters: &Parameters, class: RiskClass, exposures: &Exposures) -> BigRational {
     let mut margin = BigRational::zero();
     for part in buckets(parameters, exposures, true) {
         let all = part.iter().flat_map(|bucket| &bucket.factors);
-        let (sum, gross) = all.fold((BigRational::zero(), BigRational::zero()), |(sum, gross), (_, cvr, _)| {
-            (sum + cvr, gross + cvr.abs())
-        });
+        let (sum, gross) = all.fold(
+            (BigRational::zero(), BigRational::zero()),
+            |(sum, gross), (_, cvr, _)| (sum + cvr, gross + cvr.abs()),
+        );
         let theta = if gross.is_zero() {
             BigRational::zero()
         } else {
@@ -287,7 +321,10 @@ fn weighted_factors<'a>(
     parameters: &'a Parameters,
     desk: &'a Desk,
 ) -> impl Iterator<Item = (String, BigRational)> + 'a {
-    let base = desk.measured.iter().filter(|(factor, _)| factor.measure == Measure::BaseCorrelation);
+    let base = desk
+        .measured
+        .iter()
+        .filter(|(factor, _)| factor.measure == Measure::BaseCorrelation);
     let base = base.map(|(factor, amount)| (factor.to_string(), (to_ratio(parameters.weight(factor)) * amount).abs()));
     let measures = [Measure::Delta, Measure::Vega].into_iter().flat_map(move |measure| {
         let is_of = |(factor, _): &(&RiskFactor, &BigRational)| factor.measure == measure;
@@ -314,12 +351,21 @@ fn alike(one: &BigRational, other: &BigRational) -> BigRational {
     let one_is_less = one < other;
     let (less, more) = if one_is_less { (one, other) } else { (other, one) };
     let scale = BigInt::from(10).pow(30);
-    BigRational::new((less / more * BigRational::from_integer(scale.clone())).floor().to_integer(), scale)
+    BigRational::new(
+        (less / more * BigRational::from_integer(scale.clone()))
+            .floor()
+            .to_integer(),
+        scale,
+    )
 }
 
 fn raised(correlation: Decimal, power: u32) -> BigRational {
     let correlation = to_ratio(correlation);
-    if power == 2 { &correlation * &correlation } else { correlation }
+    if power == 2 {
+        &correlation * &correlation
+    } else {
+        correlation
+    }
 }
 
 fn two() -> BigRational {

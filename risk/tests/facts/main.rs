@@ -7,8 +7,8 @@ mod import;
 mod import_deribit;
 mod market;
 mod schema;
-mod shipped;
 mod sensitivity;
+mod shipped;
 mod universe;
 mod venue_file;
 

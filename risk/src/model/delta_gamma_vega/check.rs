@@ -16,7 +16,11 @@ const DECIMALS: u32 = 9;
 pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
     for (field, name) in [("name", &parameters.name), ("numeraire", &parameters.numeraire)] {
         if name.is_empty() || name.chars().count() > MAX_NAME {
-            return Err(value(field, name.chars().take(MAX_NAME).collect(), "1 to 64 characters"));
+            return Err(value(
+                field,
+                name.chars().take(MAX_NAME).collect(),
+                "1 to 64 characters",
+            ));
         }
     }
     let unknown = |field: &str, name: &str, among| ModelError::Unknown {
@@ -29,10 +33,24 @@ pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
     }
     within("quantile", parameters.quantile, TEN, "0 to 10, with 9 decimals at most")?;
     let levels = parameters.levels;
-    within("levels.initial", levels.initial, MAX_LEVEL, "0 to 100, with 9 decimals at most")?;
-    within("levels.maintenance", levels.maintenance, MAX_LEVEL, "0 to 100, with 9 decimals at most")?;
+    within(
+        "levels.initial",
+        levels.initial,
+        MAX_LEVEL,
+        "0 to 100, with 9 decimals at most",
+    )?;
+    within(
+        "levels.maintenance",
+        levels.maintenance,
+        MAX_LEVEL,
+        "0 to 100, with 9 decimals at most",
+    )?;
     if levels.maintenance > levels.initial {
-        return Err(value("levels.maintenance", levels.maintenance.to_string(), "at most levels.initial"));
+        return Err(value(
+            "levels.maintenance",
+            levels.maintenance.to_string(),
+            "at most levels.initial",
+        ));
     }
     if parameters.underlyings.is_empty() {
         return Err(ModelError::Count {
@@ -43,20 +61,38 @@ pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
         });
     }
     for (name, underlying) in &parameters.underlyings {
-        let moves = [("move", underlying.price_move), ("volatility_move", underlying.volatility_move)];
+        let moves = [
+            ("move", underlying.price_move),
+            ("volatility_move", underlying.volatility_move),
+        ];
         for (field, figure) in moves {
-            within(&format!("underlyings.{name}.{field}"), figure, TEN, "0 to 10, with 9 decimals at most")?;
+            within(
+                &format!("underlyings.{name}.{field}"),
+                figure,
+                TEN,
+                "0 to 10, with 9 decimals at most",
+            )?;
         }
     }
     let rows = parameters.underlyings.len();
     parameters.price_correlations.check("price_correlations", rows)?;
-    parameters.volatility_correlations.check("volatility_correlations", rows)?;
+    parameters
+        .volatility_correlations
+        .check("volatility_correlations", rows)?;
     for (name, asset) in &parameters.assets {
         if asset.haircut < Decimal::ZERO || asset.haircut > Decimal::ONE {
-            return Err(value(&format!("assets.{name}.haircut"), asset.haircut.to_string(), "0 to 1"));
+            return Err(value(
+                &format!("assets.{name}.haircut"),
+                asset.haircut.to_string(),
+                "0 to 1",
+            ));
         }
         if let Some(cap) = asset.cap.filter(|cap| *cap < Decimal::ZERO || *cap > MAX_CAP) {
-            return Err(value(&format!("assets.{name}.cap"), cap.to_string(), "0 to 1000000000000 coins"));
+            return Err(value(
+                &format!("assets.{name}.cap"),
+                cap.to_string(),
+                "0 to 1000000000000 coins",
+            ));
         }
         let listed = |underlying: &&String| !parameters.underlyings.contains_key(*underlying);
         if let Some(underlying) = asset.underlying.as_ref().filter(listed) {

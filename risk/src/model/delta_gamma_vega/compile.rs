@@ -45,14 +45,19 @@ pub(super) fn forms(
             vega: Linear::zero(),
         };
         for position in sheet.on(name) {
-            let Some(figures) = figures(scope.snapshot, position.instrument)? else { continue };
+            let Some(figures) = figures(scope.snapshot, position.instrument)? else {
+                continue;
+            };
             position.add_net(&mut value, figures.mark, Ratio::ONE)?;
             position.add_net(&mut book.delta, figures.delta, Ratio::ONE)?;
             position.add_net(&mut book.gamma, figures.gamma, Ratio::ONE)?;
             position.add_net(&mut book.vega, figures.vega, Ratio::ONE)?;
         }
         for (asset_name, asset) in &sheet.assets {
-            let moves = parameters.assets.get(*asset_name).and_then(|rule| rule.underlying.as_deref());
+            let moves = parameters
+                .assets
+                .get(*asset_name)
+                .and_then(|rule| rule.underlying.as_deref());
             if moves != Some(name.as_str()) {
                 continue;
             }
@@ -71,8 +76,15 @@ pub(super) fn forms(
         let price = parameters.quantile * moves.price_move;
         book.delta = book.delta.scale(ratio(price)?).scale(level);
         let half = Ratio::new(1, 2)?;
-        book.gamma = (-book.gamma).scale(ratio(price)?).scale(ratio(price)?).scale(half).scale(level);
-        book.vega = book.vega.scale(ratio(parameters.quantile * moves.volatility_move)?).scale(level);
+        book.gamma = (-book.gamma)
+            .scale(ratio(price)?)
+            .scale(ratio(price)?)
+            .scale(half)
+            .scale(level);
+        book.vega = book
+            .vega
+            .scale(ratio(parameters.quantile * moves.volatility_move)?)
+            .scale(level);
         greeks.push(book);
     }
     sheet.add_collateral(builder, &parameters.assets, &mut value, &mut capped)?;

@@ -30,14 +30,26 @@ fn evaluate(model: &Model, book: &Book<'_>) -> Evaluation {
 /// The largest excess of the program in USD, and its stated bound.
 fn surplus(model: &Model, book: &Book<'_>, level: Level) -> (BigRational, BigRational) {
     let program = model.compile(book.universe, &snapshot(), &Terms::at(level)).unwrap();
-    let unit = BigRational::new(1.into(), BigInt::from(10).pow(program.header().unit_exponent.unsigned_abs()));
-    let units = program.surplus(&book.q).unwrap().into_iter().map(|(_, units)| units).min().unwrap();
+    let unit = BigRational::new(
+        1.into(),
+        BigInt::from(10).pow(program.header().unit_exponent.unsigned_abs()),
+    );
+    let units = program
+        .surplus(&book.q)
+        .unwrap()
+        .into_iter()
+        .map(|(_, units)| units)
+        .min()
+        .unwrap();
     if units >= 0 {
         let witness = program.witness(&book.q).unwrap();
         program.check(&book.q, witness.values()).unwrap();
     }
     let bound = program.rounding_bound(&book.q);
-    (BigRational::from_integer(units.into()) * &unit, BigRational::from_integer(bound.into()) * unit)
+    (
+        BigRational::from_integer(units.into()) * &unit,
+        BigRational::from_integer(bound.into()) * unit,
+    )
 }
 
 #[test]
@@ -48,9 +60,17 @@ fn each_refusal_names_its_field() {
         ("/quantile", json!("1.0000000001"), "quantile"),
         ("/levels/maintenance", json!("1.1"), "levels.maintenance"),
         ("/underlyings/BTC/move", json!("-0.1"), "underlyings.BTC.move"),
-        ("/underlyings/ETH/volatility_move", json!("11"), "underlyings.ETH.volatility_move"),
+        (
+            "/underlyings/ETH/volatility_move",
+            json!("11"),
+            "underlyings.ETH.volatility_move",
+        ),
         ("/price_correlations", json!([["1"]]), "price_correlations"),
-        ("/price_correlations", json!([["1"], ["1.1", "1"]]), "price_correlations[1][0]"),
+        (
+            "/price_correlations",
+            json!([["1"], ["1.1", "1"]]),
+            "price_correlations[1][0]",
+        ),
         ("/assets/BTC/haircut", json!("2"), "assets.BTC.haircut"),
         ("/assets/BTC/underlying", json!("SOL"), "assets.BTC.underlying"),
         ("/numeraire", json!("SOL"), "numeraire"),
@@ -63,7 +83,10 @@ fn each_refusal_names_its_field() {
     for field in ["price_correlations", "volatility_correlations"] {
         file[field] = json!([["1"], ["0.9", "1"], ["-0.9", "0.9", "1"]]);
         let message = Model::from_json(&file.to_string()).unwrap_err().to_string();
-        assert_eq!(message, format!("model: {field} is not positive semi-definite, so no correlation matrix"));
+        assert_eq!(
+            message,
+            format!("model: {field} is not positive semi-definite, so no correlation matrix")
+        );
         file[field] = json!([["1"], ["0.9", "1"], ["0.8", "0.9", "1"]]);
     }
     Model::from_json(&file.to_string()).unwrap();
@@ -75,7 +98,11 @@ fn a_linear_perpetual_has_its_quantile_move_and_nothing_else() {
     let book = Book::empty(&universe).hold("BTC_USDC-PERPETUAL", "2", Some("64010.5"));
     let evaluation = evaluate(&preset(), &book);
     // 2.326 · 0.035 · 2 · 64010.5
-    assert!((approximate(&evaluation.initial) - 10_422.189_61).abs() < 1e-4, "{}", approximate(&evaluation.initial));
+    assert!(
+        (approximate(&evaluation.initial) - 10_422.189_61).abs() < 1e-4,
+        "{}",
+        approximate(&evaluation.initial)
+    );
     assert!((approximate(&evaluation.maintenance) - 0.8 * 10_422.189_61).abs() < 1e-4);
 }
 
@@ -87,7 +114,11 @@ fn an_inverse_perpetual_and_the_coin_that_it_hedges_have_no_delta() {
         .coins("beta", "BTC", "1")
         .hold("BTC-PERPETUAL", "-6401", Some("64010"));
     let evaluation = evaluate(&preset(), &book);
-    assert!(approximate(&evaluation.initial) < 1e-3, "{}", approximate(&evaluation.initial));
+    assert!(
+        approximate(&evaluation.initial) < 1e-3,
+        "{}",
+        approximate(&evaluation.initial)
+    );
     let (excess, _) = surplus(&preset(), &book, Level::Initial);
     assert!(excess.is_positive());
 }
@@ -111,7 +142,11 @@ fn short_gamma_costs_and_long_gamma_does_not() {
     let parts = |contracts: &str| {
         let book = Book::empty(&universe).hold("BTC-28AUG26-70000-C", contracts, None);
         let evaluation = evaluate(&model, &book);
-        evaluation.components.iter().map(|part| approximate(&part.initial)).collect::<Vec<_>>()
+        evaluation
+            .components
+            .iter()
+            .map(|part| approximate(&part.initial))
+            .collect::<Vec<_>>()
     };
     let (long, short) = (parts("1"), parts("-1"));
     assert_eq!((long[0], long[2]), (short[0], short[2]), "delta and vega are symmetric");
@@ -145,7 +180,9 @@ fn the_program_is_the_rule_but_for_its_stated_bound_on_random_books() {
             let mut book = Book::empty(&universe);
             for line in universe.venues().iter().flat_map(|venue| &venue.lines) {
                 let counts = match line {
-                    Line::Instrument(instrument) => !["BTC-GONE-60000-C", "SOL-PERPETUAL"].contains(&instrument.name.as_str()),
+                    Line::Instrument(instrument) => {
+                        !["BTC-GONE-60000-C", "SOL-PERPETUAL"].contains(&instrument.name.as_str())
+                    }
                     Line::Asset(asset) => asset.name != "DUST",
                 };
                 for leg in line.legs() {
@@ -162,11 +199,17 @@ fn the_program_is_the_rule_but_for_its_stated_bound_on_random_books() {
                 assert!(shown <= exact, "above the rule by {}", approximate(&(&shown - &exact)));
                 // And what the factors of the correlations are over them, at most 1e-6 of what they are applied to.
                 let amounts = match &evaluation.picture {
-                    oracle::Picture::Sensitivities(list) => list.iter().fold(BigRational::zero(), |sum, (_, x)| sum + x),
+                    oracle::Picture::Sensitivities(list) => {
+                        list.iter().fold(BigRational::zero(), |sum, (_, x)| sum + x)
+                    }
                     _ => panic!("another picture"),
                 };
                 let slack = amounts * BigRational::new(1.into(), 1_000_000.into());
-                assert!(shown >= &exact - bound - slack, "below the rule by {}", approximate(&(exact - shown)));
+                assert!(
+                    shown >= &exact - bound - slack,
+                    "below the rule by {}",
+                    approximate(&(exact - shown))
+                );
             }
         }
     }
@@ -188,7 +231,12 @@ fn a_long_and_a_short_of_one_instrument_together_never_help() {
         Book { universe: &universe, q }
     };
     let before = surplus(&model, &hedged, Level::Initial).0;
-    for name in ["BTC-28AUG26-70000-C", "BTC-PERPETUAL", "BTC_USDC-PERPETUAL", "ETH-28AUG26-2000-P"] {
+    for name in [
+        "BTC-28AUG26-70000-C",
+        "BTC-PERPETUAL",
+        "BTC_USDC-PERPETUAL",
+        "ETH-28AUG26-2000-P",
+    ] {
         assert!(surplus(&model, &both(name), Level::Initial).0 <= before, "{name}");
     }
 }

@@ -23,7 +23,7 @@ use crate::model::factor::ratio;
 /// Decimals of `t`, `θ` and `v`.
 const DECIMALS: u32 = 12;
 /// What is added to `v` against the rounding of `t`.
-const MARGIN: f64 = 1e-9;
+const MARGIN: f64 = 1e-8;
 
 /// A bucket's weighted factors, each as a form.
 pub(super) struct Bucket {
@@ -54,7 +54,10 @@ pub(super) fn across(
     } else {
         vec![1.0; buckets.len()]
     };
-    let weighed = [Weights::new(&shares, outer), Weights::new(&vec![0.0; buckets.len()], outer)];
+    let weighed = [
+        Weights::new(&shares, outer),
+        Weights::new(&vec![0.0; buckets.len()], outer),
+    ];
     let found = weighed
         .into_iter()
         .find_map(|weights| Some((matrix(buckets, &weights).factor()?, weights)));
@@ -69,7 +72,11 @@ pub(super) fn across(
             if *weight == Decimal::ZERO {
                 continue;
             }
-            let sum = bucket.factors.iter().cloned().fold(Linear::zero(), |sum, factor| sum + factor);
+            let sum = bucket
+                .factors
+                .iter()
+                .cloned()
+                .fold(Linear::zero(), |sum, factor| sum + factor);
             let weighted = sum.scale(ratio(*weight)?);
             let (above, below) = (builder.upper(&weighted)?, builder.upper(&-weighted)?);
             long = long + builder.positive_part(&format!("{name}, long buckets"), above)?;
@@ -116,7 +123,9 @@ fn matrix(buckets: &[Bucket], weights: &Weights) -> Matrix {
             return Decimal::ZERO;
         };
         if b == c {
-            let inner = buckets.get(*b).map_or(Decimal::ZERO, |bucket| bucket.inner.entry(*k, *l));
+            let inner = buckets
+                .get(*b)
+                .map_or(Decimal::ZERO, |bucket| bucket.inner.entry(*k, *l));
             inner + weights.inner.get(*b).copied().unwrap_or_default()
         } else {
             let row = weights.outer.get(*b.max(c));
@@ -131,7 +140,11 @@ impl Weights {
     fn new(shares: &[f64], outer: &dyn Fn(usize, usize) -> Decimal) -> Weights {
         let count = shares.len();
         let gamma: Vec<Vec<f64>> = (0..count)
-            .map(|b| (0..count).map(|c| if b == c { 0.0 } else { to_f64(outer(b, c)) }).collect())
+            .map(|b| {
+                (0..count)
+                    .map(|c| if b == c { 0.0 } else { to_f64(outer(b, c)) })
+                    .collect()
+            })
             .collect();
         let pairs = |b: usize| gamma.get(b).into_iter().flatten().copied().enumerate();
         let mut credit: Vec<f64> = shares.iter().map(|share| libm::sqrt(*share)).collect();
@@ -160,9 +173,15 @@ impl Weights {
             same_side: Vec::with_capacity(count),
         };
         for (b, share) in shares.iter().enumerate() {
-            weights.outer.push((0..b).map(|c| outer(b, c) * share_of(b, c)).collect());
+            weights
+                .outer
+                .push((0..b).map(|c| outer(b, c) * share_of(b, c)).collect());
             let most = same_side(&credit, b);
-            let weight = if most > 0.0 { up(libm::sqrt(most) + MARGIN) } else { Decimal::ZERO };
+            let weight = if most > 0.0 {
+                up(libm::sqrt(most) + MARGIN)
+            } else {
+                Decimal::ZERO
+            };
             let square = at(&credit, b, b);
             let room = down(if *share > square { share - square } else { 0.0 });
             let opposite = pairs(b).filter(|(_, gamma)| *gamma < 0.0);

@@ -33,15 +33,39 @@ pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
             among: "assets",
         });
     }
-    within("volatility_scale", parameters.volatility_scale, Decimal::ZERO, MAX_FACTOR, "0 to 100")?;
-    within("curvature_days", parameters.curvature_days, Decimal::ZERO, MAX_WEIGHT, "0 to 1000000")?;
-    within("curvature_tail", parameters.curvature_tail, Decimal::ONE, MAX_FACTOR, "1 to 100")?;
+    within(
+        "volatility_scale",
+        parameters.volatility_scale,
+        Decimal::ZERO,
+        MAX_FACTOR,
+        "0 to 100",
+    )?;
+    within(
+        "curvature_days",
+        parameters.curvature_days,
+        Decimal::ZERO,
+        MAX_WEIGHT,
+        "0 to 1000000",
+    )?;
+    within(
+        "curvature_tail",
+        parameters.curvature_tail,
+        Decimal::ONE,
+        MAX_FACTOR,
+        "1 to 100",
+    )?;
     within("fixed", parameters.fixed, Decimal::ZERO, MAX_AMOUNT, "0 to 10^15")?;
     check_psi(&parameters.risk_class_correlations)?;
     distinct("product_classes", &parameters.product_classes)?;
     check_rates(&parameters.interest_rate)?;
     let base = &parameters.base_correlation;
-    within("base_correlation.weight", base.weight, Decimal::ZERO, MAX_WEIGHT, "0 to 1000000")?;
+    within(
+        "base_correlation.weight",
+        base.weight,
+        Decimal::ZERO,
+        MAX_WEIGHT,
+        "0 to 1000000",
+    )?;
     correlation("base_correlation.correlation", base.correlation)?;
     let classes = [
         ("credit_qualifying", &parameters.credit_qualifying),
@@ -65,12 +89,30 @@ pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
         within(&field, *multiplier, Decimal::ONE, MAX_FACTOR, "1 to 100")?;
     }
     for (product, factor) in &parameters.notional_factors {
-        within(&format!("notional_factors.{product}"), *factor, Decimal::ZERO, MAX_FACTOR, "0 to 100")?;
+        within(
+            &format!("notional_factors.{product}"),
+            *factor,
+            Decimal::ZERO,
+            MAX_FACTOR,
+            "0 to 100",
+        )?;
     }
     for (name, asset) in &parameters.assets {
-        within(&format!("assets.{name}.haircut"), asset.haircut, Decimal::ZERO, Decimal::ONE, "0 to 1")?;
+        within(
+            &format!("assets.{name}.haircut"),
+            asset.haircut,
+            Decimal::ZERO,
+            Decimal::ONE,
+            "0 to 1",
+        )?;
         if let Some(cap) = asset.cap {
-            within(&format!("assets.{name}.cap"), cap, Decimal::ZERO, MAX_AMOUNT, "0 to 10^15")?;
+            within(
+                &format!("assets.{name}.cap"),
+                cap,
+                Decimal::ZERO,
+                MAX_AMOUNT,
+                "0 to 10^15",
+            )?;
         }
         if asset.underlying.is_some() {
             return Err(value(
@@ -122,7 +164,13 @@ fn check_rates(rates: &InterestRates) -> Result<(), ModelError> {
         ("vega_weight", rates.vega_weight),
     ];
     for (field, weight) in weights {
-        within(&format!("{FIELD}.{field}"), weight, Decimal::ZERO, MAX_WEIGHT, "0 to 1000000")?;
+        within(
+            &format!("{FIELD}.{field}"),
+            weight,
+            Decimal::ZERO,
+            MAX_WEIGHT,
+            "0 to 1000000",
+        )?;
     }
     let correlations = [
         ("curve_correlation", rates.curve_correlation),
@@ -133,7 +181,10 @@ fn check_rates(rates: &InterestRates) -> Result<(), ModelError> {
     for (field, figure) in correlations {
         correlation(&format!("{FIELD}.{field}"), figure)?;
     }
-    ratio("interest_rate.historical_volatility_ratio", rates.historical_volatility_ratio)?;
+    ratio(
+        "interest_rate.historical_volatility_ratio",
+        rates.historical_volatility_ratio,
+    )?;
     // Two curves at every tenor, inflation and a basis: what a currency can have, up to more curves.
     let tenors = rates.tenors.len();
     let mut matrix = Matrix::new(2 * tenors + 2);
@@ -178,7 +229,11 @@ fn check_bucketed(field: &str, class: &Bucketed) -> Result<(), ModelError> {
         }
     }
     if class.same_by.is_some() != class.same_correlation.is_some() {
-        return Err(value(format!("{field}.same_by"), "one of the two", "same_by and same_correlation together"));
+        return Err(value(
+            format!("{field}.same_by"),
+            "one of the two",
+            "same_by and same_correlation together",
+        ));
     }
     if let Some(same) = class.same_correlation {
         correlation(&format!("{field}.same_correlation"), same)?;
@@ -191,14 +246,31 @@ fn check_bucketed(field: &str, class: &Bucketed) -> Result<(), ModelError> {
         .check(&format!("{field}.bucket_correlations"), regular)?;
     for bucket in &class.buckets {
         let place = format!("{field}.buckets.{}", bucket.name);
-        within(&format!("{place}.weight"), bucket.weight, Decimal::ZERO, MAX_WEIGHT, "0 to 1000000")?;
+        within(
+            &format!("{place}.weight"),
+            bucket.weight,
+            Decimal::ZERO,
+            MAX_WEIGHT,
+            "0 to 1000000",
+        )?;
         let weight = bucket.vega_weight;
-        within(&format!("{place}.vega_weight"), weight, Decimal::ZERO, MAX_WEIGHT, "0 to 1000000")?;
+        within(
+            &format!("{place}.vega_weight"),
+            weight,
+            Decimal::ZERO,
+            MAX_WEIGHT,
+            "0 to 1000000",
+        )?;
         correlation(&format!("{place}.correlation"), bucket.correlation)?;
-        if class.same_correlation.is_some_and(|same| same < bucket.correlation) && class.residual.as_ref() != Some(&bucket.name)
+        if class.same_correlation.is_some_and(|same| same < bucket.correlation)
+            && class.residual.as_ref() != Some(&bucket.name)
         {
             let bound = "at most same_correlation: else there are portfolios of negative variance";
-            return Err(value(format!("{place}.correlation"), &bucket.correlation.to_string(), bound));
+            return Err(value(
+                format!("{place}.correlation"),
+                &bucket.correlation.to_string(),
+                bound,
+            ));
         }
         thresholds(&place, [bucket.threshold, bucket.vega_threshold])?;
     }
@@ -211,7 +283,13 @@ fn check_fx(parameters: &Parameters) -> Result<(), ModelError> {
         distinct("fx.high_volatility", &fx.high_volatility)?;
     }
     for (name, figure) in entries(&fx.weights) {
-        within(&format!("fx.weights.{name}"), figure, Decimal::ZERO, MAX_WEIGHT, "0 to 1000000")?;
+        within(
+            &format!("fx.weights.{name}"),
+            figure,
+            Decimal::ZERO,
+            MAX_WEIGHT,
+            "0 to 1000000",
+        )?;
     }
     for (group, figures) in [("regular", &fx.correlations.regular), ("high", &fx.correlations.high)] {
         let field = format!("fx.correlations.{group}");
@@ -245,7 +323,13 @@ fn check_fx(parameters: &Parameters) -> Result<(), ModelError> {
     for figure in fx.thresholds.iter().chain(vega) {
         thresholds("fx.thresholds", [Some(figure.0), None])?;
     }
-    within("fx.vega_weight", fx.vega_weight, Decimal::ZERO, MAX_WEIGHT, "0 to 1000000")?;
+    within(
+        "fx.vega_weight",
+        fx.vega_weight,
+        Decimal::ZERO,
+        MAX_WEIGHT,
+        "0 to 1000000",
+    )?;
     correlation("fx.vega_correlation", fx.vega_correlation)?;
     ratio("fx.historical_volatility_ratio", fx.historical_volatility_ratio)
 }

@@ -60,7 +60,12 @@ pub(super) fn forms(model: &Simm, builder: &mut Builder, scope: &Scope<'_>) -> R
     }
     let mut requirement = builder.upper(&linear)?;
     for (product, desk) in &desks {
-        let mut compiler = Compiler { parameters, builder, product, unit: &unit };
+        let mut compiler = Compiler {
+            parameters,
+            builder,
+            product,
+            unit: &unit,
+        };
         if let Some(margin) = compiler.product(desk)? {
             requirement = requirement + margin;
         }
@@ -87,7 +92,9 @@ fn place<'a>(
     desks: &mut BTreeMap<&'a str, Desk>,
     linear: &mut Linear,
 ) -> Result<(), CompileError> {
-    let Kind::Sensitivity(sensitivity) = &instrument.kind else { return Ok(()) };
+    let Kind::Sensitivity(sensitivity) = &instrument.kind else {
+        return Ok(());
+    };
     let units = to_ratio(instrument.lot) * to_ratio(instrument.contract) * unit;
     let (long, short) = (instrument.long, instrument.short);
     let line = |units| Line { long, short, units };
@@ -104,7 +111,9 @@ fn place<'a>(
     let desk = desks.entry(instrument.underlying.as_str()).or_default();
     let mut measured = units.clone();
     if factor.measure == Measure::Vega {
-        let Some((vega, curvature)) = parameters.vega_scales(&factor, &sensitivity.label1) else { return Ok(()) };
+        let Some((vega, curvature)) = parameters.vega_scales(&factor, &sensitivity.label1) else {
+            return Ok(());
+        };
         measured *= vega;
         if let Some(scale) = curvature {
             let mut scaled = units * scale;
@@ -166,7 +175,8 @@ impl Compiler<'_, '_> {
         Ok(Some(match self.parameters.multipliers.get(self.product) {
             Some(multiplier) => {
                 let factor = NonNegative::new(ratio(*multiplier)?).unwrap_or(NonNegative::ONE);
-                self.builder.rescale(&format!("{} multiplier", self.product), margin, factor)?
+                self.builder
+                    .rescale(&format!("{} multiplier", self.product), margin, factor)?
             }
             None => margin,
         }))
@@ -219,7 +229,11 @@ impl Compiler<'_, '_> {
                 parts.extend(self.measure(measure_word(measure), &of, &weigh, 1)?);
             }
         }
-        let of: Vec<_> = desk.curvature.iter().filter(|(factor, _)| factor.class == class).collect();
+        let of: Vec<_> = desk
+            .curvature
+            .iter()
+            .filter(|(factor, _)| factor.class == class)
+            .collect();
         for is_residual in [false, true] {
             let part = of.iter().copied();
             let part = part.filter(|(factor, _)| self.parameters.is_residual(class, &factor.bucket) == is_residual);
@@ -235,7 +249,10 @@ impl Compiler<'_, '_> {
     fn concentrations(&mut self, of: &[(&RiskFactor, &Vec<Line>)]) -> Result<(), CompileError> {
         let mut groups: BTreeMap<(&str, &str), (Decimal, Vec<&Line>)> = BTreeMap::new();
         for (factor, lines) in of {
-            let group = self.parameters.concentration(factor).zip(self.parameters.threshold(factor));
+            let group = self
+                .parameters
+                .concentration(factor)
+                .zip(self.parameters.threshold(factor));
             if let Some((group, threshold)) = group.filter(|_| factor.measure != Measure::BaseCorrelation) {
                 let entry = groups.entry((&factor.bucket, group)).or_insert((threshold, Vec::new()));
                 entry.1.extend(lines.iter());
@@ -339,8 +356,13 @@ impl Compiler<'_, '_> {
         let Some(norm) = self.measure(word, of, &|_| BigRational::one(), 2)? else {
             return Ok(gains);
         };
-        let up = (tail * BigRational::from_integer(BigInt::from(PSI_UNITS))).ceil().to_integer();
-        let lambda = Ratio::new(up.to_i128().ok_or(NumberError::Overflow)?, PSI_UNITS.unsigned_abs().into())?;
+        let up = (tail * BigRational::from_integer(BigInt::from(PSI_UNITS)))
+            .ceil()
+            .to_integer();
+        let lambda = Ratio::new(
+            up.to_i128().ok_or(NumberError::Overflow)?,
+            PSI_UNITS.unsigned_abs().into(),
+        )?;
         let lambda = NonNegative::new(lambda).unwrap_or(NonNegative::ONE);
         let norm = self.builder.rescale(&name, norm, lambda)?;
         let first = self.builder.positive_part(&name, sum + norm)?;
@@ -357,5 +379,9 @@ const fn measure_word(measure: Measure) -> &'static str {
 }
 
 fn raised(correlation: Decimal, power: u32) -> Decimal {
-    if power == 2 { correlation * correlation } else { correlation }
+    if power == 2 {
+        correlation * correlation
+    } else {
+        correlation
+    }
 }

@@ -69,7 +69,11 @@ pub(crate) struct RiskFactor {
 impl fmt::Display for RiskFactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.risk_type.word())?;
-        let bucket = if self.bucket == self.qualifier { "" } else { &self.bucket };
+        let bucket = if self.bucket == self.qualifier {
+            ""
+        } else {
+            &self.bucket
+        };
         let texts = [bucket, &self.qualifier, &self.tenor, &self.label2];
         texts
             .iter()
@@ -322,7 +326,9 @@ impl Parameters {
                     buckets.iter().position(|bucket| bucket.name == name)
                 };
                 let found = place(one).zip(place(other)).zip(self.bucketed(class));
-                found.map_or(Decimal::ONE, |((i, j), bucketed)| bucketed.bucket_correlations.get(i, j))
+                found.map_or(Decimal::ONE, |((i, j), bucketed)| {
+                    bucketed.bucket_correlations.get(i, j)
+                })
             }
         }
     }
