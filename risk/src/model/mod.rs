@@ -10,7 +10,6 @@
 
 pub mod assets;
 mod compile;
-#[allow(dead_code)]
 pub mod correlation;
 mod coverage;
 pub mod delta_gamma_vega;
