@@ -178,6 +178,12 @@ impl Matrix {
 
     /// Linear forms whose squares add up to at least the quadratic form, or nothing if the matrix is not positive semi-definite.
     pub(crate) fn factor(&self) -> Option<Vec<LinearForm>> {
+        if self.rows == 1 && self.at(0, 0) == ENTRY_ONE {
+            return Some(vec![LinearForm {
+                first: 0,
+                coefficients: vec![Decimal::ONE],
+            }]);
+        }
         let dominant = |(_, columns): &(f64, Vec<Vec<i64>>)| self.is_dominated_by(columns);
         let (_, columns) = shifts(self.rows)
             .filter_map(|shift| Some((shift, rounded(&self.cholesky(shift)?)?)))

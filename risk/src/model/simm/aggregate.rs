@@ -23,7 +23,7 @@ use crate::model::factor::ratio;
 /// Decimals of `t`, `θ` and `v`.
 const DECIMALS: u32 = 12;
 /// What is added to `v` against the rounding of `t`.
-const MARGIN: f64 = 1e-9;
+const MARGIN: f64 = 1e-8;
 
 /// A bucket's weighted factors, each as a form.
 pub(super) struct Bucket {
