@@ -6,8 +6,11 @@ use schemars::{Schema, schema_for};
 
 use crate::model::{Demand, Model, REQUIREMENT, demand, scenario_grid};
 
+/// Makes the schema of a file.
+pub type MakeSchema = fn() -> Schema;
+
 /// The kinds of models, by the word of their files, with the schema of each file.
-pub const KINDS: [(&str, fn() -> Schema); 2] = [
+pub const KINDS: [(&str, MakeSchema); 2] = [
     ("scenario-grid", || schema_for!(scenario_grid::Parameters)),
     ("demand", || schema_for!(demand::Parameters)),
 ];
