@@ -261,7 +261,7 @@ fn largest(
     size: fn(&BigRational) -> BigRational,
 ) {
     let mut sorted: Vec<&(String, BigRational)> = figures.iter().collect();
-    sorted.sort_by(|a, b| size(&b.1).cmp(&size(&a.1)));
+    sorted.sort_by_key(|(_, amount)| std::cmp::Reverse(size(amount)));
     let mut columns = Columns::new(&[head, "amount"]);
     for (name, amount) in sorted.iter().take(MOST_LISTED) {
         columns.row([name.clone(), money.near(amount)]);

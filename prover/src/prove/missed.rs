@@ -153,6 +153,7 @@ pub fn supposed_words(terms: &Terms) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -6,6 +6,9 @@ use schemars::Schema;
 
 use crate::model::{Demand, KINDS, Model, REQUIREMENT};
 
+/// Makes the schema of a file.
+pub type MakeSchema = fn() -> Schema;
+
 /// How near a program is to the exact rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exactness {
@@ -64,12 +67,9 @@ impl Model {
         }
     }
 
-    /// Whether it is computed from a history of prices, which its file holds or names.
+    /// Whether it is computed from a [history](Model::history) of prices.
     pub fn needs_history(&self) -> bool {
-        match self {
-            Model::Demand(demand) => demand.models().iter().any(Model::needs_history),
-            _ => self.rule().needs_history(),
-        }
+        self.history().is_some()
     }
 
     /// The rule in words, a paragraph each; nothing where the meanings of the fields say it all.

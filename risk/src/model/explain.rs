@@ -228,9 +228,9 @@ impl<'a> Walk<'a> {
                 continue;
             }
             // An option is any of a schema and of null.
-            let any = at.get("anyOf").and_then(Value::as_array).into_iter().flatten();
+            let mut any = at.get("anyOf").and_then(Value::as_array).into_iter().flatten();
             let is_null = |schema: &&Value| schema.get("type").and_then(Value::as_str) == Some("null");
-            match any.filter(|schema| !is_null(schema) || value.is_null()).next() {
+            match any.find(|schema| !is_null(schema) || value.is_null()) {
                 Some(found) => at = found,
                 None => break,
             }

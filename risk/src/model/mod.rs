@@ -185,11 +185,6 @@ pub(crate) trait Rule {
         Exactness::Exact
     }
 
-    /// Whether it is computed from a history of prices.
-    fn needs_history(&self) -> bool {
-        false
-    }
-
     /// The rule in words, a paragraph each.
     fn words(&self) -> Vec<String> {
         Vec::new()

@@ -1,8 +1,9 @@
 //! Every kind of model, and every model that comes with the tool.
 
-use schemars::{Schema, schema_for};
+use schemars::schema_for;
 
 use crate::json;
+use crate::model::about::MakeSchema;
 use crate::model::{
     BinancePm, DeltaGammaVega, Demand, DeriveStandard, Historical, LinearMargin, ModelError, OkxPm, Pm2, Pmrm1, Rule,
     ScenarioGrid, Simm, Span, Tims, about, binance_pm, delta_gamma_vega, demand, derive, derive_standard, historical,
@@ -18,7 +19,7 @@ macro_rules! kinds {
         }
 
         /// What the `model` field of a file may say, with the schema of such a file.
-        pub const KINDS: &[(&str, fn() -> Schema)] = &[$($(($kind, || schema_for!($parameters)),)+)*];
+        pub const KINDS: &[(&str, MakeSchema)] = &[$($(($kind, || schema_for!($parameters)),)+)*];
 
         impl Model {
             /// Reads and checks a file of a kind.

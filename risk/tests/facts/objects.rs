@@ -74,7 +74,7 @@ fn in_files_of_every_kind() {
     assert_eq!(every_object_is_needed::<Snapshot>(SNAPSHOT), 12);
     assert_eq!(every_object_is_needed::<VenueFile>(VENUE), 8);
     assert_eq!(every_object_is_needed::<HistoryFile>(HISTORY), 4);
-    assert_eq!(every_object_is_needed::<Parameters>(PRESETS[1].1), 82);
+    assert_eq!(every_object_is_needed::<Parameters>(PRESETS[1].1), 86);
 }
 
 /// Files that the library reads, each with one structure as an array in the order of its fields.

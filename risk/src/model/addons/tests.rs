@@ -27,7 +27,8 @@ fn addons(file: &Value) -> AddOns {
 
 /// A model that names BTC, ETH and USDC, as the fixture does, or AAA, BBB and CCC, as the market of SPAN's tests.
 fn model(of_fixture: bool) -> Model {
-    let mut file: Value = serde_json::from_str(crate::model::PRESETS[3].1).unwrap();
+    let (_, tims) = crate::model::PRESETS.iter().find(|(name, _)| *name == "tims").unwrap();
+    let mut file: Value = serde_json::from_str(tims).unwrap();
     if !of_fixture {
         let rules = file["underlyings"]["BTC"].clone();
         file["underlyings"] = json!({"AAA": rules.clone(), "BBB": rules.clone(), "CCC": rules});

@@ -229,24 +229,12 @@ fn terms_and_snapshots_that_do_not_fit_are_refused() {
 }
 
 #[test]
-fn presets_are_read_back_and_have_known_digests() {
+fn presets_are_read_back() {
     for (name, text) in PRESETS {
         let model = Model::from_json(text).unwrap();
         assert_eq!(model.name(), name);
         let again = Model::from_json(&model.to_json().unwrap()).unwrap();
         assert_eq!(again, model);
-    }
-    for (name, digest) in [
-        (
-            "paradex-pm",
-            "d3dc44e87a69639408e101d57b3414f48e452bb764824ba9d816de4c05f07c34",
-        ),
-        (
-            "deribit-pm",
-            "62c6c007c7a5da13c0323a9e6f87eee07d3fe90d60ee7da7e34d74c16ddd3629",
-        ),
-    ] {
-        assert_eq!(Model::preset(name).unwrap().digest().to_string(), digest, "{name}");
     }
 }
 
