@@ -10,6 +10,7 @@ mod tests;
 
 use zkmargin_program::Builder;
 
+use crate::model::about::Exactness;
 use crate::model::assets::{moves_with, numeraire};
 use crate::model::compile::{CompileError, Forms, Numeraire};
 use crate::model::{ModelError, Names, Rule, Scope};
@@ -43,6 +44,14 @@ impl DeriveStandard {
 }
 
 impl Rule for DeriveStandard {
+    fn exactness(&self) -> Exactness {
+        if self.parameters.settlements == parameters::Settlements::Listed {
+            Exactness::Conservative("max loss over every listed strike, not only those held".to_owned())
+        } else {
+            Exactness::Exact
+        }
+    }
+
     fn name(&self) -> &str {
         &self.parameters.name
     }

@@ -11,6 +11,7 @@ mod tests;
 
 use zkmargin_program::Builder;
 
+use crate::model::about::Exactness;
 use crate::model::assets::{moves_with, numeraire};
 use crate::model::compile::{CompileError, Forms, Numeraire};
 use crate::model::{ModelError, Names, Rule, Scope};
@@ -59,6 +60,13 @@ impl UnderlyingParameters {
 }
 
 impl Rule for LinearMargin {
+    fn exactness(&self) -> Exactness {
+        Exactness::Conservative(
+            "initial margin just below the beginning of a bracket, and at it; what is quadratic, by chords above it"
+                .to_owned(),
+        )
+    }
+
     fn name(&self) -> &str {
         &self.parameters.name
     }

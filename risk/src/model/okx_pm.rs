@@ -8,6 +8,7 @@ pub mod parameters;
 
 use zkmargin_program::Builder;
 
+use crate::model::about::Exactness;
 use crate::model::assets::{moves_with, numeraire};
 use crate::model::compile::{CompileError, Forms, Numeraire};
 use crate::model::{ModelError, Names, Rule, Scope};
@@ -41,6 +42,12 @@ impl OkxPm {
 }
 
 impl Rule for OkxPm {
+    fn exactness(&self) -> Exactness {
+        Exactness::Conservative(
+            "several pairs of dollars that are hedged at once are charged at the dearest tiers".to_owned(),
+        )
+    }
+
     fn name(&self) -> &str {
         &self.parameters.name
     }

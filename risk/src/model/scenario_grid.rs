@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use zkmargin_program::Builder;
 
+use crate::model::about::Exactness;
 use crate::model::assets::{AssetParameters, moves_with, numeraire};
 use crate::model::compile::{CompileError, Forms, Numeraire};
 use crate::model::{ModelError, Names, Rule, Scope};
@@ -58,6 +59,19 @@ impl ScenarioGrid {
 }
 
 impl Rule for ScenarioGrid {
+    fn exactness(&self) -> Exactness {
+        if self
+            .parameters
+            .underlyings
+            .values()
+            .any(|rules| rules.delta_shock.is_some())
+        {
+            Exactness::Conservative("the delta shock is of the whole net delta, by chords above the curve".to_owned())
+        } else {
+            Exactness::Exact
+        }
+    }
+
     fn name(&self) -> &str {
         &self.parameters.name
     }

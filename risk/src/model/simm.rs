@@ -11,6 +11,7 @@ pub(crate) mod tables;
 
 use zkmargin_program::Builder;
 
+use crate::model::about::Exactness;
 use crate::model::assets::{moves_with, numeraire};
 use crate::model::compile::{CompileError, Forms, Numeraire};
 use crate::model::{ModelError, Names, Rule, Scope};
@@ -43,6 +44,12 @@ impl Simm {
 }
 
 impl Rule for Simm {
+    fn exactness(&self) -> Exactness {
+        Exactness::Conservative(
+            "no concentration above a threshold, bounds for clipped sums, curvature and product classes".to_owned(),
+        )
+    }
+
     fn name(&self) -> &str {
         &self.parameters.name
     }

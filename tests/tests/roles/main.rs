@@ -6,3 +6,4 @@
 mod resigned;
 mod stage;
 mod tools;
+mod variation;

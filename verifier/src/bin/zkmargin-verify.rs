@@ -66,7 +66,7 @@ struct VerifyArgs {
     /// For a proof of variation margin: your copy of the later snapshot (JSON).
     #[arg(long)]
     later: Option<PathBuf>,
-    /// The margin model: the name of a preset (paradex-pm, deribit-pm, hs-var, hs-es), or a file (JSON).
+    /// The margin model: the name of a preset (`zkmargin model list`), or a file (JSON).
     #[arg(long)]
     model: PathBuf,
     /// Your copy of the price history (JSON), for a model that needs one.

@@ -69,6 +69,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zkmargin_program::{Builder, Linear, Ratio};
 
+use crate::model::about::Exactness;
 use crate::model::assets::AssetParameters;
 use crate::model::compile::{CompileError, Forms, Numeraire};
 use crate::model::derive::check;
@@ -311,6 +312,14 @@ pub(crate) fn numeraire_price(numeraire: &str, scope: &Scope<'_>) -> Result<Deci
 }
 
 impl Rule for Pm2 {
+    fn exactness(&self) -> Exactness {
+        if self.parameters.conservative {
+            Exactness::Conservative("gains of skew rows at the worse of two discounts, the confidence of a listed perpetual whether or not it is held".to_owned())
+        } else {
+            Exactness::Exact
+        }
+    }
+
     fn name(&self) -> &str {
         &self.parameters.name
     }
