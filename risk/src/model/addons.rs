@@ -39,7 +39,6 @@
 //! ```
 //! `Π_u(z)` is the profit when index and forwards move by `z`, volatilities as they are: instruments in USD at the moved index, and
 //! `z p_a (B_a - D_a + K_a - G_a)` of the assets that move with it. Prices are computed with the `f64` factor `1 ± z`.
-#![allow(dead_code)]
 
 mod check;
 mod compile;

@@ -21,6 +21,10 @@
 //! `R` has a factor that is not negative, and `R*` is as convex as `R` is. A pair of venues that the universe does not have
 //! is without effect.
 //!
+//! # Add-ons
+//! [`Parameters::add_ons`] are added to every `R*`, whatever the level and however venues net: charges for concentration, closing
+//! out, rebalancing and contagion, on everything together. Their rule is that of [`crate::model::addons`].
+//!
 //! # Venues as counterparties
 //! `B_va` is the balance of asset `a` at venue `v` in cross margin, `p_a` its price, all in the numéraire.
 //! ```text
@@ -56,6 +60,7 @@ use serde::{Deserialize, Serialize};
 use zkmargin_program::{Builder, LegId};
 
 use crate::history::History;
+use crate::model::addons::AddOns;
 use crate::model::assets::AssetParameters;
 use crate::model::compile::{CompileError, Forms, Numeraire};
 use crate::model::coverage::Uncounted;
@@ -81,6 +86,9 @@ pub struct Parameters {
     /// How holdings at different venues net; fully if it is not given.
     #[serde(default)]
     pub netting: Netting,
+    /// Charges on top of every model's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub add_ons: Option<AddOns>,
     /// What of a venue's own promise counts.
     #[serde(default, skip_serializing_if = "Counterparties::is_empty")]
     pub counterparties: Counterparties,

@@ -195,9 +195,4 @@ impl Position<'_> {
     pub(crate) fn units(&self, value: f64, factor: Ratio) -> Result<Real, CompileError> {
         Ok(self.per_lot.times(factor)?.enclose(value)?)
     }
-
-    /// Units of the numéraire per lot, of contracts worth exactly `usd` USD each (whatever they settle in).
-    pub(crate) fn exact_units(&self, usd: Ratio) -> Result<Real, CompileError> {
-        Ok(self.usd_per_lot.times(usd)?.real()?)
-    }
 }

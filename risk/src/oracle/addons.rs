@@ -1,5 +1,4 @@
 //! The rule of [`crate::model::addons`], step by step in its own symbols.
-#![allow(dead_code)]
 
 use std::collections::BTreeMap;
 

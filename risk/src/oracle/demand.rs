@@ -9,6 +9,7 @@ use crate::amount::to_ratio;
 use crate::collateral;
 use crate::market::Snapshot;
 use crate::model::demand::{Demand, Limit, Netting};
+use crate::oracle::addons;
 use crate::oracle::exact::ExactSum;
 use crate::oracle::{Check, Component, Evaluation, OracleError, evaluate as evaluate_model, positive_part, whole};
 use crate::universe::{Instrument, Kind, Style, Universe, Venue};
@@ -71,6 +72,7 @@ impl Book<'_> {
         for model in self.demand.models() {
             let mut evaluation = evaluate_model(model, self.universe, self.snapshot, self.legs)?;
             self.net(model, &mut evaluation)?;
+            self.add(&mut evaluation)?;
             let price = self.numeraire_price(&evaluation.numeraire)?;
             self.deduct(&price, &mut evaluation)?;
             evaluations.push(evaluation);
@@ -149,6 +151,20 @@ impl Book<'_> {
         evaluation.initial = sum(|component| &component.initial);
         evaluation.maintenance = sum(|component| &component.maintenance);
         evaluation.components = components;
+        Ok(())
+    }
+
+    /// Adds the add-ons to `R*`.
+    fn add(&self, evaluation: &mut Evaluation) -> Result<(), OracleError> {
+        let (Some(rules), Some(first)) = (&self.demand.parameters().add_ons, self.demand.models().first()) else {
+            return Ok(());
+        };
+        let book = crate::oracle::book::Book::unchecked(first, self.universe, self.snapshot, self.legs)?;
+        for component in addons::evaluate(&book, rules)? {
+            evaluation.initial += &component.initial;
+            evaluation.maintenance += &component.maintenance;
+            evaluation.components.push(component);
+        }
         Ok(())
     }
 

@@ -184,9 +184,9 @@ fn model(random: &mut Random) -> Value {
         let haircut = random.decimal(0, 100, 2);
         assets[name] = json!({"haircut": haircut.to_string(), "underlying": underlying});
         if random.chance(3) {
-            let more = (rust_decimal::Decimal::ONE - haircut) / rust_decimal::Decimal::from(3);
+            let more = (Decimal::ONE - haircut) / Decimal::from(3);
             let tier = |above: i64, thirds: u32| {
-                let haircut = (haircut + more * rust_decimal::Decimal::from(thirds)).round_dp(6);
+                let haircut = (haircut + more * Decimal::from(thirds)).round_dp(6);
                 json!({"above": above.to_string(), "haircut": haircut.to_string()})
             };
             assets[name]["tiers"] = json!([tier(3, 1), tier(40, 2)]);

@@ -52,6 +52,9 @@ pub(super) fn check(parameters: &Parameters, models: &[Model]) -> Result<(), Mod
     if let Netting::Partial(offsets) = &parameters.netting {
         check_offsets(offsets)?;
     }
+    if let Some(add_ons) = &parameters.add_ons {
+        add_ons.check("add_ons")?;
+    }
     for (venue, haircuts) in &parameters.counterparties.haircuts {
         for (asset, haircut) in &haircuts.0 {
             let field = format!("counterparties.haircuts.{venue}.{asset}");

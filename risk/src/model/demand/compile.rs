@@ -10,6 +10,7 @@ use crate::amount::to_f64;
 use crate::collateral;
 use crate::model::compile::{CompileError, Forms, Numeraire, REQUIREMENT};
 use crate::model::factor::ratio;
+use crate::model::scan::Facts;
 use crate::model::sheet::Sheet;
 use crate::model::{Model, Names, Scope};
 use crate::pricing::PricingError;
@@ -36,8 +37,12 @@ pub(super) fn require(
     };
     let sheets = desk.sheets()?;
     let deduction = desk.deduction(builder, &sheets)?;
+    let add_ons = desk.add_ons(builder)?;
     for model in &demand.models {
-        let forms = desk.across_venues(model, builder, level)?;
+        let mut forms = desk.across_venues(model, builder, level)?;
+        if let Some(add_ons) = &add_ons {
+            forms.requirement = forms.requirement + add_ons.clone();
+        }
         let value = forms.value - deduction.clone();
         desk.leverage(builder, &sheets, &value)?;
         let name = if demand.models.len() == 1 {
@@ -151,6 +156,23 @@ impl<'a> Desk<'a> {
         let nothing = builder.upper(&Linear::zero())?;
         whole.requirement = parts.into_iter().fold(nothing, |sum, part| sum + part);
         Ok(whole)
+    }
+
+    /// The charges on top of every model's own.
+    fn add_ons(&self, builder: &mut Builder) -> Result<Option<Upper>, CompileError> {
+        let Some(add_ons) = &self.demand.parameters.add_ons else {
+            return Ok(None);
+        };
+        let names = super::Rule::names(self.demand);
+        let sheet = Sheet::new(&names, &self.scope, &self.numeraire)?;
+        let facts = Facts {
+            model: &self.demand.parameters.name,
+            sheet: &sheet,
+            snapshot: self.scope.snapshot,
+            names: &names,
+            whole: true,
+        };
+        Ok(Some(add_ons.forms(builder, &facts)?))
     }
 
     /// `V - V*`.

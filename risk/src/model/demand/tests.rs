@@ -131,6 +131,13 @@ fn members() -> Vec<Value> {
         json!({"netting": {"partial": [{"between": ["alpha", "beta"], "fraction": "1"}, {"between": ["alpha", "elsewhere"], "fraction": "0"}]}}),
         json!({"counterparties": {"haircuts": {"alpha": {"BTC": "0.1", "USDC": "0.02"}}, "most": {"beta": "1000"}}}),
         json!({"counterparties": {"without_any_one": true}, "netting": "alone"}),
+        json!({"netting": "alone", "add_ons": {
+            "concentration": {"measure": "volume", "least_depth": "5000", "days": ["30"], "moneyness": ["1"],
+                "tiers": [{"above": "0", "rate": "0.0005"}, {"above": "2", "rate": "0.03"}], "assets": {"BTC": "100000"}},
+            "closing": {"factor": "1", "volatility": "0.015", "least": "0.0002", "future": "0.0004"},
+            "rebalancing": {"BTC": {"move": "0.05", "rate": "0.1"}},
+            "contagion": {"BTC": {"move": "0.15", "depth": "1000000000", "most": "0.2"}}
+        }}),
         json!({"limits": [
             {"net_delta": {"underlying": "BTC", "most": "1.5"}}, {"gamma": {"underlying": "BTC", "most": "0.01"}},
             {"vega": {"underlying": "BTC", "most": "90"}}, {"gross_notional": {"most": "400000"}},
@@ -146,7 +153,7 @@ proptest! {
     #[test]
     fn a_demand_admits_what_its_oracle_admits(
         options in -20_i64..20, puts in -20_i64..20, linear in -10_i64..10, perpetual in -9_000_i64..9_000,
-        far in -9_000_i64..9_000, coins in -100_i64..300, cash in -50_000_i64..200_000, which in 0_usize..7,
+        far in -9_000_i64..9_000, coins in -100_i64..300, cash in -50_000_i64..200_000, which in 0_usize..8,
     ) {
         let universe = fixture::universe();
         let book = Book::empty(&universe)

@@ -14,7 +14,7 @@ use crate::valuation::{Denomination, ValueTable, roll_rate};
 fn evaluate(parameters: &Parameters, universe: &Universe, snapshot: &Snapshot, q: &[u64]) -> (f64, f64) {
     let lots = |leg: zkmargin_program::LegId| q[leg.index()] as f64;
     let mut value = 0.0;
-    let mut moving = std::collections::BTreeMap::<&str, f64>::new();
+    let mut moving = BTreeMap::<&str, f64>::new();
     for (_, asset) in universe.assets() {
         let Some(rule) = parameters.assets.get(&asset.name) else {
             continue;
@@ -32,8 +32,8 @@ fn evaluate(parameters: &Parameters, universe: &Universe, snapshot: &Snapshot, q
             *moving.entry(underlying).or_default() += worth * (carry + held);
         }
     }
-    let mut profits: std::collections::BTreeMap<&str, Vec<f64>> = std::collections::BTreeMap::new();
-    let (mut floors, mut add_ons) = (std::collections::BTreeMap::<&str, f64>::new(), 0.0);
+    let mut profits: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    let (mut floors, mut add_ons) = (BTreeMap::<&str, f64>::new(), 0.0);
     for (name, rule) in &parameters.underlyings {
         let market = &snapshot.underlyings[name];
         let index = to_f64(market.index);
@@ -61,7 +61,7 @@ fn evaluate(parameters: &Parameters, universe: &Universe, snapshot: &Snapshot, q
         .unwrap();
         let mut gains = vec![0.0; rows.len()];
         let (mut net, mut gross) = (0.0, 0.0);
-        let mut buckets = std::collections::BTreeMap::new();
+        let mut buckets = BTreeMap::new();
         for instrument in listed {
             let Some(values) = table.get(instrument.long) else {
                 continue;
