@@ -164,7 +164,7 @@ fn explain_says_what_each_number_means() {
         "maintenance 0.8: Factor at the maintenance level",
         "profit coin: What the profit of a row is counted in. coin: Coins of the underlying",
         "gain_factor 0.6",
-        "Left out: - Extended-table dampener",
+        "Left out: - ",
     ] {
         assert!(said.contains(words), "{words} in {shown}");
     }

