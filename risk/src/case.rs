@@ -1,6 +1,6 @@
 //! A case: market, portfolio and parameters in one file, and what a model makes of them, for anyone's own figures.
 //!
-//! A case is worked out twice: exactly, by the [oracle](crate::oracle), and by the compiled program, whose witness
+//! A case is worked out twice: exactly, by the [oracle], and by the compiled program, whose witness
 //! generator gives the least requirement that a prover can show. The second is at most as good for the holder as the first,
 //! and worse by no more than the stated [rounding bound](zkmargin_program::Program::rounding_bound).
 

@@ -11,8 +11,6 @@ use zkmargin_risk::model::{Model, PRESETS};
 use zkmargin_risk::terms::{Level, Order, Ratio20, Terms};
 use zkmargin_risk::universe::Universe;
 
-/// Presets of which the amounts below are plain: of venues that margin options, and do not charge spreads between expiries by the year.
-const PLAIN: [&str; 3] = ["paradex-pm", "deribit-pm", "okx-pm"];
 const SNAPSHOTS: [&str; 3] = ["2026-08-06T1200Z", "2026-08-07T0400Z", "2026-08-08T0400Z"];
 
 fn read(path: &str) -> String {

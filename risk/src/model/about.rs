@@ -118,6 +118,8 @@ pub fn is_margin(requirement: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use crate::model::PRESETS;
 

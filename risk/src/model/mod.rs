@@ -4,7 +4,7 @@
 //! public: whoever has universe, snapshot, model and terms gets the same program.
 //!
 //! # Adding a model
-//! A model is its file (`parameters`, with the rule in words), its [`Rule`] here, and an [oracle](crate::oracle) written from
+//! A model is its file (`parameters`, with the rule in words), its `Rule` here, and an [oracle](crate::oracle) written from
 //! those words alone. `registry` lists every kind and every preset.
 
 pub mod about;

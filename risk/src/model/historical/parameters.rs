@@ -10,7 +10,7 @@
 //! used do not count either, unless the file says that volatility then stays.
 //!
 //! # Moves
-//! The [history](crate::history) is the one whose digest is [`Parameters::history`]. Of the series of underlying `u` and a date `d` with
+//! The [history] is the one whose digest is [`Parameters::history`]. Of the series of underlying `u` and a date `d` with
 //! the day before it, with every figure read as its nearest `f64`:
 //! ```text
 //! s_{u,d} = close_d / close_{d-1}                  one division
