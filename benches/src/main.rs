@@ -6,9 +6,15 @@ use anyhow::Result;
 use cpu_time::ProcessTime;
 use zkmargin_benches::{Case, Chain};
 use zkmargin_circuits::{Parameters, Placement};
+use zkmargin_risk::model::PRESETS;
 
-/// Measured runs of each figure; one more goes before them and does not count.
+/// Measured runs of each figure, if the first argument does not say otherwise; one more goes before them and does not count.
 const RUNS: usize = 11;
+
+fn runs() -> usize {
+    let given = std::env::args().nth(1).and_then(|runs| runs.parse().ok());
+    given.filter(|runs| *runs > 0).unwrap_or(RUNS)
+}
 
 /// Processor and wall time of one run.
 #[derive(Clone, Copy)]
@@ -21,7 +27,10 @@ fn main() -> Result<()> {
     let chain = Chain::shipped()?;
     let parameters = Parameters::load(chain.universe.k(), None)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    println!("{threads} processors; medians of {RUNS} runs in milliseconds, CPU (all threads) / wall\n");
+    println!(
+        "{threads} processors; medians of {} runs in milliseconds, CPU (all threads) / wall\n",
+        runs()
+    );
     // As `zkmargin prove` does.
     let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
 
@@ -29,9 +38,11 @@ fn main() -> Result<()> {
         "| model | legs | equations | shape q+z | compile | prove, 1 thread | prove, all | verify | proof bytes |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
-    for preset in ["paradex-pm", "deribit-pm", "hs-var", "hs-es"] {
+    for (preset, _) in PRESETS {
         let compile = median(|| chain.compile(preset).map(drop))?;
-        let case = Case::new(&parameters, chain.compile(preset)?, chain.book(120))?;
+        // A model that margins no options, or none of what is listed, has proofs of cash alone.
+        let case = Case::new(&parameters, chain.compile(preset)?, chain.book(120))
+            .or_else(|_| Case::new(&parameters, chain.compile(preset)?, chain.book(0)))?;
         let proof = case.prove(&parameters)?;
         let prove = one_thread.install(|| median(|| case.prove(&parameters).map(drop)))?;
         let prove_on_all = median(|| case.prove(&parameters).map(drop))?;
@@ -75,8 +86,8 @@ impl std::fmt::Display for Cost {
 
 fn median(mut run: impl FnMut() -> Result<()>) -> Result<Cost> {
     run()?;
-    let mut costs = Vec::with_capacity(RUNS);
-    for _ in 0..RUNS {
+    let mut costs = Vec::with_capacity(runs());
+    for _ in 0..runs() {
         let (cpu, wall) = (ProcessTime::now(), Instant::now());
         run()?;
         costs.push(Cost {
@@ -85,7 +96,7 @@ fn median(mut run: impl FnMut() -> Result<()>) -> Result<Cost> {
         });
     }
     costs.sort_by_key(|cost| cost.cpu);
-    Ok(costs[RUNS / 2])
+    Ok(costs[costs.len() / 2])
 }
 
 /// The high-water mark of this process's memory, where the system tells.
