@@ -165,7 +165,7 @@ fn level_ratio_and_instants_out_of_bounds_are_refused_by_the_reader() {
         decoded(&Item::Array(items).encode()).is_some()
     };
     for (path, good, bad) in [
-        (&[0, 0][..], 1, 2),
+        (&[0, 0][..], 2, 3),
         (&[0, 1], 20, 19),
         (&[0, 1], 2000, 2001),
         (&[4], Instant::MAX.millis(), Instant::MAX.millis() + 1),
