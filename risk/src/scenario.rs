@@ -161,16 +161,14 @@ pub struct VolatilityScale {
 
 impl VolatilityShock {
     /// A shock that moves nothing.
-    pub fn still() -> VolatilityShock {
-        VolatilityShock {
-            up: Decimal::ZERO,
-            down: Decimal::ZERO,
-            short_power: Decimal::ZERO,
-            long_power: Decimal::ZERO,
-            tenor_floor_days: Decimal::ONE,
-            up_floor: Decimal::ZERO,
-        }
-    }
+    pub const STILL: VolatilityShock = VolatilityShock {
+        up: Decimal::ZERO,
+        down: Decimal::ZERO,
+        short_power: Decimal::ZERO,
+        long_power: Decimal::ZERO,
+        tenor_floor_days: Decimal::ONE,
+        up_floor: Decimal::ZERO,
+    };
 
     /// The shock for options that expire in `days` (above 0).
     ///
@@ -286,7 +284,7 @@ mod tests {
         let short = shock().at(1.0);
         assert!(short.with_index(0.8, 0.25) > 0.8 * 1.25);
         assert_eq!(short.with_index(0.8, -0.5), 0.0);
-        assert_eq!(VolatilityShock::still().at(1.0).with_index(0.8, -0.5), 0.4);
+        assert_eq!(VolatilityShock::STILL.at(1.0).with_index(0.8, -0.5), 0.4);
     }
 
     #[test]

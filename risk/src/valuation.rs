@@ -228,15 +228,7 @@ pub fn marks<'a>(
     denomination: Denomination,
     instruments: impl IntoIterator<Item = &'a Instrument>,
 ) -> Result<ValueTable, PricingError> {
-    let none = VolatilityShock {
-        up: Decimal::ZERO,
-        down: Decimal::ZERO,
-        short_power: Decimal::ZERO,
-        long_power: Decimal::ZERO,
-        tenor_floor_days: Decimal::ONE,
-        up_floor: Decimal::ZERO,
-    };
-    ValueTable::new(market, now, denomination, &none, &[], instruments)
+    ValueTable::new(market, now, denomination, &VolatilityShock::STILL, &[], instruments)
 }
 
 /// What the options of one expiry share.
@@ -382,12 +374,10 @@ pub fn mark(snapshot: &Snapshot, instrument: &Instrument) -> Result<Option<f64>,
     let Some(market) = snapshot.underlyings.get(&instrument.underlying) else {
         return Ok(None);
     };
-    let still = VolatilityShock::still();
-    let table = ValueTable::new(market, snapshot.instant, Denomination::Usd, &still, &[], [instrument])?;
+    let table = marks(market, snapshot.instant, Denomination::Usd, [instrument])?;
     Ok(table.get(instrument.long).map(|values| values.mark))
 }
 
-/// Greeks of one contract, long, in USD and coins of the underlying; for reports, not for margin.
 /// Greeks of one contract, long, in USD and coins of the underlying: for reports, and what [`DollarGreeks`] are made of.
 #[derive(Copy, Clone, Debug, Default, PartialEq)]
 pub struct InstrumentGreeks {
@@ -490,16 +480,8 @@ pub fn dollar_greeks(
         Ok(of) => of,
         Err(reason) => return Ok(Err(reason)),
     };
-    let still = VolatilityShock {
-        up: Decimal::ZERO,
-        down: Decimal::ZERO,
-        short_power: Decimal::ZERO,
-        long_power: Decimal::ZERO,
-        tenor_floor_days: Decimal::ONE,
-        up_floor: Decimal::ZERO,
-    };
     let index = to_f64(market.index);
-    let table = ValueTable::new(market, snapshot.instant, Denomination::Usd, &still, &[], [instrument])?;
+    let table = marks(market, snapshot.instant, Denomination::Usd, [instrument])?;
     let Some(values) = table.get(instrument.long) else {
         return Ok(Err(Unpriced::Linear));
     };

@@ -95,6 +95,42 @@ fn the_digests_of_the_presets_are_golden() {
 }
 
 #[test]
+fn no_kind_of_model_takes_a_haircut_or_weight_that_favours_the_trader() {
+    let bad = [
+        (r#"{ "haircut": "-0.1" }"#, "haircut"),
+        (r#"{ "haircut": "1.01" }"#, "haircut"),
+        (r#"{ "haircut": "0", "debt_weight": "0.1" }"#, "debt_weight"),
+        (r#"{ "haircut": "0", "cap": "-1" }"#, "cap"),
+        (
+            r#"{ "haircut": "0", "tiers": [{ "above": "10", "haircut": "-3" }] }"#,
+            "tiers",
+        ),
+        (
+            r#"{ "haircut": "0.5", "tiers": [{ "above": "10", "haircut": "0.2" }] }"#,
+            "tiers",
+        ),
+        (
+            r#"{ "haircut": "0", "tiers": [{ "above": "10", "haircut": "0.1" }, { "above": "9", "haircut": "0.2" }] }"#,
+            "tiers",
+        ),
+    ];
+    // Collateral counts whole under the grids of Derive: their assets have charges of their own, each checked there.
+    let whole = ["derive-pm2", "derive-pmrm1"];
+    for (name, text) in PRESETS.into_iter().filter(|(name, _)| !whole.contains(name)) {
+        for (asset, field) in bad {
+            let mut file: serde_json::Value = serde_json::from_str(text).unwrap();
+            let assets = file["assets"].as_object_mut().unwrap();
+            assets.insert("USDC".into(), serde_json::from_str(asset).unwrap());
+            let refusal = Model::from_json(&file.to_string()).unwrap_err().to_string();
+            assert!(
+                refusal.contains(&format!("assets.USDC.{field}")),
+                "{name}: {asset}: {refusal}"
+            );
+        }
+    }
+}
+
+#[test]
 fn every_preset_compiles_on_every_shipped_market_and_universe() {
     for universe in ["single", "demo"].map(universe) {
         for snapshot in SNAPSHOTS.map(snapshot) {

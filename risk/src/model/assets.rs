@@ -17,8 +17,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::amount;
-use crate::model::ModelError;
 use crate::model::compile::Numeraire;
+use crate::model::{ModelError, check};
 
 /// Most tiers of an asset.
 const MAX_TIERS: usize = 16;
@@ -119,60 +119,73 @@ impl AssetParameters {
 ///
 /// # Errors
 /// [`ModelError`] naming the field, its value and the bound.
-pub(crate) fn check(
+pub(crate) fn check_assets(
     assets: &BTreeMap<String, AssetParameters>,
     knows: impl Fn(&str) -> bool,
 ) -> Result<(), ModelError> {
     for (name, asset) in assets {
-        let refused = |part: String, value: Decimal, bound| ModelError::Value {
-            field: format!("assets.{name}.{part}"),
-            value: value.to_string(),
-            bound,
-        };
-        let unit = Decimal::ZERO..=Decimal::ONE;
-        let coins = Decimal::ZERO..=MAX_COINS;
-        if !unit.contains(&asset.haircut) {
-            return Err(refused("haircut".into(), asset.haircut, "0 to 1"));
-        }
+        let field = |part: &str| format!("assets.{name}.{part}");
+        check::at_most(field("haircut"), asset.haircut, Decimal::ONE, "0 to 1")?;
         if asset.tiers.len() > MAX_TIERS {
-            return Err(ModelError::Count {
-                field: format!("assets.{name}.tiers"),
-                count: asset.tiers.len(),
-                what: "tiers",
-                bound: format!("at most {MAX_TIERS}"),
-            });
+            let bound = format!("at most {MAX_TIERS}");
+            return Err(check::count(field("tiers"), asset.tiers.len(), "tiers", bound));
         }
         let (mut above, mut haircut) = (Decimal::ZERO, asset.haircut);
         for (index, tier) in asset.tiers.iter().enumerate() {
-            let field = |part: &str| format!("tiers[{index}].{part}");
+            let field = |part: &str| format!("assets.{name}.tiers[{index}].{part}");
             if tier.above <= above || tier.above > MAX_COINS {
                 let bound = "above the tier before (0 coins for the first), at most 1000000000000";
-                return Err(refused(field("above"), tier.above, bound));
+                return Err(check::value(field("above"), tier.above, bound));
             }
-            if tier.haircut < haircut || tier.haircut > Decimal::ONE {
-                return Err(refused(
-                    field("haircut"),
-                    tier.haircut,
-                    "at least that of the tier before, at most 1",
-                ));
-            }
+            let bound = "at least that of the tier before, at most 1";
+            check::within(field("haircut"), tier.haircut, haircut, Decimal::ONE, bound)?;
             (above, haircut) = (tier.above, tier.haircut);
         }
-        if !(Decimal::ONE..=MAX_DEBT_WEIGHT).contains(&asset.debt_weight) {
-            return Err(refused("debt_weight".into(), asset.debt_weight, "1 to 10"));
-        }
-        if let Some(cap) = asset.cap.filter(|cap| !coins.contains(cap)) {
-            return Err(refused("cap".into(), cap, "0 to 1000000000000 coins"));
+        let weight = asset.debt_weight;
+        check::within(field("debt_weight"), weight, Decimal::ONE, MAX_DEBT_WEIGHT, "1 to 10")?;
+        if let Some(cap) = asset.cap {
+            check::at_most(field("cap"), cap, MAX_COINS, "0 to 1000000000000 coins")?;
         }
         if asset.pieces().is_none() {
-            return Err(refused("tiers".into(), above, "haircuts and coins of fewer digits"));
+            return Err(check::value(
+                field("tiers"),
+                above,
+                "haircuts and coins of fewer digits",
+            ));
         }
         if let Some(underlying) = asset.underlying.as_ref().filter(|underlying| !knows(underlying)) {
             return Err(ModelError::Unknown {
-                field: format!("assets.{name}.underlying"),
+                field: field("underlying"),
                 name: underlying.clone(),
                 among: "underlyings",
             });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses what a rule has no place for that takes a haircut alone: a file that says it would not be what is proven.
+///
+/// # Errors
+/// [`ModelError`] naming the cap, the tiers or the weight.
+pub(crate) fn check_haircuts_alone(assets: &BTreeMap<String, AssetParameters>) -> Result<(), ModelError> {
+    for (name, asset) in assets {
+        let field = |part: &str| format!("assets.{name}.{part}");
+        if let Some(cap) = asset.cap {
+            return Err(check::value(field("cap"), cap, "no cap under this kind of model"));
+        }
+        if !asset.tiers.is_empty() {
+            let tiers = asset.tiers.len();
+            return Err(check::count(
+                field("tiers"),
+                tiers,
+                "tiers",
+                "none under this kind of model",
+            ));
+        }
+        if asset.debt_weight != Decimal::ONE {
+            let bound = "no weight under this kind of model";
+            return Err(check::value(field("debt_weight"), asset.debt_weight, bound));
         }
     }
     Ok(())
@@ -205,7 +218,7 @@ mod tests {
 
     fn refusal(file: &str) -> String {
         let assets = BTreeMap::from([("X".to_owned(), asset(file))]);
-        check(&assets, |name| name == "BTC").unwrap_err().to_string()
+        check_assets(&assets, |name| name == "BTC").unwrap_err().to_string()
     }
 
     #[test]

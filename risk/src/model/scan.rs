@@ -7,7 +7,8 @@ use zkmargin_program::{Linear, Ratio, Real};
 
 use crate::collateral::Holding;
 use crate::market::{Snapshot, UnderlyingMarket};
-use crate::model::assets::AssetParameters;
+use crate::model::assets::{AssetParameters, check_assets};
+use crate::model::check::{self, MAX_FACTOR, at_most, value};
 use crate::model::compile::CompileError;
 use crate::model::factor::{Factor, ratio};
 use crate::model::scenario_grid::parameters::Levels;
@@ -174,16 +175,10 @@ pub(crate) fn add_net(form: &mut Linear, position: &Position<'_>, units: Real) -
     Ok(())
 }
 
-/// No factor of a rule is above this.
-pub(crate) const MAX_FACTOR: Decimal = Decimal::ONE_HUNDRED;
 /// Largest exponent of tenor scaling.
 const MAX_POWER: Decimal = Decimal::from_parts(4, 0, 0, false, 0);
 /// Longest tenor floor, in days.
 const MAX_TENOR_FLOOR: Decimal = Decimal::from_parts(3_650, 0, 0, false, 0);
-/// Largest cap, in coins.
-const MAX_CAP: Decimal = Decimal::from_parts(0xd4a5_1000, 0xe8, 0, false, 0);
-/// Most characters of a model's name.
-const MAX_NAME_CHARS: usize = 64;
 
 /// What every file has.
 pub(crate) struct Head<'m> {
@@ -196,55 +191,25 @@ pub(crate) struct Head<'m> {
 impl Head<'_> {
     /// Checks it against the underlyings of the file.
     pub(crate) fn check<U>(&self, underlyings: &BTreeMap<String, U>) -> Result<(), ModelError> {
-        let chars = self.name.chars().count();
-        if chars == 0 || chars > MAX_NAME_CHARS {
-            return Err(ModelError::Value {
-                field: "name".into(),
-                value: format!("{chars} characters long"),
-                bound: "1 to 64 characters",
-            });
-        }
-        let unknown = |field: String, name: &str, among| ModelError::Unknown {
-            field,
-            name: name.to_owned(),
-            among,
-        };
-        if self.numeraire != "USD" && !self.assets.contains_key(self.numeraire) {
-            return Err(unknown("numeraire".into(), self.numeraire, "assets"));
-        }
+        check::name(self.name)?;
+        check::numeraire(self.numeraire, self.assets)?;
         let (maintenance, initial) = (self.levels.maintenance, self.levels.initial);
         at_most("levels.initial", initial, MAX_FACTOR, "0 to 100")?;
         // A policy that asks for maintenance takes a proof of initial: it must not be the weaker of the two.
         at_most("levels.maintenance", maintenance, initial, "0 to levels.initial")?;
-        for (name, asset) in self.assets {
-            let field = |part: &str| format!("assets.{name}.{part}");
-            at_most(&field("haircut"), asset.haircut, Decimal::ONE, "0 to 1")?;
-            if let Some(cap) = asset.cap {
-                at_most(&field("cap"), cap, MAX_CAP, "0 to 1000000000000 coins")?;
-            }
-            if let Some(moves_with) = asset
-                .underlying
-                .as_ref()
-                .filter(|name| !underlyings.contains_key(*name))
-            {
-                return Err(unknown(field("underlying"), moves_with, "underlyings"));
-            }
-        }
-        if underlyings.is_empty() {
-            return Err(count("underlyings", 0, "underlyings", "at least 1".into()));
-        }
-        Ok(())
+        check_assets(self.assets, |underlying| underlyings.contains_key(underlying))?;
+        check::some_underlying(underlyings)
     }
 }
 
 /// Checks a volatility shock.
 pub(crate) fn check_volatility(place: &str, shock: &VolatilityShock) -> Result<(), ModelError> {
     let field = |part: &str| format!("{place}.volatility.{part}");
-    at_most(&field("up"), shock.up, MAX_FACTOR, "0 to 100")?;
-    at_most(&field("down"), shock.down, MAX_FACTOR, "0 to 100")?;
-    at_most(&field("short_power"), shock.short_power, MAX_POWER, "0 to 4")?;
-    at_most(&field("long_power"), shock.long_power, MAX_POWER, "0 to 4")?;
-    at_most(&field("up_floor"), shock.up_floor, MAX_FACTOR, "0 to 100")?;
+    at_most(field("up"), shock.up, MAX_FACTOR, "0 to 100")?;
+    at_most(field("down"), shock.down, MAX_FACTOR, "0 to 100")?;
+    at_most(field("short_power"), shock.short_power, MAX_POWER, "0 to 4")?;
+    at_most(field("long_power"), shock.long_power, MAX_POWER, "0 to 4")?;
+    at_most(field("up_floor"), shock.up_floor, MAX_FACTOR, "0 to 100")?;
     if shock.tenor_floor_days < Decimal::new(1, 3) || shock.tenor_floor_days > MAX_TENOR_FLOOR {
         return Err(value(
             field("tenor_floor_days"),
@@ -253,28 +218,4 @@ pub(crate) fn check_volatility(place: &str, shock: &VolatilityShock) -> Result<(
         ));
     }
     Ok(())
-}
-
-pub(crate) fn at_most(field: &str, number: Decimal, most: Decimal, bound: &'static str) -> Result<(), ModelError> {
-    if number < Decimal::ZERO || number > most {
-        return Err(value(field.to_owned(), number, bound));
-    }
-    Ok(())
-}
-
-pub(crate) fn value(field: String, value: Decimal, bound: &'static str) -> ModelError {
-    ModelError::Value {
-        field,
-        value: value.to_string(),
-        bound,
-    }
-}
-
-pub(crate) fn count(field: &str, count: usize, what: &'static str, bound: String) -> ModelError {
-    ModelError::Count {
-        field: field.to_owned(),
-        count,
-        what,
-        bound,
-    }
 }

@@ -17,9 +17,8 @@ use crate::model::compile::{CompileError, Numeraire};
 use crate::model::coverage::Coverage;
 use crate::model::factor::{Factor, inverse, ratio};
 use crate::model::{Names, Scope};
-use crate::scenario::VolatilityShock;
 use crate::universe::{Instrument, Style};
-use crate::valuation::{Denomination, ValueTable};
+use crate::valuation::{self, Denomination};
 
 /// What counts of a book, with what turns it into units of the numéraire.
 pub(crate) struct Sheet<'a> {
@@ -127,8 +126,7 @@ impl<'a> Sheet<'a> {
         for positions in self.positions.values() {
             let Some(first) = positions.first() else { continue };
             let instruments = positions.iter().map(|position| position.instrument);
-            let still = VolatilityShock::still();
-            let table = ValueTable::new(first.market, now, Denomination::Usd, &still, &[], instruments)?;
+            let table = valuation::marks(first.market, now, Denomination::Usd, instruments)?;
             for position in positions {
                 // What counts has a price.
                 if let Some(values) = table.get(position.instrument.long) {

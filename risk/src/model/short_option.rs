@@ -18,9 +18,9 @@ use zkmargin_program::{NumberError, Ratio, Real};
 
 use crate::amount;
 use crate::model::ModelError;
+use crate::model::check::{MAX_FACTOR, at_least, at_most};
 use crate::model::compile::CompileError;
 use crate::model::factor::{inverse, ratio};
-use crate::model::range::{MAX_FACTOR, at_least, at_most};
 use crate::model::sheet::Position;
 use crate::terms::Level;
 use crate::universe::Right;
@@ -91,22 +91,17 @@ impl ShortOption {
     /// Refuses what is out of range, and an initial margin that could be below maintenance.
     pub(crate) fn check(&self, place: &str) -> Result<(), ModelError> {
         let field = |part: &str| format!("{place}.{part}");
-        at_most(&field("initial"), self.initial, MAX_FACTOR, "0 to 100")?;
+        at_most(field("initial"), self.initial, MAX_FACTOR, "0 to 100")?;
+        at_most(field("initial_least"), self.initial_least, self.initial, "0 to initial")?;
         at_most(
-            &field("initial_least"),
-            self.initial_least,
-            self.initial,
-            "0 to initial",
-        )?;
-        at_most(
-            &field("maintenance_call"),
+            field("maintenance_call"),
             self.maintenance_call,
             self.initial_least,
             "0 to initial_least",
         )?;
-        at_most(&field("maintenance_put"), self.maintenance_put, MAX_FACTOR, "0 to 100")?;
+        at_most(field("maintenance_put"), self.maintenance_put, MAX_FACTOR, "0 to 100")?;
         at_most(
-            &field("maintenance_put_mark"),
+            field("maintenance_put_mark"),
             self.maintenance_put_mark,
             MAX_FACTOR,
             "0 to 100",

@@ -12,10 +12,11 @@ use zkmargin_program::Builder;
 
 use crate::amount::to_f64;
 use crate::model::assets::{moves_with, numeraire};
+use crate::model::check::{at_most, count, value};
 use crate::model::compile::{CompileError, Forms, Numeraire};
-use crate::model::scan::{Head, at_most, count, value};
+use crate::model::scan::Head;
 use crate::model::{ModelError, Names, Rule, Scope};
-use crate::scenario::{Shock, VolatilityMove, VolatilityShock};
+use crate::scenario::{Shock, VolatilityMove};
 use crate::terms::Level;
 use crate::valuation::Denomination;
 
@@ -31,16 +32,6 @@ const MAX_UP: Decimal = Decimal::ONE_HUNDRED;
 const MAX_MINIMUM: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
 /// Points on each side.
 pub(crate) const POINTS: u8 = 5;
-
-/// No volatility moves.
-pub(crate) const STILL: VolatilityShock = VolatilityShock {
-    up: Decimal::ZERO,
-    down: Decimal::ZERO,
-    short_power: Decimal::ZERO,
-    long_power: Decimal::ZERO,
-    tenor_floor_days: Decimal::ONE,
-    up_floor: Decimal::ZERO,
-};
 
 /// A checked model of ten points.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,19 +76,19 @@ fn check(parameters: &Parameters) -> Result<(), ModelError> {
     head.check(&parameters.underlyings)?;
     for (name, underlying) in &parameters.underlyings {
         let field = |part: &str| format!("underlyings.{name}.{part}");
-        at_most(&field("down"), underlying.down, MAX_DOWN, "0 to 0.999")?;
-        at_most(&field("up"), underlying.up, MAX_UP, "0 to 100")?;
+        at_most(field("down"), underlying.down, MAX_DOWN, "0 to 0.999")?;
+        at_most(field("up"), underlying.up, MAX_UP, "0 to 100")?;
         if underlying.down.is_zero() || underlying.up.is_zero() {
             return Err(value(field("down"), underlying.down, "above 0, as up is"));
         }
-        at_most(&field("minimum"), underlying.minimum, MAX_MINIMUM, "0 to 1000000000")?;
+        at_most(field("minimum"), underlying.minimum, MAX_MINIMUM, "0 to 1000000000")?;
     }
     let mut grouped = BTreeSet::new();
     for (index, group) in parameters.groups.iter().enumerate() {
         let field = format!("groups[{index}].underlyings");
         if group.underlyings.len() < 2 {
             let names = group.underlyings.len();
-            return Err(count(&field, names, "underlyings", "at least 2".into()));
+            return Err(count(&field, names, "underlyings", "at least 2"));
         }
         for name in &group.underlyings {
             if !parameters.underlyings.contains_key(name) {
@@ -114,7 +105,7 @@ fn check(parameters: &Parameters) -> Result<(), ModelError> {
                 });
             }
         }
-        at_most(&format!("groups[{index}].offset"), group.offset, Decimal::ONE, "0 to 1")?;
+        at_most(format!("groups[{index}].offset"), group.offset, Decimal::ONE, "0 to 1")?;
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use crate::oracle::book::{Book, Held};
 use crate::oracle::exact::ExactSum;
 use crate::oracle::scan::{holdings, moving};
 use crate::oracle::{Component, OracleError, larger, positive_part, whole};
+use crate::scenario::VolatilityShock;
 use crate::universe::{Instrument, Kind, Right, Style};
 use crate::valuation::{self, InstrumentGreeks};
 
@@ -64,7 +65,7 @@ pub(crate) fn evaluate(book: &Book<'_>, rules: &AddOns) -> Result<Vec<Component>
             continue;
         };
         let second = table::second_move(market, rule);
-        let names = [(name.as_str(), table::STILL, table::shocks(rule, second))];
+        let names = [(name.as_str(), VolatilityShock::STILL, table::shocks(rule, second))];
         let desks = holdings(book, names)?;
         let Some(desk) = desks.get(name.as_str()) else { continue };
         // Of two moves, coins make the difference.

@@ -9,10 +9,11 @@ use rust_decimal::Decimal;
 use crate::amount::to_ratio;
 use crate::model::Tims;
 use crate::model::tims::parameters::{Parameters, UnderlyingParameters};
-use crate::model::tims::{STILL, shocks};
+use crate::model::tims::shocks;
 use crate::oracle::book::{Book, Held};
 use crate::oracle::scan::{Holdings, holdings, moving, sum};
 use crate::oracle::{Cell, Component, Evaluation, OracleError, Picture, larger, smaller};
+use crate::scenario::VolatilityShock;
 
 /// What a model of ten points makes of a book.
 ///
@@ -22,7 +23,7 @@ pub(super) fn evaluate(book: Book<'_>, rules: &Tims) -> Result<Evaluation, Oracl
     let parameters = rules.parameters();
     let collateral = book.collateral(&parameters.assets);
     let names = parameters.underlyings.iter();
-    let names = names.map(|(name, rules)| (name.as_str(), STILL, shocks(rules)));
+    let names = names.map(|(name, rules)| (name.as_str(), VolatilityShock::STILL, shocks(rules)));
     let desks = holdings(&book, names)?;
     let (mut options, mut futures) = (BigRational::zero(), BigRational::zero());
     let mut cells = Vec::new();

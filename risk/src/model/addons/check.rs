@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 
 use crate::model::ModelError;
 use crate::model::addons::{AddOns, Bound, Concentration, Step};
-use crate::model::scan::{MAX_FACTOR, at_most, count, value};
+use crate::model::check::{MAX_FACTOR, at_most, count, value};
 
 /// Most bounds of one kind, and most tiers.
 const MAX_STEPS: usize = 16;
@@ -27,18 +27,18 @@ impl AddOns {
                 ("future", closing.future),
             ];
             for (field, number) in fields {
-                at_most(&format!("{place}.closing.{field}"), number, MAX_FACTOR, "0 to 100")?;
+                at_most(format!("{place}.closing.{field}"), number, MAX_FACTOR, "0 to 100")?;
             }
         }
         for (name, rule) in &self.rebalancing {
             let field = format!("{place}.rebalancing.{name}");
-            at_most(&format!("{field}.move"), rule.size, MAX_MOVE, "0 to 0.999")?;
-            at_most(&format!("{field}.rate"), rule.rate, MAX_FACTOR, "0 to 100")?;
+            at_most(format!("{field}.move"), rule.size, MAX_MOVE, "0 to 0.999")?;
+            at_most(format!("{field}.rate"), rule.rate, MAX_FACTOR, "0 to 100")?;
         }
         for (name, rule) in &self.contagion {
             let field = format!("{place}.contagion.{name}");
-            at_most(&format!("{field}.move"), rule.first, MAX_MOVE, "0 to 0.999")?;
-            at_most(&format!("{field}.most"), rule.most, MAX_MOVE, "0 to 0.999")?;
+            at_most(format!("{field}.move"), rule.first, MAX_MOVE, "0 to 0.999")?;
+            at_most(format!("{field}.most"), rule.most, MAX_MOVE, "0 to 0.999")?;
             if rule.first + rule.most > MAX_MOVE {
                 return Err(value(
                     format!("{field}.most"),
@@ -69,13 +69,13 @@ impl Concentration {
         check_bounds(&format!("{place}.moneyness"), &self.moneyness)?;
         if self.tiers.is_empty() || self.tiers.len() > MAX_STEPS {
             let tiers = self.tiers.len();
-            return Err(count(&format!("{place}.tiers"), tiers, "tiers", "1 to 16".into()));
+            return Err(count(format!("{place}.tiers"), tiers, "tiers", "1 to 16"));
         }
         let mut before: Option<Step> = None;
         for (index, step) in self.tiers.iter().enumerate() {
             let field = |part: &str| format!("{place}.tiers[{index}].{part}");
-            at_most(&field("above"), step.above, MAX_FACTOR, "0 to 100")?;
-            at_most(&field("rate"), step.rate, MAX_FACTOR, "0 to 100")?;
+            at_most(field("above"), step.above, MAX_FACTOR, "0 to 100")?;
+            at_most(field("rate"), step.rate, MAX_FACTOR, "0 to 100")?;
             if before.is_some_and(|before| step.above <= before.above) {
                 return Err(value(field("above"), step.above, "above that of the tier before"));
             }
@@ -91,7 +91,7 @@ impl Concentration {
 
 fn check_bounds(place: &str, bounds: &[Bound]) -> Result<(), ModelError> {
     if bounds.len() > MAX_STEPS {
-        return Err(count(place, bounds.len(), "bounds", "at most 16".into()));
+        return Err(count(place, bounds.len(), "bounds", "at most 16"));
     }
     let mut least = Decimal::ZERO;
     for (index, Bound(bound)) in bounds.iter().enumerate() {

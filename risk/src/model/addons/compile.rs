@@ -16,6 +16,7 @@ use crate::model::compile::CompileError;
 use crate::model::factor::{Factor, ratio};
 use crate::model::scan::{Facts, Move};
 use crate::model::sheet::{Position, Sheet};
+use crate::scenario::VolatilityShock;
 use crate::universe::{Kind, Right, Style};
 use crate::valuation::{self, InstrumentGreeks};
 
@@ -59,7 +60,7 @@ impl AddOns {
                 by,
                 weight: Ratio::ONE,
             });
-            if let Some(scan) = facts.scan(name, &table::STILL, moves.collect())? {
+            if let Some(scan) = facts.scan(name, &VolatilityShock::STILL, moves.collect())? {
                 let mut losses = Vec::new();
                 for (first, both) in [(0, 1), (2, 3)] {
                     let loss = scan.profit(first, Ratio::ONE)? - scan.profit(both, Ratio::ONE)?;

@@ -42,6 +42,3 @@ pub(crate) fn shocks(rule: &Contagion, second: Decimal) -> Vec<Shock> {
         .map(|factor| Shock::new(factor, VolatilityMove::None))
         .collect()
 }
-
-/// No volatility moves.
-pub(crate) use crate::model::tims::STILL;

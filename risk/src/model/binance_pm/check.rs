@@ -3,39 +3,34 @@
 use rust_decimal::Decimal;
 
 use crate::model::ModelError;
+use crate::model::assets::{check_assets, check_haircuts_alone};
 use crate::model::binance_pm::parameters::Parameters;
+use crate::model::check;
 use crate::model::stress::checks;
 
 pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
-    checks::name(&parameters.name)?;
-    let numeraire = &parameters.numeraire;
-    if numeraire != "USD" {
-        checks::known("numeraire", numeraire, "assets", |name| {
-            parameters.assets.contains_key(name)
-        })?;
-    }
+    check::name(&parameters.name)?;
+    check::numeraire(&parameters.numeraire, &parameters.assets)?;
     let levels = parameters.levels;
     if levels.maintenance < Decimal::ONE {
-        return Err(checks::value(
+        return Err(check::value(
             "levels.maintenance",
             levels.maintenance,
             "1 to levels.initial",
         ));
     }
     checks::factor("levels.initial", levels.initial)?;
-    checks::at_most(
+    check::at_most(
         "levels.maintenance",
         levels.maintenance,
         levels.initial,
         "1 to levels.initial",
     )?;
-    for (name, asset) in &parameters.assets {
-        checks::asset(name, asset, |underlying| {
-            parameters.underlyings.contains_key(underlying)
-        })?;
-        if let Some(cap) = asset.cap {
-            return Err(checks::value(&format!("assets.{name}.cap"), cap, "none"));
-        }
+    check_assets(&parameters.assets, |underlying| {
+        parameters.underlyings.contains_key(underlying)
+    })?;
+    check_haircuts_alone(&parameters.assets)?;
+    for name in parameters.assets.keys() {
         checks::known("loans", name, "entries", |name| parameters.loans.contains_key(name))?;
     }
     for (name, rate) in &parameters.loans {

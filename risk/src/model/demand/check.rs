@@ -5,27 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use rust_decimal::Decimal;
 
 use super::{MAX_MODELS, Netting, Parameters};
+use crate::model::check::{self, at_most, count};
 use crate::model::{Model, ModelError};
 
 /// Most limits, and most pairs of venues.
 const MAX_ENTRIES: usize = 64;
-/// Most characters of a name.
-const MAX_NAME_CHARS: usize = 64;
 /// Largest limit.
 const MAX_LIMIT: Decimal = Decimal::from_parts(0xd4a5_1000, 0xe8, 0, false, 0);
 /// A leverage has at most this many decimals, so that its fraction is small.
 const LEVERAGE_SCALE: u32 = 4;
 
 pub(super) fn check(parameters: &Parameters, models: &[Model]) -> Result<(), ModelError> {
-    let chars = parameters.name.chars().count();
-    if chars == 0 || chars > MAX_NAME_CHARS {
-        return Err(ModelError::Value {
-            field: "name".into(),
-            value: format!("{chars} characters long"),
-            bound: "1 to 64 characters",
-        });
-    }
-    count("models", models.len(), "models", 1, MAX_MODELS)?;
+    check::name(&parameters.name)?;
+    entries("models", models.len(), "models", 1, MAX_MODELS)?;
     let numeraires: BTreeSet<String> = models.iter().map(Model::numeraire).collect();
     if numeraires.len() > 1 {
         return Err(ModelError::Value {
@@ -58,21 +50,21 @@ pub(super) fn check(parameters: &Parameters, models: &[Model]) -> Result<(), Mod
     for (venue, haircuts) in &parameters.counterparties.haircuts {
         for (asset, haircut) in &haircuts.0 {
             let field = format!("counterparties.haircuts.{venue}.{asset}");
-            within(field, *haircut, Decimal::ONE, "0 to 1")?;
+            at_most(field, *haircut, Decimal::ONE, "0 to 1")?;
         }
     }
     for (venue, most) in &parameters.counterparties.most {
-        within(
+        at_most(
             format!("counterparties.most.{venue}"),
             *most,
             MAX_LIMIT,
             "0 to 1000000000000",
         )?;
     }
-    count("limits", parameters.limits.len(), "limits", 0, MAX_ENTRIES)?;
+    entries("limits", parameters.limits.len(), "limits", 0, MAX_ENTRIES)?;
     for (index, limit) in parameters.limits.iter().enumerate() {
         let field = format!("limits[{index}].most");
-        within(field.clone(), limit.most(), MAX_LIMIT, "0 to 1000000000000")?;
+        at_most(field.clone(), limit.most(), MAX_LIMIT, "0 to 1000000000000")?;
         if matches!(limit, super::Limit::Leverage(_)) && limit.most().normalize().scale() > LEVERAGE_SCALE {
             return Err(ModelError::Value {
                 field,
@@ -85,12 +77,12 @@ pub(super) fn check(parameters: &Parameters, models: &[Model]) -> Result<(), Mod
 }
 
 fn check_offsets(offsets: &[super::Offset]) -> Result<(), ModelError> {
-    count("netting.partial", offsets.len(), "pairs", 1, MAX_ENTRIES)?;
+    entries("netting.partial", offsets.len(), "pairs", 1, MAX_ENTRIES)?;
     let mut pairs = BTreeSet::new();
     let mut sums: BTreeMap<&str, Decimal> = BTreeMap::new();
     for (index, offset) in offsets.iter().enumerate() {
         let place = format!("netting.partial[{index}]");
-        within(format!("{place}.fraction"), offset.fraction, Decimal::ONE, "0 to 1")?;
+        at_most(format!("{place}.fraction"), offset.fraction, Decimal::ONE, "0 to 1")?;
         let [a, b] = &offset.between;
         if a == b || !pairs.insert(if a < b { (a, b) } else { (b, a) }) {
             return Err(ModelError::Value {
@@ -114,25 +106,9 @@ fn check_offsets(offsets: &[super::Offset]) -> Result<(), ModelError> {
     Ok(())
 }
 
-fn within(field: String, value: Decimal, most: Decimal, bound: &'static str) -> Result<(), ModelError> {
-    if (Decimal::ZERO..=most).contains(&value) {
+fn entries(field: &str, found: usize, what: &'static str, least: usize, most: usize) -> Result<(), ModelError> {
+    if (least..=most).contains(&found) {
         return Ok(());
     }
-    Err(ModelError::Value {
-        field,
-        value: value.to_string(),
-        bound,
-    })
-}
-
-fn count(field: &str, count: usize, what: &'static str, least: usize, most: usize) -> Result<(), ModelError> {
-    if (least..=most).contains(&count) {
-        return Ok(());
-    }
-    Err(ModelError::Count {
-        field: field.to_owned(),
-        count,
-        what,
-        bound: format!("{least} to {most}"),
-    })
+    Err(count(field, found, what, format!("{least} to {most}")))
 }

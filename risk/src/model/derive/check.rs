@@ -5,22 +5,19 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use crate::model::ModelError;
+use crate::model::check::{self, MAX_FACTOR, count, within};
 use crate::model::derive::parameters::{Basis, Charge, Confidence, Peg, Row, Skew, StaticDiscount, VolatilityShock};
 use crate::model::derive::{pm2, pmrm1};
 
-/// Most characters of a model's name.
-const MAX_NAME_CHARS: usize = 64;
 /// Most rows of all underlyings together.
 const MAX_ROWS: usize = 1_024;
-/// No factor of a rule is above this: what is larger is a slip of the pen, and would not fit the widths of a program.
-const MAX_FACTOR: Decimal = Decimal::ONE_HUNDRED;
 /// Most of what enters an exponential.
 const MAX_RATE: Decimal = Decimal::TEN;
 /// Longest tenor floor, in days.
 const MAX_TENOR_FLOOR: Decimal = Decimal::from_parts(3_650, 0, 0, false, 0);
 
 pub(super) fn pm2(parameters: &pm2::Parameters) -> Result<(), ModelError> {
-    check_name(&parameters.name)?;
+    check::name(&parameters.name)?;
     let underlyings: Vec<&str> = parameters.underlyings.keys().map(String::as_str).collect();
     let moving = parameters.assets.iter();
     let moving = moving.map(|(name, asset)| (name.as_str(), asset.underlying.as_deref()));
@@ -47,7 +44,7 @@ pub(super) fn pm2(parameters: &pm2::Parameters) -> Result<(), ModelError> {
         // A policy that asks for maintenance takes a proof of initial: it must not be the weaker of the two.
         let (maintenance, initial) = (underlying.maintenance_factor, underlying.initial_factor);
         within(
-            &field("maintenance_factor"),
+            field("maintenance_factor"),
             maintenance,
             Decimal::ZERO,
             initial,
@@ -67,7 +64,7 @@ pub(super) fn pm2(parameters: &pm2::Parameters) -> Result<(), ModelError> {
 }
 
 pub(super) fn pmrm1(parameters: &pmrm1::Parameters) -> Result<(), ModelError> {
-    check_name(&parameters.name)?;
+    check::name(&parameters.name)?;
     let underlyings: Vec<&str> = parameters.underlyings.keys().map(String::as_str).collect();
     let moving = parameters.assets.iter();
     let moving: BTreeMap<_, _> = moving
@@ -90,7 +87,7 @@ pub(super) fn pmrm1(parameters: &pmrm1::Parameters) -> Result<(), ModelError> {
         let field = |part: &str| format!("{place}.{part}");
         rows += grid(&parameters.grids, &field("grid"), &underlying.grid)?;
         within(
-            &field("initial_factor"),
+            field("initial_factor"),
             underlying.initial_factor,
             Decimal::ONE,
             MAX_FACTOR,
@@ -101,7 +98,7 @@ pub(super) fn pmrm1(parameters: &pmrm1::Parameters) -> Result<(), ModelError> {
         check_discount(&field("discount"), &underlying.discount)?;
         // The value that counts is the smaller of the whole and the discounted one.
         within(
-            &field("discount.base"),
+            field("discount.base"),
             underlying.discount.base,
             Decimal::ZERO,
             Decimal::ONE,
@@ -120,18 +117,6 @@ pub(super) fn pmrm1(parameters: &pmrm1::Parameters) -> Result<(), ModelError> {
     check_rows(rows)
 }
 
-fn check_name(name: &str) -> Result<(), ModelError> {
-    let chars = name.chars().count();
-    if chars == 0 || chars > MAX_NAME_CHARS {
-        return Err(ModelError::Value {
-            field: "name".into(),
-            value: format!("{chars} characters long"),
-            bound: "1 to 64 characters",
-        });
-    }
-    Ok(())
-}
-
 fn check_assets(numeraire: &str, assets: BTreeMap<&str, Option<&str>>, underlyings: &[&str]) -> Result<(), ModelError> {
     let unknown = |field: String, name: &str, among| ModelError::Unknown {
         field,
@@ -139,12 +124,7 @@ fn check_assets(numeraire: &str, assets: BTreeMap<&str, Option<&str>>, underlyin
         among,
     };
     if underlyings.is_empty() {
-        return Err(ModelError::Count {
-            field: "underlyings".into(),
-            count: 0,
-            what: "underlyings",
-            bound: "at least 1".into(),
-        });
+        return Err(count("underlyings", 0, "underlyings", "at least 1"));
     }
     match assets.get(numeraire) {
         Some(Some(underlying)) => {
@@ -181,7 +161,7 @@ fn check_grids(grids: &BTreeMap<String, Vec<Row>>, has_skew: bool) -> Result<(),
             // The shocked index must stay above 0, and far from where a float loses it.
             let least = Decimal::from_parts(999, 0, 0, true, 3);
             within(
-                &format!("{place}.move"),
+                format!("{place}.move"),
                 row.price_move,
                 least,
                 MAX_FACTOR,
@@ -197,17 +177,11 @@ fn check_grids(grids: &BTreeMap<String, Vec<Row>>, has_skew: bool) -> Result<(),
                     });
                 }
                 let still = Decimal::ZERO;
-                within(
-                    &format!("{place}.move"),
-                    row.price_move,
-                    still,
-                    still,
-                    "0 in a skew row",
-                )?;
+                within(format!("{place}.move"), row.price_move, still, still, "0 in a skew row")?;
             }
             if !has_skew {
                 within(
-                    &format!("{place}.weight"),
+                    format!("{place}.weight"),
                     row.weight,
                     Decimal::ONE,
                     Decimal::ONE,
@@ -251,7 +225,7 @@ fn check_volatility(field: &str, shock: &VolatilityShock) -> Result<(), ModelErr
     rate(&format!("{field}.short_power"), shock.short_power)?;
     rate(&format!("{field}.long_power"), shock.long_power)?;
     within(
-        &format!("{field}.tenor_floor_days"),
+        format!("{field}.tenor_floor_days"),
         shock.tenor_floor_days,
         Decimal::ZERO,
         MAX_TENOR_FLOOR,
@@ -271,7 +245,7 @@ fn check_skew(field: &str, skew: &Skew) -> Result<(), ModelError> {
     rate(&format!("{field}.width"), skew.width)?;
     rate(&format!("{field}.volatility"), skew.volatility)?;
     within(
-        &format!("{field}.volatility_slope"),
+        format!("{field}.volatility_slope"),
         skew.volatility_slope,
         -MAX_FACTOR,
         MAX_FACTOR,
@@ -287,7 +261,7 @@ fn check_discount(field: &str, discount: &StaticDiscount) -> Result<(), ModelErr
 
 fn check_basis(field: &str, basis: &Basis) -> Result<(), ModelError> {
     let most = Decimal::TWO;
-    within(&format!("{field}.up"), basis.up, Decimal::ZERO, most, "0 to 2")?;
+    within(format!("{field}.up"), basis.up, Decimal::ZERO, most, "0 to 2")?;
     let least = Decimal::from_parts(999, 0, 0, true, 3);
     let down = format!("{field}.down");
     within(&down, basis.down, least, Decimal::ZERO, "-0.999 to 0")?;
@@ -314,15 +288,4 @@ fn factor(field: &str, value: Decimal) -> Result<(), ModelError> {
 /// 0 to 10.
 fn rate(field: &str, value: Decimal) -> Result<(), ModelError> {
     within(field, value, Decimal::ZERO, MAX_RATE, "0 to 10")
-}
-
-fn within(field: &str, number: Decimal, least: Decimal, most: Decimal, bound: &'static str) -> Result<(), ModelError> {
-    if number < least || number > most {
-        return Err(ModelError::Value {
-            field: field.to_owned(),
-            value: number.to_string(),
-            bound,
-        });
-    }
-    Ok(())
 }

@@ -3,14 +3,18 @@
 use rust_decimal::Decimal;
 
 use crate::model::ModelError;
+use crate::model::assets::{check_assets, check_haircuts_alone};
+use crate::model::check::{self, MAX_FACTOR, at_most};
 use crate::model::derive_standard::parameters::{ByLevel, Parameters};
-use crate::model::range::{self, MAX_FACTOR, at_most};
 
 pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
-    range::name(&parameters.name)?;
-    range::dollar_numeraire(&parameters.numeraire, &parameters.assets)?;
-    range::some_underlying(&parameters.underlyings)?;
-    range::uncapped_assets(&parameters.assets, &parameters.underlyings)?;
+    check::name(&parameters.name)?;
+    check::dollar_numeraire(&parameters.numeraire, &parameters.assets)?;
+    check::some_underlying(&parameters.underlyings)?;
+    check_assets(&parameters.assets, |underlying| {
+        parameters.underlyings.contains_key(underlying)
+    })?;
+    check_haircuts_alone(&parameters.assets)?;
     for (name, scale) in &parameters.initial_scale {
         let field = format!("initial_scale.{name}");
         match parameters.assets.get(name) {
@@ -46,9 +50,9 @@ pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
                 ("future_threshold", oracle.future_threshold),
                 ("base_threshold", oracle.base_threshold),
             ] {
-                at_most(&field(&format!("oracle.{part}")), threshold, Decimal::ONE, "0 to 1")?;
+                at_most(field(&format!("oracle.{part}")), threshold, Decimal::ONE, "0 to 1")?;
             }
-            at_most(&field("oracle.factor"), oracle.factor, MAX_FACTOR, "0 to 100")?;
+            at_most(field("oracle.factor"), oracle.factor, MAX_FACTOR, "0 to 100")?;
         }
     }
     Ok(())
@@ -56,9 +60,9 @@ pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
 
 // A policy that asks for maintenance takes a proof of initial: it must not be the weaker of the two.
 fn by_level(field: &str, figure: ByLevel) -> Result<(), ModelError> {
-    at_most(&format!("{field}.initial"), figure.initial, MAX_FACTOR, "0 to 100")?;
+    at_most(format!("{field}.initial"), figure.initial, MAX_FACTOR, "0 to 100")?;
     at_most(
-        &format!("{field}.maintenance"),
+        format!("{field}.maintenance"),
         figure.maintenance,
         figure.initial,
         "0 to initial",

@@ -5,10 +5,9 @@ use rust_decimal::Decimal;
 use super::MAX_SCENARIOS;
 use super::parameters::{LevelParameters, Parameters, Procyclicality, Range, Volatility};
 use crate::model::ModelError;
+use crate::model::assets::check_assets;
+use crate::model::check::{self, MAX_FACTOR, value, within};
 
-const MAX_NAME_CHARS: usize = 64;
-/// No factor is above this: what is larger is a slip of the pen.
-const MAX_FACTOR: Decimal = Decimal::ONE_HUNDRED;
 /// A confidence has at most this many decimals, so that its ranks are exact.
 const CONFIDENCE_SCALE: u32 = 6;
 const MAX_CAP: Decimal = Decimal::from_parts(0xd4a5_1000, 0xe8, 0, false, 0);
@@ -17,22 +16,8 @@ const MAX_TENOR_FLOOR: Decimal = Decimal::from_parts(3_650, 0, 0, false, 0);
 const HALF: Decimal = Decimal::from_parts(5, 0, 0, false, 1);
 
 pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
-    let chars = parameters.name.chars().count();
-    if chars == 0 || chars > MAX_NAME_CHARS {
-        return Err(refused(
-            "name",
-            format!("{chars} characters long"),
-            "1 to 64 characters",
-        ));
-    }
-    let numeraire = &parameters.numeraire;
-    if numeraire != "USD" && !parameters.assets.contains_key(numeraire) {
-        return Err(ModelError::Unknown {
-            field: "numeraire".into(),
-            name: numeraire.clone(),
-            among: "assets",
-        });
-    }
+    check::name(&parameters.name)?;
+    check::numeraire(&parameters.numeraire, &parameters.assets)?;
     check_window("window", &parameters.window)?;
     check_levels(parameters)?;
     check_procyclicality(parameters)?;
@@ -75,33 +60,10 @@ pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
             "1 to 1000000000000 units of the numéraire",
         )?;
     }
-    for (name, asset) in &parameters.assets {
-        let field = |part: &str| format!("assets.{name}.{part}");
-        within(field("haircut"), asset.haircut, Decimal::ZERO, Decimal::ONE, "0 to 1")?;
-        if let Some(cap) = asset.cap {
-            within(field("cap"), cap, Decimal::ZERO, MAX_CAP, "0 to 1000000000000 coins")?;
-        }
-        if let Some(underlying) = asset
-            .underlying
-            .as_ref()
-            .filter(|name| !parameters.underlyings.contains_key(*name))
-        {
-            return Err(ModelError::Unknown {
-                field: field("underlying"),
-                name: underlying.clone(),
-                among: "underlyings",
-            });
-        }
-    }
-    if parameters.underlyings.is_empty() {
-        return Err(ModelError::Count {
-            field: "underlyings".into(),
-            count: 0,
-            what: "underlyings",
-            bound: "at least 1".into(),
-        });
-    }
-    Ok(())
+    check_assets(&parameters.assets, |underlying| {
+        parameters.underlyings.contains_key(underlying)
+    })?;
+    check::some_underlying(&parameters.underlyings)
 }
 
 fn check_levels(parameters: &Parameters) -> Result<(), ModelError> {
@@ -111,10 +73,10 @@ fn check_levels(parameters: &Parameters) -> Result<(), ModelError> {
         let field = format!("levels.{name}.confidence");
         open(&field, confidence, HALF, Decimal::ONE, "0.5 to below 1")?;
         if confidence.normalize().scale() > CONFIDENCE_SCALE {
-            return Err(refused(field, confidence, "at most 6 decimals"));
+            return Err(value(field, confidence, "at most 6 decimals"));
         }
         if factor <= Decimal::ZERO || factor > MAX_FACTOR {
-            return Err(refused(
+            return Err(value(
                 format!("levels.{name}.factor"),
                 factor,
                 "above 0 and at most 100",
@@ -124,7 +86,7 @@ fn check_levels(parameters: &Parameters) -> Result<(), ModelError> {
     // A policy that asks for maintenance takes a proof of initial: it must not be the weaker of the two.
     if maintenance.confidence > initial.confidence {
         let field = "levels.maintenance.confidence";
-        return Err(refused(
+        return Err(value(
             field,
             maintenance.confidence,
             "at most levels.initial.confidence",
@@ -132,7 +94,7 @@ fn check_levels(parameters: &Parameters) -> Result<(), ModelError> {
     }
     if maintenance.factor > initial.factor {
         let field = "levels.maintenance.factor";
-        return Err(refused(field, maintenance.factor, "at most levels.initial.factor"));
+        return Err(value(field, maintenance.factor, "at most levels.initial.factor"));
     }
     Ok(())
 }
@@ -152,7 +114,7 @@ fn check_procyclicality(parameters: &Parameters) -> Result<(), ModelError> {
         Some(Procyclicality::Stressed(stressed)) => {
             let (field, weight) = ("procyclicality.stressed.weight", stressed.weight);
             if weight <= Decimal::ZERO || weight >= Decimal::ONE {
-                return Err(refused(field, weight, "above 0 and below 1"));
+                return Err(value(field, weight, "above 0 and below 1"));
             }
         }
         Some(Procyclicality::Floor(_)) => {}
@@ -178,30 +140,9 @@ fn check_window(field: &str, window: &Range) -> Result<(), ModelError> {
     Ok(())
 }
 
-fn refused(field: impl Into<String>, value: impl ToString, bound: &'static str) -> ModelError {
-    ModelError::Value {
-        field: field.into(),
-        value: value.to_string(),
-        bound,
-    }
-}
-
-fn within(
-    field: impl Into<String>,
-    value: Decimal,
-    least: Decimal,
-    most: Decimal,
-    bound: &'static str,
-) -> Result<(), ModelError> {
-    if (least..=most).contains(&value) {
+fn open(field: &str, number: Decimal, least: Decimal, below: Decimal, bound: &'static str) -> Result<(), ModelError> {
+    if (least..below).contains(&number) {
         return Ok(());
     }
-    Err(refused(field, value, bound))
-}
-
-fn open(field: &str, value: Decimal, least: Decimal, below: Decimal, bound: &'static str) -> Result<(), ModelError> {
-    if (least..below).contains(&value) {
-        return Ok(());
-    }
-    Err(refused(field, value, bound))
+    Err(value(field, number, bound))
 }

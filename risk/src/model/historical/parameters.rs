@@ -353,12 +353,12 @@ impl Volatility {
     /// How the tenors scale.
     pub(crate) fn shock(&self) -> VolatilityShock {
         match self {
-            Volatility::Unchanged => VolatilityShock::still(),
+            Volatility::Unchanged => VolatilityShock::STILL,
             Volatility::Index(index) => VolatilityShock {
                 short_power: index.short_power,
                 long_power: index.long_power,
                 tenor_floor_days: index.tenor_floor_days,
-                ..VolatilityShock::still()
+                ..VolatilityShock::STILL
             },
         }
     }

@@ -3,35 +3,22 @@
 use rust_decimal::Decimal;
 
 use crate::model::ModelError;
+use crate::model::assets::check_assets;
+use crate::model::check::{self, at_least, value};
 use crate::model::linear::parameters::{Kind, Parameters};
-use crate::model::range::{self, at_least, at_most, value};
-
-/// Largest cap, in coins.
-const MAX_CAP: Decimal = Decimal::from_parts(0xd4a5_1000, 0xe8, 0, false, 0);
 
 pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
-    range::name(&parameters.name)?;
-    let numeraire = &parameters.numeraire;
+    check::name(&parameters.name)?;
     let unknown = |field: String, name: &String| ModelError::Unknown {
         field,
         name: name.clone(),
         among: "assets",
     };
-    if numeraire != "USD" && !parameters.assets.contains_key(numeraire) {
-        return Err(unknown("numeraire".into(), numeraire));
-    }
-    range::some_underlying(&parameters.underlyings)?;
-    for (name, asset) in &parameters.assets {
-        let field = |part: &str| format!("assets.{name}.{part}");
-        at_most(&field("haircut"), asset.haircut, Decimal::ONE, "0 to 1")?;
-        at_most(
-            &field("cap"),
-            asset.cap.unwrap_or_default(),
-            MAX_CAP,
-            "0 to 1000000000000 coins",
-        )?;
-        range::known_underlying(&parameters.assets, &parameters.underlyings, name)?;
-    }
+    check::numeraire(&parameters.numeraire, &parameters.assets)?;
+    check::some_underlying(&parameters.underlyings)?;
+    check_assets(&parameters.assets, |underlying| {
+        parameters.underlyings.contains_key(underlying)
+    })?;
     for (name, haircut) in &parameters.initial_haircuts {
         let field = format!("initial_haircuts.{name}");
         let asset = parameters
@@ -44,6 +31,10 @@ pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
         // What is above a cap counts nothing, and would be charged all the same.
         if asset.cap.is_some() {
             return Err(value(&field, *haircut, "none, of an asset with a cap"));
+        }
+        // The further haircut is of the first tier.
+        if !asset.tiers.is_empty() {
+            return Err(value(&field, *haircut, "none, of an asset with tiers"));
         }
     }
     for (name, factor) in &parameters.debt_factors {

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use rust_decimal::Decimal;
 
 use crate::model::ModelError;
+use crate::model::assets::check_assets;
+use crate::model::check;
 use crate::model::okx_pm::parameters::{Depeg, Minimum, Parameters, UnderlyingParameters};
 use crate::model::stress::checks;
 
@@ -12,22 +14,17 @@ use crate::model::stress::checks;
 const MAX_MOVE: Decimal = Decimal::from_parts(999, 0, 0, false, 3);
 
 pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
-    checks::name(&parameters.name)?;
-    let numeraire = &parameters.numeraire;
-    if numeraire != "USD" {
-        checks::known("numeraire", numeraire, "assets", |name| {
-            parameters.assets.contains_key(name)
-        })?;
-    }
+    check::name(&parameters.name)?;
+    check::numeraire(&parameters.numeraire, &parameters.assets)?;
     // A proof of initial is a proof of maintenance.
     let factor = parameters.initial_factor;
-    if factor < Decimal::ONE || factor > checks::MAX_FACTOR {
-        return Err(checks::value("initial_factor", factor, "1 to 100"));
+    if factor < Decimal::ONE || factor > check::MAX_FACTOR {
+        return Err(check::value("initial_factor", factor, "1 to 100"));
     }
-    for (name, asset) in &parameters.assets {
-        checks::asset(name, asset, |underlying| {
-            parameters.underlyings.contains_key(underlying)
-        })?;
+    check_assets(&parameters.assets, |underlying| {
+        parameters.underlyings.contains_key(underlying)
+    })?;
+    for name in parameters.assets.keys() {
         checks::known("borrow", name, "entries", |name| parameters.borrow.contains_key(name))?;
     }
     for (name, rate) in &parameters.borrow {
@@ -51,14 +48,14 @@ fn check_underlying(place: &str, underlying: &UnderlyingParameters) -> Result<()
     for (index, x) in underlying.moves.iter().enumerate() {
         if *x <= before || *x > MAX_MOVE {
             let bound = "above the one before and at most 0.999";
-            return Err(checks::value(&field(&format!("moves[{index}]")), *x, bound));
+            return Err(check::value(field(&format!("moves[{index}]")), *x, bound));
         }
         before = *x;
     }
     checks::shift(&field("volatility"), &underlying.volatility)?;
     let x = underlying.extreme_move;
     if x <= Decimal::ZERO || x > MAX_MOVE {
-        return Err(checks::value(&field("extreme_move"), x, "above 0 and at most 0.999"));
+        return Err(check::value(field("extreme_move"), x, "above 0 and at most 0.999"));
     }
     checks::part(&field("extreme_factor"), underlying.extreme_factor)?;
     checks::basis(&field("basis"), underlying.basis)?;
@@ -125,13 +122,13 @@ fn check_depeg(parameters: &Parameters, depeg: &Depeg) -> Result<(), ModelError>
         checks::part(&format!("{field}.at_least"), level.at_least)?;
         if before.is_some_and(|before| level.at_least >= before) {
             let bound = "below that of the level before";
-            return Err(checks::value(&format!("{field}.at_least"), level.at_least, bound));
+            return Err(check::value(format!("{field}.at_least"), level.at_least, bound));
         }
         before = Some(level.at_least);
         checks::tiers(&format!("{field}.tiers"), &level.tiers)?;
     }
     match before {
-        Some(last) if !last.is_zero() => Err(checks::value("depeg.levels.at_least", last, "0, of the last level")),
+        Some(last) if !last.is_zero() => Err(check::value("depeg.levels.at_least", last, "0, of the last level")),
         _ => Ok(()),
     }
 }

@@ -4,14 +4,12 @@ use std::collections::BTreeSet;
 
 use rust_decimal::Decimal;
 
+use crate::model::ModelError;
+use crate::model::assets::check_assets;
+use crate::model::check::{self, MAX_FACTOR, at_most, count, value};
 use crate::model::scenario_grid::MAX_ROWS;
 use crate::model::scenario_grid::parameters::{DeltaShock, Group, Parameters, Scenario, UnderlyingParameters};
-use crate::model::{ModelError, assets};
 
-/// Most characters of a model's name.
-const MAX_NAME_CHARS: usize = 64;
-/// No factor of a rule is above this: what is larger is a slip of the pen, and would not fit the widths of a program.
-const MAX_FACTOR: Decimal = Decimal::ONE_HUNDRED;
 /// Largest exponent of tenor scaling, and largest annual move of a roll charge.
 const MAX_POWER: Decimal = Decimal::from_parts(4, 0, 0, false, 0);
 const MAX_ANNUAL_MOVE: Decimal = Decimal::TEN;
@@ -25,28 +23,13 @@ const MAX_CHORDS: u32 = 64;
 const MAX_CAP: Decimal = Decimal::from_parts(0xd4a5_1000, 0xe8, 0, false, 0);
 
 pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
-    let chars = parameters.name.chars().count();
-    if chars == 0 || chars > MAX_NAME_CHARS {
-        let value = format!("{chars} characters long");
-        return Err(ModelError::Value {
-            field: "name".into(),
-            value,
-            bound: "1 to 64 characters",
-        });
-    }
-    let numeraire = &parameters.numeraire;
-    if numeraire != "USD" && !parameters.assets.contains_key(numeraire) {
-        return Err(ModelError::Unknown {
-            field: "numeraire".into(),
-            name: numeraire.clone(),
-            among: "assets",
-        });
-    }
+    check::name(&parameters.name)?;
+    check::numeraire(&parameters.numeraire, &parameters.assets)?;
     at_most("levels.initial", parameters.levels.initial, MAX_FACTOR, "0 to 100")?;
     // A policy that asks for maintenance takes a proof of initial: it must not be the weaker of the two.
     let (maintenance, initial) = (parameters.levels.maintenance, parameters.levels.initial);
     at_most("levels.maintenance", maintenance, initial, "0 to levels.initial")?;
-    assets::check(&parameters.assets, |underlying| {
+    check_assets(&parameters.assets, |underlying| {
         parameters.underlyings.contains_key(underlying)
     })?;
     for (name, rows) in &parameters.grids {
@@ -61,7 +44,7 @@ pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
         )?);
     }
     if parameters.underlyings.is_empty() {
-        return Err(count("underlyings", 0, "underlyings", "at least 1".into()));
+        return Err(count("underlyings", 0, "underlyings", "at least 1"));
     }
     if total > MAX_ROWS {
         return Err(count(
@@ -89,7 +72,7 @@ fn check_grid(field: &str, rows: &[Scenario]) -> Result<(), ModelError> {
         if row.price_move < least || row.price_move > MAX_FACTOR {
             return Err(value(format!("{place}.move"), row.price_move, "-0.999 to 100"));
         }
-        at_most(&format!("{place}.weight"), row.weight, MAX_FACTOR, "0 to 100")?;
+        at_most(format!("{place}.weight"), row.weight, MAX_FACTOR, "0 to 100")?;
     }
     Ok(())
 }
@@ -109,22 +92,22 @@ fn check_underlying(
         });
     };
     let volatility = &underlying.volatility;
-    at_most(&field("volatility.up"), volatility.up, MAX_FACTOR, "0 to 100")?;
-    at_most(&field("volatility.down"), volatility.down, MAX_FACTOR, "0 to 100")?;
+    at_most(field("volatility.up"), volatility.up, MAX_FACTOR, "0 to 100")?;
+    at_most(field("volatility.down"), volatility.down, MAX_FACTOR, "0 to 100")?;
     at_most(
-        &field("volatility.short_power"),
+        field("volatility.short_power"),
         volatility.short_power,
         MAX_POWER,
         "0 to 4",
     )?;
     at_most(
-        &field("volatility.long_power"),
+        field("volatility.long_power"),
         volatility.long_power,
         MAX_POWER,
         "0 to 4",
     )?;
     at_most(
-        &field("volatility.up_floor"),
+        field("volatility.up_floor"),
         volatility.up_floor,
         MAX_FACTOR,
         "0 to 100",
@@ -134,41 +117,36 @@ fn check_underlying(
         return Err(value(field("volatility.tenor_floor_days"), floor, "0.001 to 3650"));
     }
     if let Some(provision) = underlying.delta_provision {
-        at_most(&field("delta_provision.net"), provision.net, MAX_FACTOR, "0 to 100")?;
-        at_most(&field("delta_provision.gross"), provision.gross, MAX_FACTOR, "0 to 100")?;
+        at_most(field("delta_provision.net"), provision.net, MAX_FACTOR, "0 to 100")?;
+        at_most(field("delta_provision.gross"), provision.gross, MAX_FACTOR, "0 to 100")?;
     }
     if let Some(roll) = underlying.roll {
-        at_most(&field("roll.annual_move"), roll.annual_move, MAX_ANNUAL_MOVE, "0 to 10")?;
-        at_most(&field("roll.least"), roll.least, MAX_FACTOR, "0 to 100")?;
+        at_most(field("roll.annual_move"), roll.annual_move, MAX_ANNUAL_MOVE, "0 to 10")?;
+        at_most(field("roll.least"), roll.least, MAX_FACTOR, "0 to 100")?;
     }
     if let Some(dampener) = underlying.dampener {
         let range = dampener.range;
         if range <= Decimal::ZERO || range >= Decimal::ONE {
             return Err(value(field("dampener.range"), range, "above 0 and below 1"));
         }
-        at_most(
-            &field("dampener.amount"),
-            dampener.amount,
-            MAX_CAP,
-            "0 to 1000000000000",
-        )?;
+        at_most(field("dampener.amount"), dampener.amount, MAX_CAP, "0 to 1000000000000")?;
     }
     if let Some(shock) = underlying.delta_shock {
         check_delta_shock(&field("delta_shock"), shock)?;
     }
     if let Some(cap) = underlying.option_fee_cap {
-        at_most(&field("option_fee_cap"), cap, MAX_FACTOR, "0 to 100")?;
+        at_most(field("option_fee_cap"), cap, MAX_FACTOR, "0 to 100")?;
     }
     at_most(
-        &field("short_option_minimum"),
+        field("short_option_minimum"),
         underlying.short_option_minimum,
         MAX_FACTOR,
         "0 to 100",
     )?;
-    at_most(&field("option_fee"), underlying.option_fee, MAX_FACTOR, "0 to 100")?;
-    at_most(&field("future_fee"), underlying.future_fee, MAX_FACTOR, "0 to 100")?;
+    at_most(field("option_fee"), underlying.option_fee, MAX_FACTOR, "0 to 100")?;
+    at_most(field("future_fee"), underlying.future_fee, MAX_FACTOR, "0 to 100")?;
     at_most(
-        &field("funding_intervals"),
+        field("funding_intervals"),
         underlying.funding_intervals,
         MAX_CAP,
         "0 to 1000000000000",
@@ -178,7 +156,7 @@ fn check_underlying(
 
 fn check_delta_shock(place: &str, shock: DeltaShock) -> Result<(), ModelError> {
     at_most(
-        &format!("{place}.threshold"),
+        format!("{place}.threshold"),
         shock.threshold,
         MAX_THRESHOLD,
         "0 to 10000000000",
@@ -187,10 +165,10 @@ fn check_delta_shock(place: &str, shock: DeltaShock) -> Result<(), ModelError> {
     if increment < Decimal::new(1, 12) || increment > Decimal::ONE {
         return Err(value(format!("{place}.increment"), increment, "0.000000000001 to 1"));
     }
-    at_most(&format!("{place}.most"), shock.most, Decimal::ONE, "0 to 1")?;
+    at_most(format!("{place}.most"), shock.most, Decimal::ONE, "0 to 1")?;
     if shock.chords == 0 || shock.chords > MAX_CHORDS {
         return Err(count(
-            &format!("{place}.chords"),
+            format!("{place}.chords"),
             shock.chords as usize,
             "chords",
             format!("1 to {MAX_CHORDS}"),
@@ -207,12 +185,7 @@ fn check_group<'a>(
 ) -> Result<(), ModelError> {
     let field = format!("{place}.underlyings");
     if group.underlyings.len() < 2 {
-        return Err(count(
-            &field,
-            group.underlyings.len(),
-            "underlyings",
-            "at least 2".into(),
-        ));
+        return Err(count(&field, group.underlyings.len(), "underlyings", "at least 2"));
     }
     let mut rows = None;
     for name in &group.underlyings {
@@ -236,14 +209,14 @@ fn check_group<'a>(
         }
     }
     at_most(
-        &format!("{place}.gain_factor"),
+        format!("{place}.gain_factor"),
         group.gain_factor,
         Decimal::ONE,
         "0 to 1",
     )?;
     if let Some(cap) = group.gain_cap {
         at_most(
-            &format!("{place}.gain_cap"),
+            format!("{place}.gain_cap"),
             cap,
             MAX_CAP,
             "0 to 1000000000000 units of the numéraire",
@@ -263,28 +236,4 @@ fn known_underlying<'a>(
         among: "underlyings",
     };
     parameters.underlyings.get(name).ok_or_else(unknown)
-}
-
-fn at_most(field: &str, number: Decimal, most: Decimal, bound: &'static str) -> Result<(), ModelError> {
-    if number < Decimal::ZERO || number > most {
-        return Err(value(field.to_owned(), number, bound));
-    }
-    Ok(())
-}
-
-fn value(field: String, value: Decimal, bound: &'static str) -> ModelError {
-    ModelError::Value {
-        field,
-        value: value.to_string(),
-        bound,
-    }
-}
-
-fn count(field: &str, count: usize, what: &'static str, bound: String) -> ModelError {
-    ModelError::Count {
-        field: field.to_owned(),
-        count,
-        what,
-        bound,
-    }
 }

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use rust_decimal::Decimal;
 
 use crate::model::ModelError;
+use crate::model::assets::check_assets;
+use crate::model::check::{self, MAX_FACTOR, value, within};
 use crate::model::correlation::{Correlations, Matrix};
 use crate::model::simm::parameters::{Bucketed, ByPair, CurrencyGroup, InterestRates, Parameters};
 
 const MAX_NAME: usize = 64;
 const MAX_LIST: usize = 64;
 const MAX_WEIGHT: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
-const MAX_FACTOR: Decimal = Decimal::from_parts(100, 0, 0, false, 0);
 /// 10^15 USD.
 const MAX_AMOUNT: Decimal = Decimal::from_parts(0xa4c6_8000, 0x38d7e, 0, false, 0);
 
@@ -26,13 +27,7 @@ pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
             return Err(value(field.to_owned(), name, "1 to 64 characters"));
         }
     }
-    if parameters.numeraire != "USD" && !parameters.assets.contains_key(&parameters.numeraire) {
-        return Err(ModelError::Unknown {
-            field: "numeraire".to_owned(),
-            name: parameters.numeraire.clone(),
-            among: "assets",
-        });
-    }
+    check::numeraire(&parameters.numeraire, &parameters.assets)?;
     within(
         "volatility_scale",
         parameters.volatility_scale,
@@ -90,7 +85,7 @@ pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
     }
     for (product, factor) in &parameters.notional_factors {
         within(
-            &format!("notional_factors.{product}"),
+            format!("notional_factors.{product}"),
             *factor,
             Decimal::ZERO,
             MAX_FACTOR,
@@ -98,31 +93,12 @@ pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
         )?;
     }
     for (name, asset) in &parameters.assets {
-        within(
-            &format!("assets.{name}.haircut"),
-            asset.haircut,
-            Decimal::ZERO,
-            Decimal::ONE,
-            "0 to 1",
-        )?;
-        if let Some(cap) = asset.cap {
-            within(
-                &format!("assets.{name}.cap"),
-                cap,
-                Decimal::ZERO,
-                MAX_AMOUNT,
-                "0 to 10^15",
-            )?;
-        }
-        if asset.underlying.is_some() {
-            return Err(value(
-                format!("assets.{name}.underlying"),
-                asset.underlying.as_deref().unwrap_or_default(),
-                "nothing: no price moves in this model",
-            ));
+        if let Some(underlying) = &asset.underlying {
+            let bound = "nothing: no price moves in this model";
+            return Err(value(format!("assets.{name}.underlying"), underlying, bound));
         }
     }
-    Ok(())
+    check_assets(&parameters.assets, |_| false)
 }
 
 /// Margins are never negative, and neither may `ψ` be: a program relies on a product's margin growing with each.
@@ -165,7 +141,7 @@ fn check_rates(rates: &InterestRates) -> Result<(), ModelError> {
     ];
     for (field, weight) in weights {
         within(
-            &format!("{FIELD}.{field}"),
+            format!("{FIELD}.{field}"),
             weight,
             Decimal::ZERO,
             MAX_WEIGHT,
@@ -247,7 +223,7 @@ fn check_bucketed(field: &str, class: &Bucketed) -> Result<(), ModelError> {
     for bucket in &class.buckets {
         let place = format!("{field}.buckets.{}", bucket.name);
         within(
-            &format!("{place}.weight"),
+            format!("{place}.weight"),
             bucket.weight,
             Decimal::ZERO,
             MAX_WEIGHT,
@@ -255,7 +231,7 @@ fn check_bucketed(field: &str, class: &Bucketed) -> Result<(), ModelError> {
         )?;
         let weight = bucket.vega_weight;
         within(
-            &format!("{place}.vega_weight"),
+            format!("{place}.vega_weight"),
             weight,
             Decimal::ZERO,
             MAX_WEIGHT,
@@ -268,7 +244,7 @@ fn check_bucketed(field: &str, class: &Bucketed) -> Result<(), ModelError> {
             let bound = "at most same_correlation: else there are portfolios of negative variance";
             return Err(value(
                 format!("{place}.correlation"),
-                &bucket.correlation.to_string(),
+                bucket.correlation.to_string(),
                 bound,
             ));
         }
@@ -284,7 +260,7 @@ fn check_fx(parameters: &Parameters) -> Result<(), ModelError> {
     }
     for (name, figure) in entries(&fx.weights) {
         within(
-            &format!("fx.weights.{name}"),
+            format!("fx.weights.{name}"),
             figure,
             Decimal::ZERO,
             MAX_WEIGHT,
@@ -385,26 +361,11 @@ fn correlation(field: &str, figure: Decimal) -> Result<(), ModelError> {
     let bound = "0 to 1 with 6 decimals at most";
     within(field, figure, Decimal::ZERO, Decimal::ONE, bound)?;
     if figure.normalize().scale() > 6 {
-        return Err(value(field.to_owned(), &figure.to_string(), bound));
+        return Err(value(field.to_owned(), figure, bound));
     }
     Ok(())
 }
 
 fn ratio(field: &str, figure: Decimal) -> Result<(), ModelError> {
     within(field, figure, Decimal::new(1, 2), MAX_FACTOR, "0.01 to 100")
-}
-
-fn within(field: &str, figure: Decimal, least: Decimal, most: Decimal, bound: &'static str) -> Result<(), ModelError> {
-    if figure < least || figure > most {
-        return Err(value(field.to_owned(), &figure.to_string(), bound));
-    }
-    Ok(())
-}
-
-fn value(field: String, value: &str, bound: &'static str) -> ModelError {
-    ModelError::Value {
-        field,
-        value: value.chars().take(MAX_NAME).collect(),
-        bound,
-    }
 }

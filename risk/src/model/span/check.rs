@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use rust_decimal::Decimal;
 
 use crate::model::ModelError;
-use crate::model::scan::{Head, MAX_FACTOR, at_most, check_volatility, count, value};
+use crate::model::check::{MAX_FACTOR, at_most, count, value};
+use crate::model::scan::{Head, check_volatility};
 use crate::model::span::parameters::{Parameters, Spread, Tier, UnderlyingParameters};
 
 /// Most tiers of an underlying, and most spreads.
@@ -33,7 +34,7 @@ pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
     }
     let spreads = &parameters.spreads;
     if spreads.len() > MAX_SPREADS {
-        return Err(count("spreads", spreads.len(), "spreads", "at most 32".into()));
+        return Err(count("spreads", spreads.len(), "spreads", "at most 32"));
     }
     let mut known = BTreeSet::new();
     for (index, spread) in spreads.iter().enumerate() {
@@ -45,35 +46,30 @@ pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
 fn check_underlying(place: &str, underlying: &UnderlyingParameters) -> Result<(), ModelError> {
     let field = |part: &str| format!("{place}.{part}");
     let range = underlying.price_scan_range;
-    at_most(&field("price_scan_range"), range, MAX_RANGE, "0 to 0.999")?;
+    at_most(field("price_scan_range"), range, MAX_RANGE, "0 to 0.999")?;
     decimals(&field("price_scan_range"), range)?;
     let extreme = underlying.extreme;
-    at_most(&field("extreme.multiple"), extreme.multiple, MAX_FACTOR, "0 to 100")?;
-    at_most(&field("extreme.coverage"), extreme.coverage, Decimal::ONE, "0 to 1")?;
+    at_most(field("extreme.multiple"), extreme.multiple, MAX_FACTOR, "0 to 100")?;
+    at_most(field("extreme.coverage"), extreme.coverage, Decimal::ONE, "0 to 1")?;
     if extreme.multiple.checked_mul(range).is_none_or(|most| most > MAX_RANGE) {
         let bound = "at most 0.999 when multiplied by price_scan_range";
         return Err(value(field("extreme.multiple"), extreme.multiple, bound));
     }
     check_volatility(place, &underlying.volatility)?;
     check_tiers(&field("tiers"), &underlying.tiers)?;
-    at_most(
-        &field("between_tiers"),
-        underlying.between_tiers,
-        MAX_FACTOR,
-        "0 to 100",
-    )?;
+    at_most(field("between_tiers"), underlying.between_tiers, MAX_FACTOR, "0 to 100")?;
     if let Some(delivery) = underlying.delivery {
-        at_most(&field("delivery.days"), delivery.days, MAX_DAYS, "0 to 36500")?;
-        at_most(&field("delivery.rate"), delivery.rate, MAX_FACTOR, "0 to 100")?;
+        at_most(field("delivery.days"), delivery.days, MAX_DAYS, "0 to 36500")?;
+        at_most(field("delivery.rate"), delivery.rate, MAX_FACTOR, "0 to 100")?;
     }
     let minimum = underlying.short_option_minimum;
-    at_most(&field("short_option_minimum"), minimum, MAX_FACTOR, "0 to 100")
+    at_most(field("short_option_minimum"), minimum, MAX_FACTOR, "0 to 100")
 }
 
 /// Every month is in one tier: the bounds rise, and only the last tier has none.
 fn check_tiers(place: &str, tiers: &[Tier]) -> Result<(), ModelError> {
     let Some((last, before)) = tiers.split_last().filter(|_| tiers.len() <= MAX_TIERS) else {
-        return Err(count(place, tiers.len(), "tiers", "1 to 16".into()));
+        return Err(count(place, tiers.len(), "tiers", "1 to 16"));
     };
     let mut least = Decimal::ZERO;
     for (index, tier) in before.iter().enumerate() {
@@ -98,7 +94,7 @@ fn check_tiers(place: &str, tiers: &[Tier]) -> Result<(), ModelError> {
         return Err(value(field, until, "none in the last tier"));
     }
     for (index, tier) in tiers.iter().enumerate() {
-        at_most(&format!("{place}[{index}].rate"), tier.rate, MAX_FACTOR, "0 to 100")?;
+        at_most(format!("{place}[{index}].rate"), tier.rate, MAX_FACTOR, "0 to 100")?;
     }
     Ok(())
 }
@@ -128,7 +124,7 @@ fn check_spread<'a>(
             bound: "two underlyings that no other spread names together",
         });
     }
-    at_most(&format!("{place}.rate"), spread.rate, Decimal::ONE, "0 to 1")?;
+    at_most(format!("{place}.rate"), spread.rate, Decimal::ONE, "0 to 1")?;
     decimals(&format!("{place}.rate"), spread.rate)
 }
 

@@ -3,11 +3,9 @@
 use rust_decimal::Decimal;
 
 use crate::model::ModelError;
-use crate::model::assets::AssetParameters;
+use crate::model::check::{MAX_FACTOR, at_most, count, value};
 use crate::model::stress::parameters::{Basis, BorrowRate, Buckets, ShiftNode, Tier};
 
-/// No factor of a rule is above this.
-pub(crate) const MAX_FACTOR: Decimal = Decimal::ONE_HUNDRED;
 /// Largest amount of money of a file.
 pub(crate) const MAX_AMOUNT: Decimal = Decimal::from_parts(0xd4a5_1000, 0xe8, 0, false, 0);
 /// Most entries of a list.
@@ -17,25 +15,6 @@ const MAX_RATE_SCALE: u32 = 6;
 /// Longest tenor of a file.
 const MAX_DAYS: Decimal = Decimal::from_parts(36_500, 0, 0, false, 0);
 
-pub(crate) fn name(text: &str) -> Result<(), ModelError> {
-    let chars = text.chars().count();
-    if chars == 0 || chars > 64 {
-        return Err(ModelError::Value {
-            field: "name".into(),
-            value: format!("{chars} characters long"),
-            bound: "1 to 64 characters",
-        });
-    }
-    Ok(())
-}
-
-pub(crate) fn at_most(field: &str, number: Decimal, most: Decimal, bound: &'static str) -> Result<(), ModelError> {
-    if number < Decimal::ZERO || number > most {
-        return Err(value(field, number, bound));
-    }
-    Ok(())
-}
-
 pub(crate) fn part(field: &str, number: Decimal) -> Result<(), ModelError> {
     at_most(field, number, Decimal::ONE, "0 to 1")
 }
@@ -44,22 +23,9 @@ pub(crate) fn factor(field: &str, number: Decimal) -> Result<(), ModelError> {
     at_most(field, number, MAX_FACTOR, "0 to 100")
 }
 
-pub(crate) fn value(field: &str, value: Decimal, bound: &'static str) -> ModelError {
-    ModelError::Value {
-        field: field.to_owned(),
-        value: value.to_string(),
-        bound,
-    }
-}
-
-pub(crate) fn entries(field: &str, count: usize, what: &'static str, least: usize) -> Result<(), ModelError> {
-    if count < least || count > MAX_ENTRIES {
-        return Err(ModelError::Count {
-            field: field.to_owned(),
-            count,
-            what,
-            bound: format!("{least} to {MAX_ENTRIES}"),
-        });
+pub(crate) fn entries(field: &str, found: usize, what: &'static str, least: usize) -> Result<(), ModelError> {
+    if found < least || found > MAX_ENTRIES {
+        return Err(count(field, found, what, format!("{least} to {MAX_ENTRIES}")));
     }
     Ok(())
 }
@@ -81,32 +47,16 @@ pub(crate) fn known(
     })
 }
 
-pub(crate) fn asset(
-    name: &str,
-    asset: &AssetParameters,
-    is_underlying: impl Fn(&str) -> bool,
-) -> Result<(), ModelError> {
-    let field = |part: &str| format!("assets.{name}.{part}");
-    part(&field("haircut"), asset.haircut)?;
-    if let Some(cap) = asset.cap {
-        at_most(&field("cap"), cap, MAX_AMOUNT, "0 to 1000000000000 coins")?;
-    }
-    match &asset.underlying {
-        Some(underlying) => known(&field("underlying"), underlying, "underlyings", is_underlying),
-        None => Ok(()),
-    }
-}
-
 pub(crate) fn shift(field: &str, nodes: &[ShiftNode]) -> Result<(), ModelError> {
     entries(field, nodes.len(), "nodes", 1)?;
     let mut before = None;
     for (index, node) in nodes.iter().enumerate() {
         let place = |part: &str| format!("{field}[{index}].{part}");
-        at_most(&place("days"), node.days, MAX_DAYS, "0 to 36500")?;
+        at_most(place("days"), node.days, MAX_DAYS, "0 to 36500")?;
         factor(&place("points"), node.points)?;
         factor(&place("part"), node.part)?;
         if before.is_some_and(|days| node.days <= days) {
-            return Err(value(&place("days"), node.days, "more than those of the node before"));
+            return Err(value(place("days"), node.days, "more than those of the node before"));
         }
         before = Some(node.days);
     }
@@ -123,13 +73,13 @@ pub(crate) fn buckets(field: &str, buckets: &Buckets) -> Result<(), ModelError> 
         factor(&place("within"), bucket.within)?;
         match bucket.days {
             Some(days) if index < last => {
-                at_most(&place("days"), days, MAX_DAYS, "0 to 36500")?;
+                at_most(place("days"), days, MAX_DAYS, "0 to 36500")?;
                 if days <= before {
-                    return Err(value(&place("days"), days, "more than those of the bucket before"));
+                    return Err(value(place("days"), days, "more than those of the bucket before"));
                 }
                 before = days;
             }
-            Some(days) => return Err(value(&place("days"), days, "none: the last bucket reaches to the end")),
+            Some(days) => return Err(value(place("days"), days, "none: the last bucket reaches to the end")),
             None if index < last => {
                 return Err(ModelError::Value {
                     field: place("days"),
@@ -149,20 +99,20 @@ pub(crate) fn tiers(field: &str, tiers: &[Tier]) -> Result<(), ModelError> {
     let mut before: Option<Tier> = None;
     for (index, tier) in tiers.iter().enumerate() {
         let place = |part: &str| format!("{field}[{index}].{part}");
-        at_most(&place("above"), tier.above, MAX_AMOUNT, "0 to 1000000000000")?;
+        at_most(place("above"), tier.above, MAX_AMOUNT, "0 to 1000000000000")?;
         factor(&place("rate"), tier.rate)?;
         if tier.rate.normalize().scale() > MAX_RATE_SCALE {
-            return Err(value(&place("rate"), tier.rate, "at most 6 decimals"));
+            return Err(value(place("rate"), tier.rate, "at most 6 decimals"));
         }
         match before {
             None if !tier.above.is_zero() => {
-                return Err(value(&place("above"), tier.above, "0, of the first tier"));
+                return Err(value(place("above"), tier.above, "0, of the first tier"));
             }
             Some(before) if tier.above <= before.above => {
-                return Err(value(&place("above"), tier.above, "more than that of the tier before"));
+                return Err(value(place("above"), tier.above, "more than that of the tier before"));
             }
             Some(before) if tier.rate < before.rate => {
-                return Err(value(&place("rate"), tier.rate, "not below that of the tier before"));
+                return Err(value(place("rate"), tier.rate, "not below that of the tier before"));
             }
             _ => {}
         }
@@ -174,7 +124,7 @@ pub(crate) fn tiers(field: &str, tiers: &[Tier]) -> Result<(), ModelError> {
 pub(crate) fn borrow(field: &str, rate: BorrowRate) -> Result<(), ModelError> {
     factor(&format!("{field}.initial"), rate.initial)?;
     at_most(
-        &format!("{field}.maintenance"),
+        format!("{field}.maintenance"),
         rate.maintenance,
         rate.initial,
         "0 to that of the initial level",
@@ -183,7 +133,7 @@ pub(crate) fn borrow(field: &str, rate: BorrowRate) -> Result<(), ModelError> {
 
 pub(crate) fn basis(field: &str, basis: Basis) -> Result<(), ModelError> {
     at_most(
-        &format!("{field}.annual_move"),
+        format!("{field}.annual_move"),
         basis.annual_move,
         Decimal::TEN,
         "0 to 10",

@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use zkmargin_program::{NumberError, Ratio};
 
 use crate::model::ModelError;
-use crate::model::range::{MAX_FACTOR, at_most, value};
+use crate::model::check::{MAX_FACTOR, at_most, value};
 use crate::model::tiers::{Schedule, Tier, denominator, less};
 use crate::terms::Level;
 
@@ -33,9 +33,9 @@ impl Schedule {
         for (index, tier) in self.tiers.iter().enumerate() {
             let field = |part: &str| format!("{place}.tiers[{index}].{part}");
             match (tier.initial, tier.leverage) {
-                (Some(rate), None) => at_most(&field("initial"), rate, MAX_FACTOR, "0 to 100")?,
+                (Some(rate), None) => at_most(field("initial"), rate, MAX_FACTOR, "0 to 100")?,
                 (None, Some(leverage)) if leverage < Decimal::ONE || leverage > MAX_LEVERAGE => {
-                    return Err(value(&field("leverage"), leverage, "1 to 1000"));
+                    return Err(value(field("leverage"), leverage, "1 to 1000"));
                 }
                 (None, Some(_)) => {}
                 _ => {
@@ -47,36 +47,36 @@ impl Schedule {
                 }
             }
             at_most(
-                &field("maintenance"),
+                field("maintenance"),
                 tier.maintenance.unwrap_or_default(),
                 MAX_FACTOR,
                 "0 to 100",
             )?;
-            at_most(&field("from"), tier.from, MAX_NOTIONAL, "0 to 1000000000000")?;
+            at_most(field("from"), tier.from, MAX_NOTIONAL, "0 to 1000000000000")?;
             let is_less = |a: Result<Ratio, NumberError>, b: Result<Ratio, NumberError>| match (a, b) {
                 (Ok(a), Ok(b)) => less(a, b).unwrap_or(true),
                 _ => true,
             };
             if is_less(tier.initial(), tier.maintenance()) {
                 return Err(value(
-                    &field("maintenance"),
+                    field("maintenance"),
                     tier.maintenance.unwrap_or_default(),
                     "at most the initial rate",
                 ));
             }
             let Some(last) = before.replace(tier) else {
                 if !tier.from.is_zero() {
-                    return Err(value(&field("from"), tier.from, "0, of the first tier"));
+                    return Err(value(field("from"), tier.from, "0, of the first tier"));
                 }
                 continue;
             };
             if tier.from <= last.from {
-                return Err(value(&field("from"), tier.from, "above that of the tier before"));
+                return Err(value(field("from"), tier.from, "above that of the tier before"));
             }
             if is_less(tier.initial(), last.initial()) {
                 let shown = tier.initial.or(tier.leverage).unwrap_or_default();
                 return Err(value(
-                    &field("initial"),
+                    field("initial"),
                     shown,
                     "a rate not below that of the tier before",
                 ));
@@ -84,7 +84,7 @@ impl Schedule {
             if is_less(tier.maintenance(), last.maintenance()) {
                 let shown = tier.maintenance.unwrap_or_default();
                 return Err(value(
-                    &field("maintenance"),
+                    field("maintenance"),
                     shown,
                     "a rate not below that of the tier before",
                 ));
@@ -99,39 +99,39 @@ impl Schedule {
             .leverage
             .filter(|leverage| *leverage < Decimal::ONE || *leverage > MAX_LEVERAGE)
         {
-            return Err(value(&field("leverage"), leverage, "1 to 1000"));
+            return Err(value(field("leverage"), leverage, "1 to 1000"));
         }
-        at_most(&field("fee"), self.fee, Decimal::ONE, "0 to 1")?;
+        at_most(field("fee"), self.fee, Decimal::ONE, "0 to 1")?;
         at_most(
-            &field("funding_intervals"),
+            field("funding_intervals"),
             self.funding_intervals,
             MAX_NOTIONAL,
             "0 to 1000000000000",
         )?;
         if !of_perpetuals && !self.funding_intervals.is_zero() {
             return Err(value(
-                &field("funding_intervals"),
+                field("funding_intervals"),
                 self.funding_intervals,
                 "0, of dated futures",
             ));
         }
         if let Some(interest) = &self.open_interest {
             at_most(
-                &field("open_interest.upper"),
+                field("open_interest.upper"),
                 interest.upper,
                 MAX_NOTIONAL,
                 "0 to 1000000000000",
             )?;
             if interest.lower < Decimal::ZERO || interest.lower >= interest.upper {
                 return Err(value(
-                    &field("open_interest.lower"),
+                    field("open_interest.lower"),
                     interest.lower,
                     "0 to less than upper",
                 ));
             }
             let unknown = interest.unknown.unwrap_or_default();
             at_most(
-                &field("open_interest.unknown"),
+                field("open_interest.unknown"),
                 unknown,
                 MAX_NOTIONAL,
                 "0 to 1000000000000",

@@ -10,8 +10,9 @@ use crate::model::factor::ratio;
 use crate::model::scan::{Facts, Move, Scan};
 use crate::model::sheet::Sheet;
 use crate::model::tims::parameters::UnderlyingParameters;
-use crate::model::tims::{POINTS, STILL, Tims, shocks};
+use crate::model::tims::{POINTS, Tims, shocks};
 use crate::model::{Rule, Scope};
+use crate::scenario::VolatilityShock;
 use crate::terms::Level;
 use crate::universe::Kind;
 
@@ -43,7 +44,7 @@ impl Tims {
         let (mut linear, mut capped) = (Linear::zero(), Vec::new());
         let mut classes: BTreeMap<&str, Class<'_, '_, '_>> = BTreeMap::new();
         for (name, rules) in &parameters.underlyings {
-            if let Some(scan) = facts.scan(name, &STILL, moves(rules)?)? {
+            if let Some(scan) = facts.scan(name, &VolatilityShock::STILL, moves(rules)?)? {
                 scan.add_marks(&mut linear)?;
                 classes.insert(name, (name, rules, scan));
             }
