@@ -29,11 +29,12 @@ fn main() -> Result<()> {
         times.sort_unstable();
         let placement = Placement::new(attested.program())?;
         println!(
-            "{path}: {} legs, {} equations, {} variables, {}+{} columns, compiled in {compiled:.1?}, proven in {:.1?} of CPU, {bytes} bytes",
+            "{path}: {} legs, {} equations, {} variables, {}+{}+{} columns, compiled in {compiled:.1?}, proven in {:.1?} of CPU, {bytes} bytes",
             attested.program().layout().legs().len(),
             attested.program().equations().len(),
             attested.program().variables().len(),
             placement.shape().q_columns(),
+            placement.shape().x_columns(),
             placement.shape().z_columns(),
             times.get(times.len() / 2).copied().unwrap_or_default(),
         );

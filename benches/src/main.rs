@@ -35,7 +35,7 @@ fn main() -> Result<()> {
     let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
 
     println!(
-        "| model | legs | equations | shape q+z | compile | prove, 1 thread | prove, all | verify | proof bytes |"
+        "| model | legs | equations | columns q+x+z | compile | prove, 1 thread | prove, all | verify | proof bytes |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
     for (preset, _) in PRESETS {
@@ -54,10 +54,11 @@ fn main() -> Result<()> {
         let verify = median(|| case.verify(&parameters, &proof))?;
         let placement = Placement::new(case.program())?;
         println!(
-            "| {preset} | {} | {} | {}+{} | {compile} | {prove} | {prove_on_all} | {verify} | {} |",
+            "| {preset} | {} | {} | {}+{}+{} | {compile} | {prove} | {prove_on_all} | {verify} | {} |",
             case.program().layout().legs().len(),
             case.program().equations().len(),
             placement.shape().q_columns(),
+            placement.shape().x_columns(),
             placement.shape().z_columns(),
             proof.len(),
         );

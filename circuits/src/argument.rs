@@ -1,8 +1,8 @@
 //! The whole argument, in the order of protocol §7.
 //!
 //! 1. absorb the statements;
-//! 2. `C'_q`, `C'_z` of all circuits; challenge `r`;
-//! 3. `C'_a` of all circuits; challenge `η`; the link (module `link`);
+//! 2. `C'_q`, `C'_x` of all circuits; challenge `e`; `C'_z` of all circuits; challenge `r`;
+//! 3. `C'_a`, `C'_b`, `C'_s` of all circuits; challenge `η`; the link (module `link`);
 //! 4. `halo2_proofs` on the same transcript, whose advice commitments are the points of steps 2 and 3.
 //!
 //! A verifier gets everything but the proof bytes out of its own hands: the parameters, the programs (from which shape and
@@ -25,7 +25,7 @@ use crate::shape::{Placement, ShapeError};
 use crate::transcript::{Malformed, Reader, challenge};
 
 /// Version of the protocol; part of every statement and attestation.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// Statements that one proof may cover.
 pub const MAX_STATEMENTS: usize = 256;
@@ -187,7 +187,7 @@ pub(crate) fn placements(parameters: &Parameters, claims: &[Claim<'_>]) -> Resul
             Some(placement) if std::ptr::eq(claim.program, first.program) => placement.clone(),
             _ => {
                 let placement = Placement::new(claim.program)?;
-                claim.program.check_no_wrap(&placement.widths())?;
+                claim.program.check_no_wrap(&placement.ranges())?;
                 placement
             }
         };
@@ -264,24 +264,29 @@ fn read_and_check(
 
     let mut committed = Vec::with_capacity(claims.len());
     for _ in claims {
-        committed.push((read(reader, shape.q_columns)?, read(reader, shape.z_columns)?));
+        committed.push((read(reader, shape.q_columns)?, read(reader, shape.x_columns)?));
+    }
+    let e = challenge(reader);
+    let mut variables = Vec::with_capacity(claims.len());
+    for _ in claims {
+        variables.push(read(reader, shape.z_columns)?);
     }
     let r = challenge(reader);
     let folded: Vec<Folded> = claims
         .iter()
         .zip(placements)
-        .map(|(claim, placement)| fold(claim.program, placement, &r))
+        .map(|(claim, placement)| fold(claim.program, placement, &e, &r))
         .collect();
 
     let mut matrices = Vec::with_capacity(claims.len());
     for _ in claims {
-        matrices.push(read(reader, shape.q_columns)?);
+        matrices.push(read(reader, shape.public_columns())?);
     }
     let eta = challenge(reader);
 
     let mut outside = Outside {
         terms: Vec::new(),
-        rows: vec![Fp::ZERO; placement.last()],
+        rows: vec![Fp::ZERO; placement.last() + 1],
     };
     let mut weight = Fp::ONE;
     for (index, claim) in claims.iter().enumerate() {
@@ -297,7 +302,7 @@ fn read_and_check(
             }
             weight *= eta;
         }
-        for (own, column) in matrices[index].iter().zip(&folded[index].a) {
+        for (own, column) in matrices[index].iter().zip(&folded[index].public) {
             outside.terms.push((-weight, *own));
             for (sum, value) in outside.rows.iter_mut().zip(column) {
                 *sum += weight * value.to_scalar();
@@ -311,8 +316,17 @@ fn read_and_check(
 
     let linked: VecDeque<_> = committed
         .iter()
+        .zip(&variables)
         .zip(&matrices)
-        .flat_map(|((q, z), a)| q.iter().chain(z).chain(a).copied().map(Some).chain([None]))
+        .flat_map(|(((q, x), z), a)| {
+            q.iter()
+                .chain(x)
+                .chain(z)
+                .chain(a)
+                .copied()
+                .map(Some)
+                .chain(vec![None; shape.x_group])
+        })
         .collect();
     reader.answer_with(linked);
     let columns: Vec<Vec<&[Fp]>> = folded

@@ -1,20 +1,24 @@
 //! The circuit: one running inner product and one range check (protocol §5).
 //!
-//! Columns: `q` (the account vector), `z` (the hidden variables as running sums of limbs), `a` (the folded matrix, linked to
-//! its public commitment), `acc`; instance columns `f` and `s` (folded coefficients of `w` and `w∘w`, and `γ`). There is no permutation
-//! argument and no equality constraint; which cells hold what the venue signed is the link's business.
+//! Columns: `q` (the account vector), `x` (the roots of hidden variables that are sums of squares), `z` (hidden variables as running
+//! sums of limbs); `a`, `b` and `s` (the folded matrix, the folded projections of the roots, the folded coefficients of their squares;
+//! linked to their public commitments), `acc`; instance columns `f` and `s'` (folded coefficients of what stands in `z`, and of its
+//! squares; and `γ`). There is no permutation argument and no equality constraint; which cells hold what the venue signed is the
+//! link's business.
 //!
 //! ```text
-//! acc_0 = 0                                                                      "accumulator starts at zero"
-//! acc_{i+1} = acc_i + Σ_c q_c·a_c + Σ_d z_d·f_d + Σ_{d<D_q} z_d²·s_d             "accumulator adds the row"
-//! acc_last = γ                                                                    "accumulator ends at gamma"
+//! acc_{t,0} = 0                                                                   "accumulators start at zero"
+//! acc_{0,i+1} = acc_{0,i} + Σ_c q_c·a_c + Σ_d z_d·f_d + Σ_{d<D_q} z_d²·s'_d
+//!             + Σ_G ( x_{G,0}·b_G - Σ_t x_{G,t}²·s_G )                            "accumulators add the row"
+//! acc_{t,i+1} = acc_{t,i} + Σ_G x_{G,t}·b_G                        0 < t < g      "accumulators add the row"
+//! acc_{0,last} + Σ_{0<t<g} θ_t·acc_{t,last} = γ                                   "accumulators end at gamma"
 //! z_{d,i} - m_i·z_{d,i+1} ∈ [0, 2^K)                                              lookup, one per z column
 //! ```
 
 use ff::Field;
 use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner, Value};
 use halo2_proofs::plonk::{
-    Advice, Circuit, Column, ConstraintSystem, Constraints, Error, Fixed, Instance, Selector, TableColumn,
+    Advice, Circuit, Column, ConstraintSystem, Constraints, Error, Expression, Fixed, Instance, Selector, TableColumn,
     VerifyingKey, keygen_vk,
 };
 use halo2_proofs::poly::Rotation;
@@ -26,15 +30,18 @@ use crate::shape::{Placement, Shape, ShapeError, current_shape, with_shape};
 use crate::witness::Witness;
 
 /// Version of the circuit; part of the statement.
-pub const CIRCUIT_VERSION: u32 = 1;
+pub const CIRCUIT_VERSION: u32 = 2;
 
 /// The columns of the circuit.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     q: Vec<Column<Advice>>,
+    x: Vec<Column<Advice>>,
     z: Vec<Column<Advice>>,
-    a: Vec<Column<Advice>>,
-    acc: Column<Advice>,
+    /// `a`, `b`, `s`.
+    public: Vec<Column<Advice>>,
+    /// `g` of them.
+    acc: Vec<Column<Advice>>,
     m: Column<Fixed>,
     limbs: TableColumn,
     first: Selector,
@@ -102,9 +109,10 @@ impl Circuit<Fp> for MarginCircuit {
                 }
                 let Some(witness) = &self.witness else { return Ok(()) };
                 let columns = (config.q.iter().zip(&witness.q))
+                    .chain(config.x.iter().zip(&witness.x))
                     .chain(config.z.iter().zip(&witness.z))
-                    .chain(config.a.iter().zip(&witness.a))
-                    .chain([(&config.acc, &witness.acc)]);
+                    .chain(config.public.iter().zip(&witness.public))
+                    .chain(config.acc.iter().zip(&witness.acc));
                 for (column, values) in columns {
                     // Every usable cell is assigned, so that none is left to a default of the library.
                     for row in 0..=self.last {
@@ -119,14 +127,15 @@ impl Circuit<Fp> for MarginCircuit {
 }
 
 fn configure_shape(meta: &mut ConstraintSystem<Fp>, shape: &Shape) -> Config {
-    // The order of the advice columns is the order in which the prover's randomness is drawn: q, z, a, acc.
+    // The order of the advice columns is the order in which the prover's randomness is drawn: q, x, z, a, b, s, acc.
     let mut advice = |count: usize| (0..count).map(|_| meta.advice_column()).collect::<Vec<_>>();
-    let (q, z, a) = (
+    let (q, x, z, public) = (
         advice(shape.q_columns),
+        advice(shape.x_columns),
         advice(shape.z_columns),
-        advice(shape.q_columns),
+        advice(shape.public_columns()),
     );
-    let acc = meta.advice_column();
+    let acc: Vec<Column<Advice>> = (0..shape.x_group).map(|_| meta.advice_column()).collect();
     let m = meta.fixed_column();
     let limbs = meta.lookup_table_column();
     let mut instance = |count: usize| {
@@ -145,37 +154,73 @@ fn configure_shape(meta: &mut ConstraintSystem<Fp>, shape: &Shape) -> Config {
             vec![(current - m * next, limbs)]
         });
     }
-    meta.create_gate("accumulator starts at zero", |meta| {
+    meta.create_gate("accumulators start at zero", |meta| {
         let first = meta.query_selector(first);
-        let acc = meta.query_advice(acc, Rotation::cur());
-        Constraints::with_selector(first, [("acc_0 = 0", acc)])
+        let starts = acc
+            .iter()
+            .map(|acc| ("acc_0 = 0", meta.query_advice(*acc, Rotation::cur())));
+        Constraints::with_selector(first, starts.collect::<Vec<_>>())
     });
-    meta.create_gate("accumulator adds the row", |meta| {
+    meta.create_gate("accumulators add the row", |meta| {
         let selector = meta.query_selector(sum);
-        let mut difference = meta.query_advice(acc, Rotation::next()) - meta.query_advice(acc, Rotation::cur());
-        for (q, a) in q.iter().zip(&a) {
-            difference = difference - meta.query_advice(*q, Rotation::cur()) * meta.query_advice(*a, Rotation::cur());
+        let (a, of_roots) = public.split_at(shape.q_columns);
+        let (b, of_squares) = of_roots.split_at(shape.x_groups());
+        let mut program = Expression::Constant(Fp::ZERO);
+        for (q, a) in q.iter().zip(a) {
+            program = program + meta.query_advice(*q, Rotation::cur()) * meta.query_advice(*a, Rotation::cur());
         }
         for (z, f) in z.iter().zip(&f) {
-            difference = difference - meta.query_advice(*z, Rotation::cur()) * meta.query_instance(*f, Rotation::cur());
+            program = program + meta.query_advice(*z, Rotation::cur()) * meta.query_instance(*f, Rotation::cur());
         }
         for (z, s) in z.iter().zip(&s) {
             let z = meta.query_advice(*z, Rotation::cur());
-            difference = difference - z.clone() * z * meta.query_instance(*s, Rotation::cur());
+            program = program + z.clone() * z * meta.query_instance(*s, Rotation::cur());
         }
-        Constraints::with_selector(selector, [("acc' = acc + q·a + z·f + z²·s", difference)])
+        for (group, s) in x.chunks(shape.x_group).zip(of_squares) {
+            let mut squares = Expression::Constant(Fp::ZERO);
+            for x in group {
+                let x = meta.query_advice(*x, Rotation::cur());
+                squares = squares + x.clone() * x;
+            }
+            program = program - squares * meta.query_advice(*s, Rotation::cur());
+        }
+        let mut differences = Vec::with_capacity(acc.len());
+        for (place, acc) in acc.iter().enumerate() {
+            let mut difference = meta.query_advice(*acc, Rotation::next()) - meta.query_advice(*acc, Rotation::cur());
+            for (group, b) in x.chunks(shape.x_group).zip(b) {
+                let x = meta.query_advice(group[place], Rotation::cur());
+                difference = difference - x * meta.query_advice(*b, Rotation::cur());
+            }
+            differences.push(match place {
+                0 => (
+                    "acc_0' = acc_0 + q·a + z·f + z²·s' - x²·s + x_0·b",
+                    difference - program.clone(),
+                ),
+                _ => ("acc_t' = acc_t + x_t·b", difference),
+            });
+        }
+        Constraints::with_selector(selector, differences)
     });
-    meta.create_gate("accumulator ends at gamma", |meta| {
+    meta.create_gate("accumulators end at gamma", |meta| {
         let last = meta.query_selector(last);
-        let acc = meta.query_advice(acc, Rotation::cur());
-        // A shape has at least one `z` column, and so one `f`.
+        // A shape has at least one accumulator, one `f`, and more public columns than accumulators if these are several.
+        let mut ends = acc
+            .iter()
+            .map(|acc| meta.query_advice(*acc, Rotation::cur()))
+            .collect::<Vec<_>>()
+            .into_iter();
         let gamma = meta.query_instance(f[0], Rotation::cur());
-        Constraints::with_selector(last, [("acc_last = γ", acc - gamma)])
+        let mut end = ends.next().unwrap_or(Expression::Constant(Fp::ZERO)) - gamma;
+        for (theta, acc) in public.iter().zip(ends) {
+            end = end + meta.query_advice(*theta, Rotation::cur()) * acc;
+        }
+        Constraints::with_selector(last, [("acc_0 + Σ θ_t·acc_t = γ", end)])
     });
     Config {
         q,
+        x,
         z,
-        a,
+        public,
         acc,
         m,
         limbs,

@@ -201,6 +201,25 @@ pub(crate) struct Signed {
 }
 
 impl Signed {
+    pub(crate) const ZERO: Signed = Signed {
+        negative: false,
+        magnitude: [0; 4],
+    };
+
+    /// A scalar as it is.
+    pub(crate) fn from_scalar(scalar: &Fp) -> Self {
+        let bytes = scalar.to_repr();
+        let (words, _) = bytes.as_chunks();
+        let mut magnitude = [0; 4];
+        for (limb, word) in magnitude.iter_mut().zip(words) {
+            *limb = u64::from_le_bytes(*word);
+        }
+        Self {
+            negative: false,
+            magnitude,
+        }
+    }
+
     pub(crate) fn to_scalar(self) -> Fp {
         let magnitude = Fp::from_raw(self.magnitude);
         if self.negative { -magnitude } else { magnitude }

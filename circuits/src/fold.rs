@@ -4,13 +4,20 @@
 //! and `w` are committed. The multipliers are `r_j` = the first 128 bits of `H(r ‖ j)`: a false equation survives with probability
 //! `2^-128`, as with powers of a full-size `r`, but `f` has scalars of half the size, and a coefficient times `r_j` is two
 //! machine multiplications instead of one in the field.
+//!
+//! A variable that is a sum of squares has its coefficient in the `s` of its group, negated: in the rows of a slack, which is most of them,
+//! it is a multiplier of 128 bits and not its negative in the field. The projections ([`roots`](crate::roots)) are the
+//! program's last equations. Those of the columns `t` of all groups have one multiplier `θ_t·r_p` each: their factors fold to one column
+//! `b = Σ_p r_p c_p` per group. `b` and `s` are public and dense like `a`, and linked like it; each `t` has its own accumulator, whose end counts `θ_t` times
+//! (`θ_0 = 1`). An error in any projection survives with the probability that one of two factors of 128 bits makes a sum vanish.
 
 use ff::{Field, PrimeField};
 use pasta_curves::Fp;
 use zkmargin_program::Program;
 
 use crate::commitment::Signed;
-use crate::shape::Placement;
+use crate::roots::{PROJECTIONS, factors};
+use crate::shape::{Place, Placement};
 use crate::transcript::{Personal, hash_u128};
 
 /// The rule for `r_j` that this version uses; part of the statement.
@@ -18,8 +25,9 @@ pub const FOLDING_RULE: u32 = 1;
 
 /// The folded program: `a = Σ r_j A_j`, `f = Σ r_j F_j`, `s = Σ r_j Q_j`, `γ = Σ r_j g_j`, as columns.
 pub(crate) struct Folded {
-    /// One per `q` column, a value per row of legs.
-    pub(crate) a: Vec<Vec<Signed>>,
+    /// What advice columns are linked to: `a`, one per `q` column; `b` and then `s`, one per group of `x` columns. The last usable row of
+    /// the first of them holds `θ_1 .. θ_{g-1}`.
+    pub(crate) public: Vec<Vec<Signed>>,
     /// The instance columns, a value per usable row: `f_0 .. f_{D-1}` (`γ` in the last row of `f_0`), then `s_0 .. s_{D_q-1}`.
     pub(crate) instance: Vec<Vec<Fp>>,
 }
@@ -32,14 +40,18 @@ fn multipliers(r: &Fp, count: usize) -> Vec<u128> {
         .collect()
 }
 
-/// Folds a program whose variables are placed.
-pub(crate) fn fold(program: &Program, placement: &Placement, r: &Fp) -> Folded {
+/// Folds a program whose variables are placed, and the projections that `e` draws.
+pub(crate) fn fold(program: &Program, placement: &Placement, e: &Fp, r: &Fp) -> Folded {
     let (layout, shape) = (program.layout(), placement.shape());
-    let multipliers = multipliers(r, program.equations().len());
+    let equations = program.equations().len();
+    let projections = if placement.squares() > 0 { PROJECTIONS } else { 0 };
+    let multipliers = multipliers(r, equations + projections + shape.x_group - 1);
+    let (of_projections, theta) = multipliers.get(equations..).unwrap_or_default().split_at(projections);
 
     let mut legs = vec![Wide::default(); layout.slots()];
     let mut f = vec![vec![Fp::ZERO; placement.last() + 1]; shape.z_columns];
     let mut s = vec![vec![Fp::ZERO; placement.last() + 1]; shape.square_columns];
+    let mut sums = vec![Fp::ZERO; placement.squares()];
     let mut gamma = Fp::ZERO;
     for (equation, multiplier) in program.equations().iter().zip(&multipliers) {
         for (leg, coefficient) in &equation.legs {
@@ -47,24 +59,65 @@ pub(crate) fn fold(program: &Program, placement: &Placement, r: &Fp) -> Folded {
         }
         let multiplier = Fp::from_u128(*multiplier);
         for (variable, coefficient) in &equation.variables {
-            let cell = placement.cell(*variable);
-            f[cell.column][cell.row] += multiplier * integer(*coefficient);
+            let product = multiplier * integer(*coefficient);
+            match placement.place(*variable) {
+                Place::Run(cell) => f[cell.column][cell.row] += product,
+                Place::Squares(index) => sums[index] -= product,
+            }
         }
         for (variable, coefficient) in &equation.squares {
-            let cell = placement.cell(*variable);
-            s[cell.column][cell.row] += multiplier * integer(i128::from(*coefficient));
+            // What is squared is whole, and stands in a run.
+            if let Place::Run(cell) = placement.place(*variable) {
+                s[cell.column][cell.row] += multiplier * integer(i128::from(*coefficient));
+            }
         }
         gamma += multiplier * integer(equation.constant);
     }
-    // `γ` stands where `acc` ends: in a row that no run reaches.
+    let theta: Vec<Fp> = theta.iter().map(|theta| Fp::from_u128(*theta)).collect();
+    let of_columns = [Fp::ONE].into_iter().chain(theta.iter().copied());
+    let of_cells = of_columns.flat_map(|theta| of_projections.iter().map(move |r| theta * Fp::from_u128(*r)));
+    for (cell, multiplier) in placement.projections().iter().zip(of_cells) {
+        f[cell.column][cell.row] -= multiplier;
+    }
+    // They stand where the accumulators end: in a row that no run, no leg and no root reaches.
     f[0][placement.last()] = gamma;
     f.extend(s);
 
-    let a = legs
-        .chunks(layout.rows())
-        .map(|column| column.iter().map(Wide::signed).collect())
-        .collect();
-    Folded { a, instance: f }
+    let (q, groups) = (shape.q_columns, shape.x_groups());
+    let mut public = vec![vec![Signed::ZERO; placement.last() + 1]; shape.public_columns()];
+    for (column, legs) in public.iter_mut().zip(legs.chunks(layout.rows())) {
+        column
+            .iter_mut()
+            .zip(legs)
+            .for_each(|(value, leg)| *value = leg.signed());
+    }
+    for (index, sum) in sums.into_iter().enumerate() {
+        let (group, rows) = placement.rows_of_roots(index);
+        for (row, factors) in rows.zip(factors(e, index as u64)) {
+            public[q + group][row] = weighted(of_projections, factors.digits());
+            public[q + groups + group][row] = Signed::from_scalar(&sum);
+        }
+    }
+    for (column, theta) in public.iter_mut().zip(theta) {
+        column[placement.last()] = Signed::from_scalar(&theta);
+    }
+    Folded { public, instance: f }
+}
+
+/// `Σ_p r_p·c_p` of 128-bit multipliers and digits.
+fn weighted(multipliers: &[u128], digits: impl Iterator<Item = u64>) -> Signed {
+    const { assert!(PROJECTIONS <= 1 << 8) };
+    // 2^8 digits of 4 bits times 64 bits: below 2^76.
+    let (mut low, mut high) = (0_u128, 0_u128);
+    for (multiplier, digit) in multipliers.iter().zip(digits) {
+        low += (multiplier & u128::from(u64::MAX)) * u128::from(digit);
+        high += (multiplier >> 64) * u128::from(digit);
+    }
+    high += low >> 64;
+    Signed {
+        negative: false,
+        magnitude: [low as u64, high as u64, (high >> 64) as u64, 0],
+    }
 }
 
 /// An integer as a scalar.
@@ -126,6 +179,15 @@ mod tests {
                 expected += Fp::from_u128(multiplier) * integer(i128::from(coefficient));
             }
             prop_assert_eq!(wide.signed().to_scalar(), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn weighted_digits_equal_sums_in_the_field(terms in proptest::collection::vec((any::<u128>(), 0_u64..16), 0..32)) {
+            let (multipliers, digits): (Vec<u128>, Vec<u64>) = terms.into_iter().unzip();
+            let expected: Fp = multipliers.iter().zip(&digits).map(|(r, c)| Fp::from_u128(*r) * Fp::from(*c)).sum();
+            prop_assert_eq!(weighted(&multipliers, digits.into_iter()).to_scalar(), expected);
         }
     }
 

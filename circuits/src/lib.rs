@@ -6,12 +6,15 @@ pub mod argument;
 mod circuit;
 pub mod commitment;
 mod fold;
+#[cfg(feature = "prove")]
+mod four_squares;
 #[cfg(all(test, feature = "prove"))]
 mod golden;
 mod link;
 pub mod parameters;
 #[cfg(feature = "prove")]
 pub mod prove;
+mod roots;
 pub mod shape;
 pub mod transcript;
 mod witness;

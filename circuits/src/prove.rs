@@ -26,7 +26,7 @@ use crate::link::{self, Difference};
 use crate::parameters::Parameters;
 use crate::shape::{Placement, Shape, with_shape};
 use crate::transcript::{Personal, Writer, challenge, hash32};
-use crate::witness::{Witness, running_sums};
+use crate::witness::{Roots, Witness};
 
 /// What opens the attested points of one claim. Overwritten when dropped.
 #[derive(Clone)]
@@ -90,6 +90,12 @@ pub enum ProveError {
         /// The statement.
         index: usize,
     },
+    /// A number whose four squares were not found.
+    #[error("statement {}: four squares of a hidden number were not found", index + 1)]
+    Roots {
+        /// The statement.
+        index: usize,
+    },
     /// The operating system gave no randomness.
     #[error(transparent)]
     Randomness(#[from] CommitmentError),
@@ -135,22 +141,28 @@ pub fn prove_unchecked(
 
     // Step 2. `C'_q` differs from the attested sum in the unusable rows and the blind only.
     let mut linked: Vec<Vec<EqAffine>> = Vec::with_capacity(claims.len());
+    let shape = placement.shape();
     for ((account, draws), placement) in accounts.iter().zip(&draws).zip(&placements) {
-        let mut points = Vec::with_capacity(placement.shape().advice_columns());
+        let mut points = Vec::with_capacity(shape.advice_columns());
         for (column, outside) in account.outside.iter().enumerate() {
             let blind = draws.blinds[column] - account.blinds[column];
             points.push((draws.unusable(parameters, placement, column, blind) + outside).to_affine());
         }
-        for (index, values) in account.z.iter().enumerate() {
-            let column = placement.shape().q_columns + index;
-            let usable = multiexp(values.iter().copied().zip(parameters.lagrange().iter().copied()));
-            let own = draws.unusable(parameters, placement, column, draws.blinds[column]);
-            points.push((usable + own).to_affine());
-        }
+        points.extend(draws.commitments(parameters, placement, shape.q_columns, &account.x));
         for point in &points {
             writer.write_point(*point).map_err(stopped)?;
         }
         linked.push(points);
+    }
+    let e = challenge(&mut writer);
+    let mut variables = Vec::with_capacity(claims.len());
+    for (((account, draws), placement), points) in accounts.iter().zip(&draws).zip(&placements).zip(&mut linked) {
+        let z = Columns(account.roots.running_sums(placement, account.w.values(), &e));
+        for point in draws.commitments(parameters, placement, shape.hidden_columns(), &z.0) {
+            writer.write_point(point).map_err(stopped)?;
+            points.push(point);
+        }
+        variables.push(z);
     }
     let r = challenge(&mut writer);
 
@@ -158,11 +170,12 @@ pub fn prove_unchecked(
     let folded: Vec<_> = claims
         .iter()
         .zip(&placements)
-        .map(|(claim, placement)| fold(claim.program, placement, &r))
+        .map(|(claim, placement)| fold(claim.program, placement, &e, &r))
         .collect();
+    let first_public = shape.hidden_columns() + shape.z_columns;
     for ((folded, draws), points) in folded.iter().zip(&draws).zip(&mut linked) {
-        for (index, values) in folded.a.iter().enumerate() {
-            let column = placement.shape().q_columns + placement.shape().z_columns + index;
+        for (index, values) in folded.public.iter().enumerate() {
+            let column = first_public + index;
             let own = draws.unusable(parameters, placement, column, draws.blinds[column]);
             let point = (signed_multiexp(parameters, values) + own).to_affine();
             writer.write_point(point).map_err(stopped)?;
@@ -173,13 +186,12 @@ pub fn prove_unchecked(
     let mut difference = Difference::new(placement);
     let mut weight = Fp::ONE;
     for (account, draws) in accounts.iter().zip(&draws) {
-        let (q, z) = (placement.shape().q_columns, placement.shape().z_columns);
-        for column in 0..q {
+        for column in 0..shape.q_columns {
             let blind = draws.blinds[column] - account.blinds[column];
             difference.add(weight, &draws.rows[column], blind);
             weight *= eta;
         }
-        for column in q + z..2 * q + z {
+        for column in first_public..first_public + shape.public_columns() {
             difference.add(weight, &draws.rows[column], draws.blinds[column]);
             weight *= eta;
         }
@@ -190,15 +202,17 @@ pub fn prove_unchecked(
     // Step 4.
     let circuits: Vec<MarginCircuit> = accounts
         .iter()
+        .zip(variables)
         .zip(&folded)
         .zip(&placements)
-        .map(|((account, folded), placement)| {
-            let a = folded
-                .a
+        .map(|(((account, mut z), folded), placement)| {
+            let public = folded
+                .public
                 .iter()
                 .map(|column| column.iter().map(|value| value.to_scalar()).collect())
                 .collect();
-            let witness = Witness::new(placement, account.q(), account.z.clone(), a, &folded.instance);
+            let (x, z) = (account.x.clone(), std::mem::take(&mut z.0));
+            let witness = Witness::new(placement, account.q(), x, z, public, &folded.instance);
             MarginCircuit::new(placement, Some(witness))
         })
         .collect();
@@ -209,7 +223,7 @@ pub fn prove_unchecked(
     let instances: Vec<&[&[Fp]]> = columns.iter().map(Vec::as_slice).collect();
     let expected: VecDeque<_> = linked
         .into_iter()
-        .flat_map(|points| points.into_iter().map(Some).chain([None]))
+        .flat_map(|points| points.into_iter().map(Some).chain(vec![None; shape.x_group]))
         .collect();
     writer.expect(expected);
     let key = verifying_key(parameters, placement).map_err(|error| library(error.to_string()))?;
@@ -231,8 +245,9 @@ struct Account {
     lots: Zeroizing<Vec<u64>>,
     rows: usize,
     w: zkmargin_program::Witness,
-    /// `w` as columns.
-    z: Vec<Vec<Fp>>,
+    roots: Roots,
+    /// The roots as columns.
+    x: Vec<Vec<Fp>>,
     outside: Vec<Eq>,
     blinds: Vec<Fp>,
 }
@@ -248,8 +263,17 @@ impl Account {
 
 impl Drop for Account {
     fn drop(&mut self) {
-        self.z.iter_mut().for_each(Zeroize::zeroize);
+        self.x.iter_mut().for_each(Zeroize::zeroize);
         self.blinds.zeroize();
+    }
+}
+
+/// Hidden columns. Overwritten when dropped.
+struct Columns(Vec<Vec<Fp>>);
+
+impl Drop for Columns {
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(Zeroize::zeroize);
     }
 }
 
@@ -297,13 +321,15 @@ fn accounts(
                 .program
                 .witness(&lots)
                 .map_err(|error| ProveError::Witness { index, error })?;
-            let z = running_sums(placement, w.values());
+            let roots = Roots::new(placement, w.values()).ok_or(ProveError::Roots { index })?;
+            let x = roots.columns(placement);
             let blinds = opening.blinds.iter().map(Blind::scalar).collect();
             Ok(Account {
                 lots,
                 rows: layout.rows(),
                 w,
-                z,
+                roots,
+                x,
                 outside,
                 blinds,
             })
@@ -383,6 +409,24 @@ impl Draws {
                 .zip(generators)
                 .chain([(blind, parameters.w())]),
         )
+    }
+}
+
+impl Draws {
+    /// The commitments of hidden columns, the first of which is `first` among the advice columns.
+    fn commitments(
+        &self,
+        parameters: &Parameters,
+        placement: &Placement,
+        first: usize,
+        columns: &[Vec<Fp>],
+    ) -> Vec<EqAffine> {
+        let commit = |(index, values): (usize, &Vec<Fp>)| {
+            let usable = multiexp(values.iter().copied().zip(parameters.lagrange().iter().copied()));
+            let column = first + index;
+            (usable + self.unusable(parameters, placement, column, self.blinds[column])).to_affine()
+        };
+        columns.iter().enumerate().map(commit).collect()
     }
 }
 

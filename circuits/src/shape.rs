@@ -3,22 +3,33 @@
 //! The key of the circuit depends on the [`Shape`] alone: market data, scenarios and factors change without a new key. The
 //! shape follows from the program by one public rule, so that a verifier computes it and never reads it.
 //!
-//! *Rule.* Every variable of `b` bits takes a run of `⌈b/K⌉` cells of `K` bits in one `z` column. One fixed column marks the
-//! runs of all `z` columns, so runs start in the same rows in each: the variables are sorted by their length and dealt
-//! out, a row of runs at a time, each as long as its longest variable. Variables that are squared stand in the first `D_q`
-//! columns. Of the limb widths `K = k-1, k-2, k-3` the one with the fewest `z` columns is taken, the widest of equals: a `z` column costs
-//! three commitments of a lookup beside its own, more than anything else that the choice changes.
+//! *Rule.* Variables that are [whole](zkmargin_program::Variable::whole), and the projections of the others, stand in runs of limbs. One of
+//! `b` bits takes a run of `⌈b/K⌉` cells of `K` bits in one `z` column. One fixed column marks the runs of all `z` columns, so runs
+//! start in the same rows in each: the variables are sorted by their length and dealt out, a row of runs at a time, each as
+//! long as its longest variable. Variables that are squared stand in the first `D_q` columns. `K` is `k-1`, `k-2` or `k-3`.
+//!
+//! The other variables are sums of four squares ([`roots`](crate::roots)), in the program's order. Their cells are in `x` columns, of
+//! which every `g` (1, 2 or 4) share a column `b` and a column `s`: a variable takes `4/g` rows of such a group. A `g` needs as many
+//! accumulators and as many times the projections.
+//!
+//! Of all `g` and `K` the cheapest is taken, by what a column costs a prover in multi-exponentiations: eight for `z`, which has a
+//! lookup, two for `x`, whose numbers are small, eight for `b` and `s`, three for an accumulator; of equals the smallest `g` and the
+//! widest limb.
 
 use std::cell::RefCell;
 
 use minicbor::Encoder;
-use zkmargin_program::{Program, VarId};
+use zkmargin_program::{Layout, Program, Range, VarId};
 
 use crate::circuit;
+use crate::roots::{self, PROJECTIONS, ROOTS};
 use crate::transcript::{ELEMENT_BYTES, Personal, hash32};
 
 /// More `z` columns than this are refused: the program is too large for one proof.
 pub const MAX_Z_COLUMNS: usize = 128;
+
+/// More `x` columns than this are refused, likewise.
+pub const MAX_X_COLUMNS: usize = 256;
 
 /// Rows of every column that the proof library blinds, in every shape: as many responses has the link, and one for `W`.
 const BLINDED_ROWS: usize = 6;
@@ -41,6 +52,8 @@ pub struct Shape {
     pub(crate) square_columns: usize,
     pub(crate) limb_bits: u32,
     pub(crate) runs: Vec<Run>,
+    pub(crate) x_columns: usize,
+    pub(crate) x_group: usize,
 }
 
 /// Why a program has no shape.
@@ -72,7 +85,7 @@ impl Shape {
         self.k
     }
 
-    /// Columns of the account vector; as many hold the folded matrix.
+    /// Columns of the account vector.
     pub fn q_columns(&self) -> usize {
         self.q_columns
     }
@@ -97,17 +110,49 @@ impl Shape {
         &self.runs
     }
 
+    /// `x` columns, the roots of sums of squares.
+    pub fn x_columns(&self) -> usize {
+        self.x_columns
+    }
+
+    /// `g`: `x` columns that share their columns `b` and `s`; also the number of accumulators.
+    pub fn x_group(&self) -> usize {
+        self.x_group
+    }
+
+    /// Groups of `x` columns.
+    pub(crate) fn x_groups(&self) -> usize {
+        self.x_columns / self.x_group
+    }
+
+    /// Columns that are linked to public ones: `a` of the folded matrix, `b` of the folded projections, `s` of the roots.
+    pub(crate) fn public_columns(&self) -> usize {
+        self.q_columns + 2 * self.x_groups()
+    }
+
+    /// Columns of what is hidden and committed before the challenge `e`.
+    pub(crate) fn hidden_columns(&self) -> usize {
+        self.q_columns + self.x_columns
+    }
+
+    /// What the columns that depend on the program cost a prover: eight for one with a lookup, the others in proportion to their
+    /// multi-exponentiations. The unit is about eight thousand additions on the curve at `k = 9`.
+    pub fn cost(&self) -> usize {
+        8 * self.z_columns + 2 * self.x_columns + 8 * self.x_groups() + 3 * self.x_group
+    }
+
     /// Bytes of a proof of one statement with this shape.
     ///
-    /// Elements of 32 bytes: `C'` of `q`, `z` and `a`, and of `acc`; the link's `T` and responses; per lookup three
+    /// Elements of 32 bytes: `C'` of `q`, `x`, `z`, `a`, `b`, `s` and each `acc`; the link's `T` and responses; per lookup three
     /// commitments and five evaluations; the quotient's four pieces; an evaluation of each column at each point at which it
     /// is asked for; the opening at three sets of points; two elements per round of the inner-product argument.
     pub fn proof_bytes(&self) -> usize {
         let link = 1 + BLINDED_ROWS + 1;
-        let columns = (2 * self.q_columns + self.z_columns + 1) + 3 * self.z_columns;
+        let linked = self.hidden_columns() + self.public_columns();
+        let columns = (linked + self.z_columns + self.x_group) + 3 * self.z_columns;
         let vanishing = 1 + 4;
-        // `q` and `a` here; `z` and `acc` here and in the next row; `f`, `s`; `m`, the limbs, two of the selectors; the random polynomial.
-        let advice = 2 * self.q_columns + 2 * self.z_columns + 2;
+        // `q`, `x`, `a`, `b` and `s` here; `z` and `acc` here and in the next row; `f`, `s`; `m`, the limbs, two of the selectors; the random polynomial.
+        let advice = linked + 2 * self.z_columns + 2 * self.x_group;
         let evaluations = advice + self.z_columns + self.square_columns + 4 + 1 + 5 * self.z_columns;
         let opening = 1 + 3 + 1 + 2 * self.k as usize + 2;
         ELEMENT_BYTES * (columns + link + vanishing + evaluations + opening)
@@ -118,10 +163,10 @@ impl Shape {
         1 << self.k
     }
 
-    /// Advice columns of one circuit: `q, z, a, acc`.
+    /// Advice columns of one circuit: `q, x, z, a, b, s, acc`.
     #[cfg(feature = "prove")]
     pub(crate) fn advice_columns(&self) -> usize {
-        2 * self.q_columns + self.z_columns + 1
+        self.hidden_columns() + self.z_columns + self.public_columns() + self.x_group
     }
 
     /// The fixed column `m`: `2^K` inside a run, `0` on its last row and on every other row, among them the last usable one.
@@ -146,7 +191,7 @@ impl Shape {
         &self,
         encoder: &mut Encoder<&mut Vec<u8>>,
     ) -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
-        encoder.array(6)?.u32(self.k)?;
+        encoder.array(8)?.u32(self.k)?;
         for columns in [self.q_columns, self.z_columns, self.square_columns] {
             encoder.u64(columns as u64)?;
         }
@@ -154,6 +199,7 @@ impl Shape {
         for run in &self.runs {
             encoder.array(2)?.u64(run.start as u64)?.u64(run.limbs as u64)?;
         }
+        encoder.u64(self.x_columns as u64)?.u64(self.x_group as u64)?;
         Ok(())
     }
 }
@@ -166,12 +212,25 @@ pub(crate) struct Cell {
     pub(crate) limbs: usize,
 }
 
+/// Where a variable stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In a run of limbs.
+    Run(Cell),
+    /// As a sum of squares: the index-th of them.
+    Squares(usize),
+}
+
 /// A program's variables in a circuit of the program's shape.
 #[derive(Clone, Debug)]
 pub struct Placement {
     shape: Shape,
-    /// One cell per variable.
-    cells: Vec<Cell>,
+    /// One per variable.
+    places: Vec<Place>,
+    /// The runs of the projections `y_{p,t}`, `p` running fastest; none if there are no sums of squares.
+    projections: Vec<Cell>,
+    /// Sums of squares.
+    squares: usize,
     /// The last usable row, where `acc` holds `γ`.
     last: usize,
 }
@@ -179,23 +238,59 @@ pub struct Placement {
 impl Placement {
     /// The shape of a program and the place of each variable.
     pub fn new(program: &Program) -> Result<Self, ShapeError> {
+        Self::of_groups(program, &[1, 2, 4])
+    }
+
+    /// The cheapest with one of these numbers of columns per group.
+    pub(crate) fn of_groups(program: &Program, groups: &[usize]) -> Result<Self, ShapeError> {
         let k = program.layout().k();
-        let bits: Vec<u32> = program.variables().iter().map(|variable| variable.bits).collect();
-        let mut squared = vec![false; bits.len()];
+        let variables = program.variables();
+        let mut squared = vec![false; variables.len()];
         for (variable, _) in program.equations().iter().flat_map(|equation| &equation.squares) {
             squared[variable.index()] = true;
         }
-        let best = (1..=3)
-            .map(|narrower| k - narrower)
-            .filter_map(|limb_bits| arrange(k, program.layout().columns(), limb_bits, &bits, &squared).transpose())
-            .collect::<Result<Vec<_>, _>>()?
-            .into_iter()
-            // `min_by_key` keeps the first of equals, which is the widest limb.
-            .min_by_key(|placement| placement.shape.z_columns);
-        best.ok_or_else(|| ShapeError::TooLarge {
-            variables: bits.len(),
-            bits: bits.iter().map(|bits| u64::from(*bits)).sum(),
+        // What stands in runs: the whole variables, then the projections.
+        let whole = variables.iter().zip(&squared).filter(|(variable, _)| variable.whole);
+        let (bits, of_root): (Vec<u32>, Vec<bool>) = whole.map(|(variable, squared)| (variable.bits, squared)).unzip();
+        let sums = variables.iter().filter(|variable| !variable.whole);
+        let (heads, squares) = (bits.len(), variables.len() - bits.len());
+        let width = roots::projection_bits(sums.map(|variable| variable.bits));
+        let groups = if squares > 0 { groups } else { &[1] };
+        let mut candidates = Vec::new();
+        for group in groups {
+            let (mut bits, mut of_root) = (bits.clone(), of_root.clone());
+            if squares > 0 {
+                bits.resize(heads + group * PROJECTIONS, width);
+                of_root.resize(bits.len(), false);
+            }
+            for limb_bits in (k - 3..k).rev() {
+                candidates.extend(arrange(program.layout(), limb_bits, &bits, &of_root, squares, *group)?);
+            }
+        }
+        // `min_by_key` keeps the first of equals.
+        let best = candidates.into_iter().min_by_key(|arranged| arranged.shape.cost());
+        let Arranged { shape, mut cells, last } = best.ok_or_else(|| ShapeError::TooLarge {
+            variables: variables.len(),
+            bits: variables.iter().map(|variable| u64::from(variable.bits)).sum(),
             k,
+        })?;
+        let projections = cells.split_off(heads);
+        let (mut cells, mut sums) = (cells.into_iter(), 0..);
+        let place = |whole: bool| match whole {
+            true => cells.next().map(Place::Run),
+            false => sums.next().map(Place::Squares),
+        };
+        let places = variables
+            .iter()
+            .map(|variable| variable.whole)
+            .filter_map(place)
+            .collect();
+        Ok(Self {
+            shape,
+            places,
+            projections,
+            squares,
+            last,
         })
     }
 
@@ -204,21 +299,51 @@ impl Placement {
         &self.shape
     }
 
-    /// True widths `b_j`: `K` times the limbs of the run, as placed.
-    pub fn widths(&self) -> Vec<u32> {
-        self.cells
-            .iter()
-            .map(|cell| cell.limbs as u32 * self.shape.limb_bits)
-            .collect()
+    /// What a proof of this shape shows of every variable: of a run `K` times its limbs, as placed.
+    pub fn ranges(&self) -> Vec<Range> {
+        let width = |cell: &Cell| cell.limbs as u32 * self.shape.limb_bits;
+        // Runs of one length in one row of runs can be longer than they need to be.
+        let sum_of_squares = roots::shown(self.projections.iter().map(width).max().unwrap_or(0));
+        let range = |place: &Place| match place {
+            Place::Run(cell) => Range::Integer { bits: width(cell) },
+            Place::Squares(_) => sum_of_squares,
+        };
+        self.places.iter().map(range).collect()
     }
 
-    pub(crate) fn cell(&self, variable: VarId) -> Cell {
-        self.cells[variable.index()]
+    pub(crate) fn place(&self, variable: VarId) -> Place {
+        self.places[variable.index()]
     }
 
     #[cfg(feature = "prove")]
-    pub(crate) fn cells(&self) -> &[Cell] {
-        &self.cells
+    pub(crate) fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// The runs of the projections.
+    pub(crate) fn projections(&self) -> &[Cell] {
+        &self.projections
+    }
+
+    /// Sums of squares.
+    pub(crate) fn squares(&self) -> usize {
+        self.squares
+    }
+
+    /// The group of a sum of squares, and its rows there, which no other has.
+    pub(crate) fn rows_of_roots(&self, index: usize) -> (usize, std::ops::Range<usize>) {
+        let rows = ROOTS / self.shape.x_group;
+        let per_group = self.last / rows;
+        let first = index % per_group * rows;
+        (index / per_group, first..first + rows)
+    }
+
+    /// The cells `(x column, row)` of the roots of a sum of squares, row by row.
+    #[cfg(feature = "prove")]
+    pub(crate) fn roots(&self, index: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let width = self.shape.x_group;
+        let (group, rows) = self.rows_of_roots(index);
+        rows.flat_map(move |row| (group * width..(group + 1) * width).map(move |column| (column, row)))
     }
 
     /// The last usable row.
@@ -232,14 +357,22 @@ impl Placement {
     }
 }
 
-/// The placement with the fewest `z` columns for limbs of `limb_bits`, if one exists.
+/// A shape with the heads of its runs, one per number that was to be placed.
+struct Arranged {
+    shape: Shape,
+    cells: Vec<Cell>,
+    last: usize,
+}
+
+/// The arrangement with the fewest `z` columns for limbs of `limb_bits` and groups of `x_group` columns of roots, if one exists.
 fn arrange(
-    k: u32,
-    q_columns: usize,
+    layout: &Layout,
     limb_bits: u32,
     bits: &[u32],
     squared: &[bool],
-) -> Result<Option<Placement>, ShapeError> {
+    sums: usize,
+    x_group: usize,
+) -> Result<Option<Arranged>, ShapeError> {
     let limbs = |index: &usize| bits[*index].div_ceil(limb_bits).max(1) as usize;
     let by_length = |wanted: bool| {
         let mut indices: Vec<usize> = (0..bits.len()).filter(|index| squared[*index] == wanted).collect();
@@ -249,7 +382,7 @@ fn arrange(
     };
     let (squares, others) = (by_length(true), by_length(false));
     let total: usize = (0..bits.len()).map(|index| limbs(&index)).sum();
-    let fewest = total.div_ceil(1 << k).max(1);
+    let fewest = total.div_ceil(1 << layout.k()).max(1);
     for z_columns in fewest..=MAX_Z_COLUMNS {
         for square_columns in 0..=z_columns.min(squares.len()) {
             let plain_columns = z_columns - square_columns;
@@ -257,12 +390,14 @@ fn arrange(
                 continue;
             }
             let mut shape = Shape {
-                k,
-                q_columns,
+                k: layout.k(),
+                q_columns: layout.columns(),
                 z_columns,
                 square_columns,
                 limb_bits,
                 runs: Vec::new(),
+                x_columns: 0,
+                x_group,
             };
             let mut cells = vec![
                 Cell {
@@ -306,9 +441,15 @@ fn arrange(
             }
             // Every run ends above the last usable row: a head there would stand in no equation.
             let last = circuit::last_usable_row(&shape)?;
-            if start <= last {
-                return Ok(Some(Placement { shape, cells, last }));
+            if start > last {
+                continue;
             }
+            shape.x_columns = sums.div_ceil(last / (ROOTS / x_group)) * x_group;
+            // The roots' columns are asked for once each, fewer times than those that are there already.
+            return match shape.x_columns <= MAX_X_COLUMNS && circuit::last_usable_row(&shape)? == last {
+                true => Ok(Some(Arranged { shape, cells, last })),
+                false => Ok(None),
+            };
         }
     }
     Ok(None)

@@ -29,6 +29,8 @@ pub(crate) enum Personal {
     Seed,
     /// The multipliers `r_j`.
     Fold,
+    /// The factors of the projections.
+    Projection,
     /// Shapes.
     Shape,
 }
@@ -41,6 +43,7 @@ impl Personal {
             #[cfg(feature = "prove")]
             Self::Seed => b"zkmargin-seed-v1",
             Self::Fold => b"zkmargin-fold-v1",
+            Self::Projection => b"zkmargin-proj-v1",
             Self::Shape => b"zkmargin-shap-v1",
         }
     }
@@ -61,6 +64,11 @@ fn hash<const LENGTH: usize>(personal: Personal, parts: &[&[u8]]) -> [u8; LENGTH
 
 /// BLAKE2b-256 of the concatenated parts, whose lengths the caller makes unambiguous.
 pub(crate) fn hash32(personal: Personal, parts: &[&[u8]]) -> [u8; 32] {
+    hash(personal, parts)
+}
+
+/// BLAKE2b-512 of the concatenated parts.
+pub(crate) fn hash64(personal: Personal, parts: &[&[u8]]) -> [u8; 64] {
     hash(personal, parts)
 }
 

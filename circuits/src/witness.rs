@@ -8,23 +8,30 @@ use zeroize::Zeroize;
 use zeroize::Zeroizing;
 
 #[cfg(feature = "prove")]
-use crate::shape::Placement;
+use crate::four_squares::four_squares;
+#[cfg(feature = "prove")]
+use crate::roots::{PROJECTIONS, ROOTS, factors};
+#[cfg(feature = "prove")]
+use crate::shape::{Cell, Place, Placement};
 
 /// The hidden columns of one circuit, without their unusable rows. Overwritten when dropped.
 #[derive(Clone)]
 pub(crate) struct Witness {
     pub(crate) q: Vec<Vec<Fp>>,
+    pub(crate) x: Vec<Vec<Fp>>,
     pub(crate) z: Vec<Vec<Fp>>,
-    pub(crate) a: Vec<Vec<Fp>>,
-    pub(crate) acc: Vec<Fp>,
+    /// `a`, `b`, `s`.
+    pub(crate) public: Vec<Vec<Fp>>,
+    /// `g` of them.
+    pub(crate) acc: Vec<Vec<Fp>>,
 }
 
 impl Drop for Witness {
     fn drop(&mut self) {
-        for column in self.q.iter_mut().chain(&mut self.z) {
+        for column in self.q.iter_mut().chain(&mut self.x).chain(&mut self.z) {
             column.zeroize();
         }
-        self.acc.zeroize();
+        self.acc.iter_mut().for_each(Zeroize::zeroize);
     }
 }
 
@@ -34,59 +41,158 @@ impl Witness {
     pub(crate) fn new(
         placement: &Placement,
         q: Vec<Vec<Fp>>,
+        x: Vec<Vec<Fp>>,
         z: Vec<Vec<Fp>>,
-        a: Vec<Vec<Fp>>,
+        public: Vec<Vec<Fp>>,
         instance: &[Vec<Fp>],
     ) -> Self {
         let mut witness = Self {
             q,
+            x,
             z,
-            a,
+            public,
             acc: Vec::new(),
         };
         witness.acc = witness.accumulate(placement, instance);
         witness
     }
 
-    pub(crate) fn accumulate(&self, placement: &Placement, instance: &[Vec<Fp>]) -> Vec<Fp> {
+    pub(crate) fn accumulate(&self, placement: &Placement, instance: &[Vec<Fp>]) -> Vec<Vec<Fp>> {
         let shape = placement.shape();
         let (f, s) = instance.split_at(shape.z_columns);
-        let mut sums = Zeroizing::new(vec![Fp::ZERO; placement.last()]);
-        let mut add = |left: &[Fp], right: &[Fp]| {
-            for (sum, (left, right)) in sums.iter_mut().zip(left.iter().zip(right)) {
-                if !bool::from(left.is_zero()) {
-                    *sum += left * right;
-                }
-            }
-        };
-        self.q.iter().zip(&self.a).for_each(|(q, a)| add(q, a));
-        self.z.iter().zip(f).for_each(|(z, f)| add(z, f));
-        for (z, s) in self.z.iter().zip(s) {
-            let squares = Zeroizing::new(z.iter().map(Field::square).collect::<Vec<Fp>>());
-            add(&squares, s);
+        let (a, of_roots) = self.public.split_at(shape.q_columns);
+        let (b, of_squares) = of_roots.split_at(shape.x_groups());
+        let mut program = Products::new(placement);
+        self.q.iter().zip(a).for_each(|(q, a)| program.add(q, a));
+        self.z.iter().zip(f).for_each(|(z, f)| program.add(z, f));
+        let groups = || self.x.chunks(shape.x_group);
+        let squares = |column: &[Fp]| Zeroizing::new(column.iter().map(Field::square).collect::<Vec<Fp>>());
+        self.z.iter().zip(s).for_each(|(z, s)| program.add(&squares(z), s));
+        for (group, s) in groups().zip(of_squares) {
+            // `s` is stored negated.
+            let negated: Vec<Fp> = s.iter().map(|s| -s).collect();
+            group.iter().for_each(|x| program.add(&squares(x), &negated));
         }
-        let mut acc = Vec::with_capacity(sums.len() + 1);
-        acc.push(Fp::ZERO);
-        acc.extend(sums.iter().scan(Fp::ZERO, |total, sum| {
-            *total += sum;
-            Some(*total)
-        }));
+        let mut others = Products::new(placement);
+        (0..shape.x_group)
+            .map(|place| {
+                let sums = if place == 0 { &mut program } else { &mut others };
+                for (group, b) in groups().zip(b) {
+                    sums.add(&group[place], b);
+                }
+                sums.totals()
+            })
+            .collect()
+    }
+}
+
+/// What an accumulator adds, row by row.
+#[cfg(feature = "prove")]
+struct Products(Zeroizing<Vec<Fp>>);
+
+#[cfg(feature = "prove")]
+impl Products {
+    fn new(placement: &Placement) -> Self {
+        Self(Zeroizing::new(vec![Fp::ZERO; placement.last()]))
+    }
+
+    fn add(&mut self, left: &[Fp], right: &[Fp]) {
+        for (sum, (left, right)) in self.0.iter_mut().zip(left.iter().zip(right)) {
+            if !bool::from(left.is_zero()) {
+                *sum += left * right;
+            }
+        }
+    }
+
+    /// The accumulator; afterwards nothing has been added.
+    fn totals(&mut self) -> Vec<Fp> {
+        let mut acc = Vec::with_capacity(self.0.len() + 1);
+        let mut total = Fp::ZERO;
+        acc.push(total);
+        for sum in self.0.iter_mut() {
+            total += std::mem::take(sum);
+            acc.push(total);
+        }
         acc
     }
 }
 
-/// The `z` columns: each variable as the running sum of its limbs, `z_i = limb_i + 2^K·z_{i+1}`.
+/// The roots of a program's sums of squares, four per variable. Overwritten when dropped.
 #[cfg(feature = "prove")]
-pub(crate) fn running_sums(placement: &Placement, w: &[u128]) -> Vec<Vec<Fp>> {
-    let shape = placement.shape();
-    let rows = shape.runs.last().map_or(0, |run| run.start + run.limbs);
-    let mut z = vec![vec![Fp::ZERO; rows]; shape.z_columns];
-    for (cell, value) in placement.cells().iter().zip(w) {
-        let mut rest = *value;
-        for sum in &mut z[cell.column][cell.row..cell.row + cell.limbs] {
-            *sum = Fp::from_u128(rest);
-            rest >>= shape.limb_bits;
+pub(crate) struct Roots(Vec<[u64; ROOTS]>);
+
+#[cfg(feature = "prove")]
+impl Roots {
+    /// `None` if a number has no four squares that were found; there is none such among those that were tried.
+    pub(crate) fn new(placement: &Placement, w: &[u128]) -> Option<Self> {
+        let sums = placement.places().iter().zip(w);
+        let sums = sums.filter_map(|(place, value)| matches!(place, Place::Squares(_)).then_some(*value));
+        // At full capacity at once: a vector that grows leaves copies behind.
+        let mut roots = Self(Vec::with_capacity(placement.squares()));
+        for value in sums {
+            roots.0.push(four_squares(value)?);
         }
+        Some(roots)
     }
-    z
+
+    /// The `x` columns.
+    pub(crate) fn columns(&self, placement: &Placement) -> Vec<Vec<Fp>> {
+        let mut x = vec![vec![Fp::ZERO; placement.last()]; placement.shape().x_columns];
+        for (index, roots) in self.0.iter().enumerate() {
+            for ((column, row), root) in placement.roots(index).zip(roots) {
+                x[column][row] = Fp::from(*root);
+            }
+        }
+        x
+    }
+
+    /// `y_{p,t} = Σ_i c_{p,i}·x_{i,t}`; they fit the width that the placement gives them.
+    fn projections(&self, placement: &Placement, e: &Fp) -> Zeroizing<Vec<u128>> {
+        let group = placement.shape().x_group;
+        let mut y = Zeroizing::new(vec![0; placement.projections().len()]);
+        for (index, roots) in self.0.iter().enumerate() {
+            for (roots, factors) in roots.chunks(group).zip(factors(e, index as u64)) {
+                for (root, y) in roots.iter().zip(y.chunks_mut(PROJECTIONS)) {
+                    for (y, factor) in y.iter_mut().zip(factors.digits()) {
+                        *y += u128::from(*root) * u128::from(factor);
+                    }
+                }
+            }
+        }
+        y
+    }
+
+    /// The `z` columns: each number in a run as the running sum of its limbs, `z_i = limb_i + 2^K·z_{i+1}`.
+    pub(crate) fn running_sums(&self, placement: &Placement, w: &[u128], e: &Fp) -> Vec<Vec<Fp>> {
+        let shape = placement.shape();
+        let rows = shape.runs.last().map_or(0, |run| run.start + run.limbs);
+        let mut z = vec![vec![Fp::ZERO; rows]; shape.z_columns];
+        let mut place = |cell: &Cell, value: u128| {
+            let mut rest = value;
+            for sum in &mut z[cell.column][cell.row..cell.row + cell.limbs] {
+                *sum = Fp::from_u128(rest);
+                rest >>= shape.limb_bits;
+            }
+        };
+        for (at, value) in placement.places().iter().zip(w) {
+            if let Place::Run(cell) = at {
+                place(cell, *value);
+            }
+        }
+        for (cell, value) in placement
+            .projections()
+            .iter()
+            .zip(self.projections(placement, e).iter())
+        {
+            place(cell, *value);
+        }
+        z
+    }
+}
+
+#[cfg(feature = "prove")]
+impl Drop for Roots {
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(Zeroize::zeroize);
+    }
 }

@@ -7,7 +7,9 @@
 //! Σ|A|·(N+1)·2^48 + Σ|F_j|·2^{b_j} + Σ|Q_j|·2^{2 b_j} + |g|  <  2^253
 //! ```
 //!
-//! with `b_j` the *true* width of the run of limbs that holds `w_j`, which is at least the declared one.
+//! with `b_j` the *true* width of what the circuit shows of `w_j`, which is at least the declared one. Where the circuit shows that
+//! variables are fractions of a common denominator, an equation that has any is one of integers once it is multiplied by
+//! that denominator, and the bound is on the product.
 
 use thiserror::Error;
 
@@ -39,27 +41,58 @@ pub const MAX_VARIABLES: usize = 1 << 15;
 /// Most coefficients of one program, `A`, `F` and `Q` together.
 pub const MAX_TERMS: usize = 1 << 23;
 
+/// What the circuit shows of a hidden variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Range {
+    /// An integer in `[0, 2^bits)`: a run of limbs.
+    Integer {
+        /// The true width.
+        bits: u32,
+    },
+    /// A number in `[0, 2^bits)` that `denominator` makes an integer; the denominator is that of all fractions of a program.
+    Fraction {
+        /// The true width.
+        bits: u32,
+        /// The common denominator.
+        denominator: u64,
+    },
+}
+
+impl Range {
+    fn bits(self) -> u32 {
+        match self {
+            Range::Integer { bits } | Range::Fraction { bits, .. } => bits,
+        }
+    }
+}
+
 /// Why the no-wrap bound refuses a program at given widths.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum WrapAround {
-    /// Not one width for each variable.
-    #[error("{given} widths for {variables} variables")]
+    /// Not one range for each variable.
+    #[error("{given} ranges for {variables} variables")]
     Count {
-        /// Widths given.
+        /// Ranges given.
         given: usize,
         /// Variables of the program.
         variables: usize,
     },
-    /// A run narrower than its variable, or wider than [`MAX_VARIABLE_BITS`].
-    #[error("variable {} is {declared} bits wide and its run {given}; a run is at least as wide, and {MAX_VARIABLE_BITS} bits at most", variable.index())]
+    /// A range narrower than its variable, or wider than [`MAX_VARIABLE_BITS`] if it is a run.
+    #[error("variable {} is {declared} bits wide and its range {given}; a range is at least as wide, and a run {MAX_VARIABLE_BITS} bits at most", variable.index())]
     Width {
         /// The variable.
         variable: VarId,
         /// Width that the program declares.
         declared: u32,
-        /// Width of its run.
+        /// Width of its range.
         given: u32,
+    },
+    /// A fraction where soundness needs an integer.
+    #[error("variable {} must be an integer", variable.index())]
+    Fraction {
+        /// The variable.
+        variable: VarId,
     },
     /// An equation that can reach `2^253`.
     #[error("equation {equation} can reach 2^{NO_WRAP_BITS}")]
@@ -69,9 +102,17 @@ pub enum WrapAround {
     },
 }
 
-/// The greatest magnitude that an equation's two sides can reach together, saturating at `2^256 - 1`.
-pub(crate) fn magnitude(equation: &Equation, widths: &[u32]) -> Wide {
-    let width = |variable: VarId| widths.get(variable.index()).copied();
+/// The greatest magnitude that an equation's two sides can reach together, as one of integers, saturating at `2^256 - 1`.
+pub(crate) fn magnitude(equation: &Equation, ranges: &[Range]) -> Wide {
+    let width = |variable: VarId| ranges.get(variable.index()).map(|range| range.bits());
+    let denominator = equation
+        .variables
+        .iter()
+        .filter_map(|(j, _)| match ranges.get(j.index()) {
+            Some(Range::Fraction { denominator, .. }) => Some(*denominator),
+            Some(Range::Integer { .. }) | None => None,
+        });
+    let denominator = denominator.max().unwrap_or(1);
     let legs = equation
         .legs
         .iter()
@@ -93,17 +134,23 @@ pub(crate) fn magnitude(equation: &Equation, widths: &[u32]) -> Wide {
             equation.constant.unsigned_abs().into(),
         ])
         .fold(Wide::ZERO, Wide::saturating_add)
+        .checked_mul(denominator.into())
+        .unwrap_or(Wide::MAX)
 }
 
-/// Whether an equation stays below `2^253` at the given widths.
-pub(crate) fn wraps(equation: &Equation, widths: &[u32]) -> bool {
-    magnitude(equation, widths) >= Wide::from(1).saturating_shl(NO_WRAP_BITS)
+/// Whether an equation can reach `2^253` with what the circuit shows.
+pub(crate) fn wraps(equation: &Equation, ranges: &[Range]) -> bool {
+    magnitude(equation, ranges) >= Wide::from(1).saturating_shl(NO_WRAP_BITS)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::leg::LegId;
+
+    fn runs<const N: usize>(bits: [u32; N]) -> [Range; N] {
+        bits.map(|bits| Range::Integer { bits })
+    }
 
     fn edge(constant: i128) -> Equation {
         Equation {
@@ -117,11 +164,11 @@ mod tests {
 
     #[test]
     fn an_equation_of_2_to_the_253_minus_1_is_accepted_and_one_more_is_refused() {
-        assert!(!wraps(&edge((1 << 126) - 1), &[126]));
-        assert!(wraps(&edge(1 << 126), &[126]));
-        assert!(!wraps(&edge(-((1 << 126) - 1)), &[126]));
-        assert!(wraps(&edge(-(1 << 126)), &[126]));
-        assert!(wraps(&edge(0), &[127]));
+        assert!(!wraps(&edge((1 << 126) - 1), &runs([126])));
+        assert!(wraps(&edge(1 << 126), &runs([126])));
+        assert!(!wraps(&edge(-((1 << 126) - 1)), &runs([126])));
+        assert!(wraps(&edge(-(1 << 126)), &runs([126])));
+        assert!(wraps(&edge(0), &runs([127])));
     }
 
     #[test]
@@ -139,7 +186,7 @@ mod tests {
             squares: vec![(VarId::new(1), -3)],
             constant: 0,
         };
-        assert!(magnitude(&rest, &[10, 20]) == Wide::from(5 * (1 << 10) + 3 * (1u128 << 40)));
+        assert!(magnitude(&rest, &runs([10, 20])) == Wide::from(5 * (1 << 10) + 3 * (1u128 << 40)));
     }
 
     #[test]
@@ -150,8 +197,33 @@ mod tests {
             squares: vec![(VarId::new(0), i64::MIN); 1000],
             constant: i128::MIN,
         };
-        assert!(magnitude(&equation, &[128]) == Wide::MAX);
-        assert!(wraps(&equation, &[128]));
+        assert!(magnitude(&equation, &runs([128])) == Wide::MAX);
+        assert!(wraps(&equation, &runs([128])));
+    }
+
+    #[test]
+    fn the_common_denominator_multiplies_the_equations_that_have_a_fraction() {
+        let fraction = |denominator| [Range::Fraction { bits: 0, denominator }];
+        let equation = |variables, constant| Equation {
+            legs: vec![],
+            variables,
+            squares: vec![],
+            constant,
+        };
+        let with = equation(vec![(VarId::new(0), 1)], 6);
+        assert!(magnitude(&with, &fraction(10)) == Wide::from(70));
+        let without = equation(vec![], 7);
+        assert!(magnitude(&without, &fraction(10)) == Wide::from(7));
+        // (2^126 - 1 + 1) * 2^63 = 2^189, and 64 bits more are too many.
+        let wide = equation(vec![(VarId::new(0), 1 << 64)], (1 << 126) - 1);
+        let at = |bits| {
+            [Range::Fraction {
+                bits,
+                denominator: 1 << 63,
+            }]
+        };
+        assert!(!wraps(&wide, &at(125)));
+        assert!(wraps(&wide, &at(126)));
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::bounds::{MAX_EQUATIONS, MAX_NAME_BYTES, MAX_TERMS, MAX_VARIABLES, UNIT_EXPONENT_RANGE, VALUE_BITS_RANGE};
+use crate::bounds::{
+    MAX_EQUATIONS, MAX_NAME_BYTES, MAX_TERMS, MAX_VARIABLES, Range, UNIT_EXPONENT_RANGE, VALUE_BITS_RANGE,
+};
 use crate::error::BuildError;
 use crate::expr::{Exact, Linear, Lower, Upper};
 use crate::form::{Form, FormError, Rounding};
@@ -277,8 +279,11 @@ impl Builder {
             steps: self.steps,
             requirements: self.requirements,
         };
-        let widths: Vec<u32> = program.variables.iter().map(|v| v.bits).collect();
-        program.check_no_wrap(&widths)?;
+        let declared = program
+            .variables
+            .iter()
+            .map(|variable| Range::Integer { bits: variable.bits });
+        program.check_no_wrap(&declared.collect::<Vec<_>>())?;
         Ok(program)
     }
 
@@ -324,7 +329,18 @@ impl Builder {
         }
         let id = VarId::new(self.variables.len() as u32);
         let name = self.names[name as usize].clone();
-        self.variables.push(Variable { bits, name });
+        self.variables.push(Variable {
+            bits,
+            whole: false,
+            name,
+        });
+        Ok(id)
+    }
+
+    /// A variable of which soundness needs that it is an integer.
+    pub(crate) fn whole(&mut self, name: u32, bits: u32) -> Result<VarId, BuildError> {
+        let id = self.variable(name, bits)?;
+        self.variables[id.index()].whole = true;
         Ok(id)
     }
 
@@ -344,6 +360,9 @@ impl Builder {
         self.terms += form.legs.len() + form.variables.len() + squares.len();
         if self.terms > MAX_TERMS {
             return Err(BuildError::TooManyTerms);
+        }
+        for (variable, _) in &squares {
+            self.variables[variable.index()].whole = true;
         }
         self.equations.push(Equation {
             legs: form.legs,

@@ -1,7 +1,7 @@
 //! Verbs with a bit: choices, order statistics, the exact minimum.
 //!
 //! A bit is a variable `w` with `w` and `1 - w` both in range. Runs in the circuit may be wider than one bit; two rows
-//! leave nothing but 0 and 1 all the same. Where only the sum of many bits matters, as in
+//! leave nothing but 0 and 1 all the same. It must be an integer: half a bit would free half of both rows. Where only the sum of many bits matters, as in
 //! [`quantile`](Builder::quantile), `w` alone is enough: what is not zero counts at least once. The public big-M is the largest difference of two values that fit their width:
 //! a book within the width is never refused, and a larger `M` would change nothing that soundness needs.
 
@@ -131,7 +131,7 @@ impl Builder {
         let big_m = (1 << span_bits) - 1;
         let mut exceedances = Vec::with_capacity(forms.len());
         for _ in &forms {
-            exceedances.push(self.variable(name, 1)?);
+            exceedances.push(self.whole(name, 1)?);
         }
         let mut slacks = Vec::with_capacity(forms.len() + 1);
         let allowed = rank - 1;
@@ -208,7 +208,7 @@ impl Builder {
             legs.iter().for_each(|leg| held.add_leg(*leg, Real::from_integer(1)));
             let held = self.exact(&held)?.0;
             let index = self.name(name)?;
-            let is_held = self.variable(index, 1)?;
+            let is_held = self.whole(index, 1)?;
             let bits = SUMMED_LOT_BITS + width_of(legs.len() as u128);
             let divisor = 1_i128 << bits;
             let room = Form::variable(self.id, is_held, 0).times(divisor).minus(held);
@@ -303,14 +303,16 @@ impl Builder {
 
     /// A bit, and the row and variable of its complement; the caller says when they are computed.
     fn bit(&mut self, name: u32) -> Result<(VarId, (usize, VarId)), BuildError> {
-        let bit = self.variable(name, 1)?;
+        let bit = self.whole(name, 1)?;
         Ok((bit, self.complement(name, bit)?))
     }
 
     /// The second row of a bit: `1 - w` is in range too.
     fn complement(&mut self, name: u32, bit: VarId) -> Result<(usize, VarId), BuildError> {
-        let complement = Form::constant(self.id, 1).minus(Form::variable(self.id, bit, 0));
-        self.slack_row(name, complement, 1)
+        let complement = self.whole(name, 1)?;
+        let sum = Form::variable(self.id, bit, 0).plus(Form::variable(self.id, complement, 0));
+        let row = Form::constant(self.id, 1).minus(sum);
+        Ok((self.row(name, row, Vec::new())?, complement))
     }
 }
 

@@ -111,7 +111,9 @@ mod real;
 mod wide;
 mod witness;
 
-pub use bounds::{MAX_EQUATIONS, MAX_NAME_BYTES, MAX_TERMS, MAX_VARIABLES, NO_WRAP_BITS, WrapAround};
+pub use bounds::{
+    MAX_EQUATIONS, MAX_NAME_BYTES, MAX_TERMS, MAX_VARIABLE_BITS, MAX_VARIABLES, NO_WRAP_BITS, Range, WrapAround,
+};
 pub use builder::Builder;
 pub use error::BuildError;
 pub use expr::{Exact, Linear, Lower, Side, Upper};

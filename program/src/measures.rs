@@ -138,8 +138,8 @@ impl Builder {
         let name = self.name(name)?;
         let bits = self.value_bits();
         let root = self.variable(name, bits)?;
-        // With m the rounded-up root, m^2 - Σ is below 2m.
-        let slack = self.variable(name, bits + 1)?;
+        // With m the rounded-up root, m^2 - Σ is below 2m. In whole numbers, so that squares have all the bits of the no-wrap bound.
+        let slack = self.whole(name, bits + 1)?;
         squares.insert(root, 1);
         let rest = Form::variable(self.id, slack, 0).times(-1);
         let row = self.row(name, rest, squares.into_iter().collect())?;

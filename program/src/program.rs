@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::bounds::{MAX_VARIABLE_BITS, WrapAround, wraps};
+use crate::bounds::{MAX_VARIABLE_BITS, NO_WRAP_BITS, Range, WrapAround, wraps};
 use crate::form::Rounding;
 use crate::leg::{LOTS_LIMIT, Layout, LegId};
 use crate::real::RESOLUTION_BITS;
@@ -41,8 +41,11 @@ impl VarId {
 /// What is public about a hidden variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variable {
-    /// Its declared width: an honest `w_j` is below `2^bits`. Its run in the circuit may be wider, never narrower.
+    /// Its declared width: an honest `w_j` is below `2^bits`. What the circuit shows may be wider, never narrower.
     pub bits: u32,
+    /// Whether soundness needs an integer: it is a bit, a count, or squared. Of any other variable it needs no more than that
+    /// it is not negative ([`Range::Fraction`]).
+    pub whole: bool,
     /// The verb that made it, as the model named it.
     pub name: String,
 }
@@ -183,19 +186,29 @@ impl Program {
         }
     }
 
-    /// Checks the no-wrap bound of every equation at the true widths of the runs, one per variable (see [`bounds`](crate::bounds)).
+    /// Checks the no-wrap bound of every equation with what the circuit shows of each variable (see [`bounds`](crate::bounds)).
     ///
     /// # Errors
-    /// [`WrapAround`]: a width is missing, below the declared one or above 128; or an equation can reach `2^253`.
-    pub fn check_no_wrap(&self, widths: &[u32]) -> Result<(), WrapAround> {
-        if widths.len() != self.variables.len() {
+    /// [`WrapAround`]: a range is missing, narrower than declared or a run above 128 bits; a fraction where an integer is needed; or an
+    /// equation can reach `2^253`.
+    pub fn check_no_wrap(&self, ranges: &[Range]) -> Result<(), WrapAround> {
+        if ranges.len() != self.variables.len() {
             return Err(WrapAround::Count {
-                given: widths.len(),
+                given: ranges.len(),
                 variables: self.variables.len(),
             });
         }
-        for (j, (variable, &given)) in self.variables.iter().zip(widths).enumerate() {
-            if given < variable.bits || given > MAX_VARIABLE_BITS {
+        for (j, (variable, range)) in self.variables.iter().zip(ranges).enumerate() {
+            let (given, most) = match *range {
+                Range::Integer { bits } => (bits, MAX_VARIABLE_BITS),
+                Range::Fraction { .. } if variable.whole => {
+                    return Err(WrapAround::Fraction {
+                        variable: VarId::new(j as u32),
+                    });
+                }
+                Range::Fraction { bits, .. } => (bits, NO_WRAP_BITS),
+            };
+            if given < variable.bits || given > most {
                 return Err(WrapAround::Width {
                     variable: VarId::new(j as u32),
                     declared: variable.bits,
@@ -203,7 +216,7 @@ impl Program {
                 });
             }
         }
-        match self.equations.iter().position(|e| wraps(e, widths)) {
+        match self.equations.iter().position(|e| wraps(e, ranges)) {
             Some(equation) => Err(WrapAround::Equation { equation }),
             None => Ok(()),
         }

@@ -6,7 +6,8 @@ mod common;
 use common::*;
 use zkmargin_program::{
     BuildError, Builder, FormError, Header, LOTS_LIMIT, Layout, LayoutError, Linear, MAX_EQUATIONS, MAX_NAME_BYTES,
-    MAX_TERMS, NegativeFactor, NonNegative, Program, Ratio, Real, Upper, Violation, Witness, WitnessError, WrapAround,
+    MAX_TERMS, NegativeFactor, NonNegative, Program, Range, Ratio, Real, Upper, Violation, Witness, WitnessError,
+    WrapAround,
 };
 
 fn simple() -> Program {
@@ -398,16 +399,17 @@ fn every_variable_of_an_honest_witness_matters() {
 #[test]
 fn no_wrap_is_checked_at_the_true_widths() {
     let program = simple();
-    let declared: Vec<u32> = program.variables().iter().map(|v| v.bits).collect();
+    let run = |bits| Range::Integer { bits };
+    let declared: Vec<Range> = program.variables().iter().map(|v| run(v.bits)).collect();
     assert_eq!(program.check_no_wrap(&declared), Ok(()));
-    assert_eq!(program.check_no_wrap(&vec![128; declared.len()]), Ok(()));
+    assert_eq!(program.check_no_wrap(&vec![run(128); declared.len()]), Ok(()));
     let count = WrapAround::Count {
         given: 1,
         variables: declared.len(),
     };
-    assert_eq!(program.check_no_wrap(&[8]), Err(count));
+    assert_eq!(program.check_no_wrap(&[run(8)]), Err(count));
     let mut narrow = declared.clone();
-    narrow[1] -= 1;
+    narrow[1] = run(7);
     assert!(matches!(
         program.check_no_wrap(&narrow),
         Err(WrapAround::Width {
@@ -417,7 +419,7 @@ fn no_wrap_is_checked_at_the_true_widths() {
         })
     ));
     let mut wide = declared;
-    wide[1] = 129;
+    wide[1] = run(129);
     assert!(matches!(
         program.check_no_wrap(&wide),
         Err(WrapAround::Width { given: 129, .. })
@@ -430,8 +432,16 @@ fn no_wrap_is_checked_at_the_true_widths() {
     .unwrap();
     let n = root.variables().len();
     assert_eq!(
-        root.check_no_wrap(&vec![126; n]),
+        root.check_no_wrap(&vec![run(126); n]),
         Err(WrapAround::Equation { equation: 1 })
     );
-    assert_eq!(root.check_no_wrap(&vec![125; n]), Ok(()));
+    assert_eq!(root.check_no_wrap(&vec![run(125); n]), Ok(()));
+    let fraction = Range::Fraction {
+        bits: 125,
+        denominator: 1,
+    };
+    assert!(matches!(
+        root.check_no_wrap(&vec![fraction; n]),
+        Err(WrapAround::Fraction { .. })
+    ));
 }

@@ -7,7 +7,9 @@ use zkmargin_program::{Builder, Header, Layout, LegId, Linear, NonNegative, Pair
 
 use super::*;
 use crate::fold::fold;
-use crate::witness::running_sums;
+use crate::roots::PROJECTIONS;
+use crate::shape::{Cell, Place};
+use crate::witness::Roots;
 
 const K: u32 = 6;
 
@@ -54,7 +56,7 @@ fn book() -> Vec<u64> {
     q
 }
 
-/// An honest circuit's columns for some `r`.
+/// An honest circuit's columns for some `e` and `r`.
 struct Honest {
     placement: Placement,
     witness: Witness,
@@ -62,20 +64,30 @@ struct Honest {
 }
 
 fn honest() -> Honest {
+    honest_in_groups(2)
+}
+
+fn honest_in_groups(of: usize) -> Honest {
     let program = program();
-    let placement = Placement::new(&program).unwrap();
-    let folded = fold(&program, &placement, &Fp::from(77));
+    let placement = Placement::of_groups(&program, &[of]).unwrap();
+    let e = Fp::from(55);
+    let folded = fold(&program, &placement, &e, &Fp::from(77));
     let q = book()
         .chunks(48)
         .map(|rows| rows.iter().copied().map(Fp::from).collect())
         .collect();
-    let a = folded
-        .a
+    let public = folded
+        .public
         .iter()
         .map(|column| column.iter().map(|value| value.to_scalar()).collect())
         .collect();
-    let z = running_sums(&placement, program.witness(&book()).unwrap().values());
-    let witness = Witness::new(&placement, q, z, a, &folded.instance);
+    let w = program.witness(&book()).unwrap();
+    let roots = Roots::new(&placement, w.values()).unwrap();
+    let (x, z) = (
+        roots.columns(&placement),
+        roots.running_sums(&placement, w.values(), &e),
+    );
+    let witness = Witness::new(&placement, q, x, z, public, &folded.instance);
     Honest {
         placement,
         witness,
@@ -119,41 +131,73 @@ impl Honest {
     }
 }
 
+/// The heads of all runs: of whole variables and of projections.
+fn runs() -> Vec<Cell> {
+    let placement = honest().placement;
+    let of_variables = placement.places().iter().filter_map(|place| match place {
+        Place::Run(cell) => Some(*cell),
+        Place::Squares(_) => None,
+    });
+    let runs: Vec<Cell> = of_variables.chain(placement.projections().iter().copied()).collect();
+    assert!(runs.len() > PROJECTIONS, "a whole variable occurs");
+    runs
+}
+
 /// One cell changed and nothing settled: the sum no longer follows.
 fn adds() -> Vec<String> {
-    vec!["accumulator adds the row".to_owned()]
+    vec!["accumulators add the row".to_owned()]
 }
 
 fn ends() -> Vec<String> {
-    vec!["accumulator ends at gamma".to_owned()]
+    vec!["accumulators end at gamma".to_owned()]
 }
 
 #[test]
 fn honest_witness_satisfies_every_constraint() {
-    assert_eq!(honest().refused_by(), Vec::<String>::new());
+    for group in [1, 2, 4] {
+        let circuit = honest_in_groups(group);
+        assert_eq!(circuit.witness.acc.len(), group);
+        assert_eq!(circuit.refused_by(), Vec::<String>::new());
+    }
+}
+
+/// What counts the accumulator at the end: one, or its `θ`.
+fn weight(circuit: &Honest, place: usize) -> Fp {
+    match place {
+        0 => Fp::ONE,
+        _ => circuit.witness.public[place - 1][circuit.placement.last()],
+    }
 }
 
 #[test]
 fn accumulator_that_does_not_start_at_zero_is_refused() {
-    let mut circuit = honest();
-    // Shifting the whole column leaves every step right.
-    let shift = Fp::from(5);
-    circuit.witness.acc.iter_mut().for_each(|acc| *acc += shift);
-    let last = circuit.placement.last();
-    circuit.instance[0][last] += shift;
-    assert_eq!(circuit.refused_by(), ["accumulator starts at zero"]);
+    for place in 0..honest().witness.acc.len() {
+        let mut circuit = honest();
+        // Shifting the whole column leaves every step right.
+        let shift = Fp::from(5);
+        circuit.witness.acc[place].iter_mut().for_each(|acc| *acc += shift);
+        let (last, weight) = (circuit.placement.last(), weight(&circuit, place));
+        circuit.instance[0][last] += weight * shift;
+        assert_eq!(
+            circuit.refused_by(),
+            ["accumulators start at zero"],
+            "accumulator {place}"
+        );
+    }
 }
 
 #[test]
 fn accumulator_that_skips_a_row_is_refused() {
-    for row in [0, 1, 20, honest().placement.last() - 1] {
-        let mut circuit = honest();
-        let last = circuit.placement.last();
-        circuit.witness.acc[row + 1..=last]
-            .iter_mut()
-            .for_each(|acc| *acc += Fp::ONE);
-        circuit.instance[0][last] += Fp::ONE;
-        assert_eq!(circuit.refused_by(), adds(), "row {row}");
+    for place in 0..honest().witness.acc.len() {
+        for row in [0, 1, 20, honest().placement.last() - 1] {
+            let mut circuit = honest();
+            let (last, weight) = (circuit.placement.last(), weight(&circuit, place));
+            circuit.witness.acc[place][row + 1..=last]
+                .iter_mut()
+                .for_each(|acc| *acc += Fp::ONE);
+            circuit.instance[0][last] += weight;
+            assert_eq!(circuit.refused_by(), adds(), "row {row} of accumulator {place}");
+        }
     }
 }
 
@@ -163,6 +207,11 @@ fn accumulator_that_does_not_end_at_gamma_is_refused() {
     let last = circuit.placement.last();
     circuit.instance[0][last] += Fp::ONE;
     assert_eq!(circuit.refused_by(), ends());
+    for place in 1..honest().witness.acc.len() {
+        let mut circuit = honest();
+        circuit.witness.public[place - 1][last] += Fp::ONE;
+        assert_eq!(circuit.refused_by(), ends(), "θ_{place}");
+    }
 }
 
 #[test]
@@ -181,17 +230,15 @@ fn every_leg_enters_the_sum() {
 fn every_matrix_entry_of_a_held_leg_enters_the_sum() {
     for (column, row) in [(0, 0), (0, 2), (1, 1)] {
         let mut circuit = honest();
-        circuit.witness.a[column][row] += Fp::ONE;
+        circuit.witness.public[column][row] += Fp::ONE;
         assert_eq!(circuit.settle().refused_by(), ends());
     }
 }
 
 #[test]
 fn every_variable_enters_the_sum_and_every_square_does() {
-    let variables = honest().placement.cells().len();
-    for index in 0..variables {
+    for (index, cell) in runs().into_iter().enumerate() {
         let mut circuit = honest();
-        let cell = circuit.placement.cells()[index];
         // One more in the lowest limb: still a valid run unless the limb was full.
         let values = &mut circuit.witness.z[cell.column];
         values[cell.row] += Fp::ONE;
@@ -203,6 +250,7 @@ fn every_variable_enters_the_sum_and_every_square_does() {
     for coefficient in 0..circuit.placement.last() {
         let mut circuit = honest();
         let s = circuit.placement.shape().z_columns();
+        // The only squared variables stand in the first column.
         if circuit.instance[s][coefficient] == Fp::ZERO || circuit.witness.z[0][coefficient] == Fp::ZERO {
             continue;
         }
@@ -212,11 +260,45 @@ fn every_variable_enters_the_sum_and_every_square_does() {
 }
 
 #[test]
-fn variable_wider_than_its_run_is_refused() {
-    let variables = honest().placement.cells().len();
-    for index in 0..variables {
+fn every_root_enters_the_sum_by_its_square_and_by_its_projection() {
+    let squares = honest().placement.squares();
+    assert!(squares > 0);
+    for (column, row) in (0..squares).flat_map(|index| honest().placement.roots(index)) {
         let mut circuit = honest();
-        let cell = circuit.placement.cells()[index];
+        circuit.witness.x[column][row] += Fp::ONE;
+        assert_eq!(circuit.refused_by(), adds(), "root {row} of column {column}");
+        let mut circuit = honest();
+        circuit.witness.x[column][row] += Fp::ONE;
+        assert_eq!(circuit.settle().refused_by(), ends());
+        // The negative root has the same square.
+        let mut circuit = honest();
+        let root = circuit.witness.x[column][row];
+        if root != Fp::ZERO {
+            circuit.witness.x[column][row] = -root;
+            assert_eq!(circuit.settle().refused_by(), ends());
+        }
+        // A row of zeros enters by nothing.
+        let mut circuit = honest();
+        let shape = circuit.placement.shape().clone();
+        let group = column / shape.x_group();
+        let zeros = circuit
+            .witness
+            .x
+            .chunks(shape.x_group())
+            .nth(group)
+            .unwrap()
+            .iter()
+            .all(|x| x[row] == Fp::ZERO);
+        circuit.witness.public[shape.q_columns() + shape.x_groups() + group][row] += Fp::ONE;
+        let refused = circuit.settle().refused_by();
+        assert_eq!(refused.is_empty(), zeros, "{refused:?}");
+    }
+}
+
+#[test]
+fn variable_wider_than_its_run_is_refused() {
+    for (index, cell) in runs().into_iter().enumerate() {
+        let mut circuit = honest();
         let bits = circuit.placement.shape().limb_bits() as usize;
         // 2^(K·limbs), carried up the run as high as it goes.
         let column = &mut circuit.witness.z[cell.column];
@@ -232,10 +314,8 @@ fn variable_wider_than_its_run_is_refused() {
 
 #[test]
 fn negative_variable_is_refused() {
-    let variables = honest().placement.cells().len();
-    for index in 0..variables {
+    for (index, cell) in runs().into_iter().enumerate() {
         let mut circuit = honest();
-        let cell = circuit.placement.cells()[index];
         let column = &mut circuit.witness.z[cell.column];
         column[cell.row..cell.row + cell.limbs].fill(Fp::ZERO);
         column[cell.row] = -Fp::ONE;
@@ -250,7 +330,7 @@ fn negative_variable_is_refused() {
 fn limb_of_two_to_the_k_is_refused_and_one_less_is_accepted() {
     for (limb, refused) in [(1u64 << (K - 1), true), ((1 << (K - 1)) - 1, false)] {
         let mut circuit = honest();
-        let cell = circuit.placement.cells()[0];
+        let cell = runs()[0];
         let column = &mut circuit.witness.z[cell.column];
         column[cell.row..cell.row + cell.limbs].fill(Fp::ZERO);
         column[cell.row] = Fp::from(limb);
@@ -311,7 +391,7 @@ fn unusable_rows_fit_the_rows_that_the_protocol_reserves() {
 
 #[test]
 fn key_description_is_the_pinned_one() {
-    let placement = Placement::new(&program()).unwrap();
+    let placement = Placement::of_groups(&program(), &[2]).unwrap();
     let parameters = Parameters::load(K, None).unwrap();
     let key = verifying_key(&parameters, &placement).unwrap();
     crate::golden::check("key.txt", &format!("{:#?}\n", key.pinned()));

@@ -6,12 +6,31 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
+use zkmargin_program::LegId;
+
 use super::*;
 
-/// Placements of variables with these widths, the first `squares` of them squared.
-fn place(k: u32, limb_bits: u32, bits: &[u32], squares: usize) -> Option<Placement> {
+fn layout(k: u32) -> Layout {
+    Layout::new(k, vec![0], vec![LegId::new(0)], Vec::new()).unwrap()
+}
+
+/// Runs for numbers of these widths, the first `squares` of them squared.
+fn place(k: u32, limb_bits: u32, bits: &[u32], squares: usize) -> Option<Arranged> {
     let squared: Vec<bool> = (0..bits.len()).map(|index| index < squares).collect();
-    arrange(k, 3, limb_bits, bits, &squared).unwrap()
+    arrange(&layout(k), limb_bits, bits, &squared, 0, 1).unwrap()
+}
+
+/// A placement of so many sums of squares.
+fn sums(k: u32, squares: usize, group: usize) -> Option<Placement> {
+    let runs = group * PROJECTIONS;
+    let arranged = arrange(&layout(k), k - 1, &vec![40; runs], &vec![false; runs], squares, group).unwrap()?;
+    Some(Placement {
+        shape: arranged.shape,
+        places: (0..squares).map(Place::Squares).collect(),
+        projections: arranged.cells,
+        squares,
+        last: arranged.last,
+    })
 }
 
 proptest! {
@@ -23,32 +42,63 @@ proptest! {
         squares in 0usize..20,
     ) {
         let squares = squares.min(bits.len());
-        let Some(placement) = place(k, k - narrower, &bits, squares) else { return Ok(()) };
-        let shape = placement.shape();
+        let Some(Arranged { shape, cells, last }) = place(k, k - narrower, &bits, squares) else { return Ok(()) };
         let mut end = 0;
         for run in shape.runs() {
             prop_assert!(run.start >= end && run.limbs > 0);
             end = run.start + run.limbs;
         }
-        prop_assert!(end <= placement.last(), "no run reaches the last usable row");
+        prop_assert!(end <= last, "no run reaches the last usable row");
         let mut heads = BTreeSet::new();
-        for (index, (cell, width)) in placement.cells().iter().zip(placement.widths()).enumerate() {
+        for (index, cell) in cells.iter().enumerate() {
             prop_assert!(heads.insert((cell.column, cell.row)), "two variables in one cell");
             let run = Run { start: cell.row, limbs: cell.limbs };
             prop_assert!(shape.runs().contains(&run));
-            prop_assert!(width >= bits[index]);
+            prop_assert!(cell.limbs as u32 * shape.limb_bits >= bits[index]);
             prop_assert!(cell.column < shape.z_columns());
             prop_assert!(index >= squares || cell.column < shape.square_columns(), "a square where there is no s");
         }
+    }
+
+    #[test]
+    fn every_root_has_a_cell_of_its_own_and_every_sum_rows_of_its_own(k in 6u32..=10, squares in 1usize..3_000, two in 0u32..=2) {
+        let Some(placement) = sums(k, squares, 1 << two) else { return Ok(()) };
+        let shape = placement.shape();
+        let (mut cells, mut rows) = (BTreeSet::new(), BTreeSet::new());
+        for index in 0..squares {
+            for (column, row) in placement.roots(index) {
+                prop_assert!(column < shape.x_columns() && row < placement.last());
+                prop_assert!(cells.insert((column, row)), "two roots in one cell");
+            }
+            prop_assert_eq!(placement.roots(index).count(), ROOTS);
+            let own: BTreeSet<_> = placement.roots(index).map(|(column, row)| (column / shape.x_group(), row)).collect();
+            prop_assert_eq!(own.len(), ROOTS / shape.x_group());
+            for row in own {
+                prop_assert!(rows.insert(row), "two sums share a coefficient");
+            }
+        }
+    }
+}
+
+#[test]
+fn groups_of_roots_have_a_coefficient_and_a_projection_for_each_column() {
+    for group in [1, 2, 4] {
+        let placement = sums(9, 600, group).unwrap();
+        let shape = placement.shape();
+        assert!(
+            shape.public_columns() >= group,
+            "a place for each end of an accumulator"
+        );
+        assert_eq!(shape.x_columns() % group, 0);
+        assert_eq!(placement.projections().len(), group * PROJECTIONS);
     }
 }
 
 #[test]
 fn columns_are_as_few_as_can_be() {
     // 50 runs of 10 limbs of 8 bits are 500 of the 505 rows above the last usable one.
-    assert_eq!(place(9, 8, &[80; 50], 0).unwrap().shape().z_columns(), 1);
-    assert_eq!(place(9, 8, &[80; 51], 0).unwrap().shape().z_columns(), 2);
-    assert_eq!(place(9, 8, &[80; 100], 0).unwrap().shape().z_columns(), 2);
+    let columns = |variables| place(9, 8, &vec![80; variables], 0).unwrap().shape.z_columns();
+    assert_eq!([50, 51, 100].map(columns), [1, 2, 2]);
 }
 
 #[test]
@@ -64,8 +114,8 @@ fn variables_that_no_proof_can_hold_are_refused_soon() {
 
 #[test]
 fn digest_depends_on_every_field() {
-    let shape = place(7, 6, &[80, 40, 40, 7, 1], 2).unwrap().shape().clone();
-    let mut others = vec![shape.clone(); 8];
+    let shape = place(7, 6, &[80, 40, 40, 7, 1], 2).unwrap().shape;
+    let mut others = vec![shape.clone(); 10];
     others[0].k += 1;
     others[1].q_columns += 1;
     others[2].z_columns += 1;
@@ -74,6 +124,8 @@ fn digest_depends_on_every_field() {
     others[5].runs[0].limbs += 1;
     others[6].runs[0].start += 1;
     others[7].runs.pop();
+    others[8].x_columns += 1;
+    others[9].x_group += 1;
     let digests: BTreeSet<[u8; 32]> = others.iter().chain([&shape]).map(Shape::digest).collect();
-    assert_eq!(digests.len(), 9);
+    assert_eq!(digests.len(), 11);
 }

@@ -73,7 +73,8 @@ fn figures(text: &mut String, model: &Model, universe: &Universe, snapshot: &Sna
     row("q columns, as many as the universe has", &|size| {
         size.q_columns.to_string()
     });
-    row("z columns", &|size| size.z_columns.to_string());
+    row("x columns, of sums of squares", &|size| size.x_columns.to_string());
+    row("z columns, of runs of limbs", &|size| size.z_columns.to_string());
     row("proof, bytes", &|size| size.proof_bytes.to_string());
     row("compile, ms, measured here", &|size| format!("{:.0}", size.compile_ms));
     row("prove, ms, estimate", &|size| format!("{:.0}", size.estimate().0));
@@ -127,7 +128,11 @@ struct Size {
     bits: usize,
     k: u32,
     q_columns: usize,
+    x_columns: usize,
     z_columns: usize,
+    cost: usize,
+    /// Coefficients of the program, as many as are folded.
+    coefficients: usize,
     proof_bytes: usize,
     compile_ms: f64,
 }
@@ -142,7 +147,12 @@ impl Size {
             bits: program.variables().iter().filter(|variable| variable.bits == 1).count(),
             k: shape.k(),
             q_columns: shape.q_columns(),
+            x_columns: shape.x_columns(),
             z_columns: shape.z_columns(),
+            cost: shape.cost(),
+            coefficients: (program.equations().iter())
+                .map(|equation| equation.legs.len() + equation.variables.len())
+                .sum(),
             proof_bytes: shape.proof_bytes(),
             compile_ms: compile.as_secs_f64() * 1e3,
         })
@@ -150,30 +160,33 @@ impl Size {
 
     /// Milliseconds to prove and to verify on one thread.
     ///
-    /// Straight lines through what `cargo run --release -p zkmargin-benches` measured on the shipped chain: 7 `q` columns of 2^9 rows,
-    /// with 2 and with 6 `z` columns. A `q` column (two commitments and no lookup) is taken as 0.4 of a `z` column (four), and all of it to
-    /// grow with the rows.
+    /// A fit of what `cargo run --release -p zkmargin-benches` measured on the shipped chain, in 2^9 rows: with the cost of the shape, to which a
+    /// `q` column adds its part, and with the coefficients that are folded. All but the folding is taken to grow with the rows.
     fn estimate(&self) -> (f64, f64) {
         let scale = f64::from(1_u32 << self.k.min(20)) / 512.0;
-        let columns = self.z_columns as f64 + 0.4 * self.q_columns as f64;
-        let line = |at: [f64; 2]| {
-            let slope = (at[1] - at[0]) / 4.0;
-            at[0] + slope * (columns - 4.8)
-        };
-        (scale * line(PROVE_MS), scale * line(VERIFY_MS))
+        let fold = FOLD_MS * self.coefficients as f64;
+        let columns = (self.cost + Q_COLUMN_COST * self.q_columns) as f64;
+        (
+            scale * (PROVE_MS[0] + PROVE_MS[1] * columns) + fold,
+            scale * (VERIFY_MS[0] + VERIFY_MS[1] * columns) + fold,
+        )
     }
 
     fn data(&self, level: Level) -> Value {
         let (prove, verify) = self.estimate();
         json!({
             "level": level.to_string(), "equations": self.equations, "variables": self.variables, "one_bit_variables": self.bits,
-            "q_columns": self.q_columns, "z_columns": self.z_columns, "proof_bytes": self.proof_bytes,
+            "q_columns": self.q_columns, "x_columns": self.x_columns, "z_columns": self.z_columns, "proof_bytes": self.proof_bytes,
             "compile_ms": self.compile_ms, "prove_ms_estimate": prove, "verify_ms_estimate": verify,
         })
     }
 }
 
-/// CPU milliseconds of a proof with 2 and with 6 `z` columns.
-const PROVE_MS: [f64; 2] = [360.0, 491.0];
+/// CPU milliseconds of a proof: at rest, and per unit of cost.
+const PROVE_MS: [f64; 2] = [150.0, 1.4];
 /// The same of its verification.
-const VERIFY_MS: [f64; 2] = [39.0, 50.0];
+const VERIFY_MS: [f64; 2] = [16.0, 0.05];
+/// CPU milliseconds per coefficient of the program.
+const FOLD_MS: f64 = 15e-6;
+/// What a `q` column and its `a` cost, in units of [`Shape::cost`](zkmargin_circuits::Shape::cost).
+const Q_COLUMN_COST: usize = 6;
