@@ -6,11 +6,17 @@
 //!
 //! - [`keys`]: key files of venues, subjects and audiences;
 //! - [`fill`], [`running`]: what moves an account, and its commitment on file;
-//! - [`mod@attest`]: a signed attestation and its opening.
+//! - [`mod@attest`]: a signed attestation and its opening;
+//! - `ledger`: all of it in a database.
 
 pub mod attest;
 pub mod fill;
 pub mod keys;
+#[cfg(feature = "database")]
+pub mod ledger;
 pub mod running;
+
+#[cfg(feature = "database")]
+pub use ledger::{Ledger, LedgerError};
 
 pub use attest::{AttestError, attest};
