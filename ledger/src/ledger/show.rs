@@ -1,10 +1,13 @@
 //! What is in the ledger, and its fills as a file.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 use zeroize::Zeroizing;
 use zkmargin_program::Pair;
 use zkmargin_risk::instant::Instant;
 use zkmargin_risk::universe::Line;
+use zkmargin_store::{Row, StoreError};
 use zkmargin_verifier::PublicKey;
 use zkmargin_verifier::book::Book;
 
@@ -79,11 +82,13 @@ impl Ledger {
                 "SELECT account, audience, book, until, held_until, attestation FROM encumbrances",
                 &[],
             )?;
+            let pledged: Result<BTreeMap<&str, &Row>, StoreError> =
+                pledged.iter().map(|row| Ok((row.text(0)?, row))).collect();
+            let pledged = pledged?;
             let mut accounts = Vec::with_capacity(rows.len());
             for row in &rows {
                 let name = row.text(0)?;
-                let standing = pledged.iter().find(|row| matches!(row.text(0), Ok(found) if found == name));
-                let standing = standing.map(|row| Standing::read(row, 1)).transpose()?;
+                let standing = pledged.get(name).map(|row| Standing::read(row, 1)).transpose()?;
                 accounts.push(AccountSummary {
                     name: name.to_owned(),
                     subject: PublicKey(row.byte_array(1)?),

@@ -168,8 +168,8 @@ fn release(release: &SignedRelease) -> Answer {
     );
     let data = json!({
         "kind": "release", "venue": content.venue, "account": content.account, "audience": content.audience, "book": content.book,
-        "attestation": content.attestation, "time": content.time, "network": network(content.network),
-        "signed": release.verify().is_ok(),
+        "attestation": content.attestation, "time": content.time, "network": content.network,
+        "signature_fits_audience": release.verify().is_ok(),
     });
     Answer::new(text, data)
 }
