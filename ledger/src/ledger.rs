@@ -126,7 +126,10 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         check_name("account", name)?;
         let check = subject.check();
-        check.map_err(|error| LedgerError::UnusableKey { field: "subject", error })?;
+        check.map_err(|error| LedgerError::UnusableKey {
+            field: "subject",
+            error,
+        })?;
         let facts = &self.facts;
         if let Some(vector) = holds
             && vector.venue() != facts.venue
@@ -156,7 +159,10 @@ impl Ledger {
                     let slot = database(place.saturating_mul(facts.rows()).saturating_add(row));
                     let values = [name.into(), slot.into(), signed(*lots).into()];
                     tx.execute("INSERT INTO legs (account, slot, lots) VALUES ($1, $2, $3)", &values)?;
-                    tx.execute("INSERT INTO beginnings (account, slot, lots) VALUES ($1, $2, $3)", &values)?;
+                    tx.execute(
+                        "INSERT INTO beginnings (account, slot, lots) VALUES ($1, $2, $3)",
+                        &values,
+                    )?;
                 }
             }
             Ok(())
@@ -233,7 +239,9 @@ impl Facts {
 
     /// The venue.
     pub(crate) fn venue(&self) -> Result<&Venue, LedgerError> {
-        let unknown = || LedgerError::UnknownVenue { name: self.name.clone() };
+        let unknown = || LedgerError::UnknownVenue {
+            name: self.name.clone(),
+        };
         self.universe.venues().get(self.venue).ok_or_else(unknown)
     }
 
@@ -246,7 +254,9 @@ impl Facts {
     pub(crate) fn slot(&self, leg: LegId) -> Result<usize, LedgerError> {
         let start = self.venue()?.columns.start.saturating_mul(self.rows());
         let own = leg.index().checked_sub(start);
-        own.ok_or_else(|| LedgerError::UnknownVenue { name: self.name.clone() })
+        own.ok_or_else(|| LedgerError::UnknownVenue {
+            name: self.name.clone(),
+        })
     }
 
     /// Within a transaction: refuses a ledger that went over to another universe since it was opened.
@@ -274,18 +284,18 @@ fn insert_commitment(
     let (point, blind) = (point.to_bytes(), Zeroizing::new(blind.to_bytes()));
     tx.execute(
         "INSERT INTO commitments (account, place, point, blind) VALUES ($1, $2, $3, $4)",
-        &[account.into(), database(place).into(), (&point).into(), (&*blind).into()],
+        &[
+            account.into(),
+            database(place).into(),
+            (&point).into(),
+            (&*blind).into(),
+        ],
     )?;
     Ok(())
 }
 
 /// Whether a line means the same in both versions; the rows that it stands in are compared as slots.
-fn is_same_line(
-    old: &Facts,
-    line: &Line,
-    new: &Facts,
-    found: &Line,
-) -> bool {
+fn is_same_line(old: &Facts, line: &Line, new: &Facts, found: &Line) -> bool {
     let slots = |facts: &Facts, line: &Line| -> Vec<Option<usize>> {
         line.legs().into_iter().map(|leg| facts.slot(leg).ok()).collect()
     };

@@ -88,7 +88,11 @@ impl Check<'_> {
             &[self.account.into()],
         )?;
         if rows.len() != legs.0.len() {
-            self.found(format!("{} commitments, the venue has {} columns", rows.len(), legs.0.len()));
+            self.found(format!(
+                "{} commitments, the venue has {} columns",
+                rows.len(),
+                legs.0.len()
+            ));
         }
         for (place, (row, lots)) in rows.iter().zip(&legs.0).enumerate() {
             self.audit.commitments += 1;
@@ -97,7 +101,9 @@ impl Check<'_> {
             let anew = blind.and_then(|blind| commit(&self.facts.parameters, lots, &blind));
             let is_same = matches!((running, anew), (Ok(running), Ok(anew)) if running == anew);
             if !is_same || row.integer(0)? != super::database(place) {
-                self.found(format!("the commitment to column {place} is not the one to what the account holds"));
+                self.found(format!(
+                    "the commitment to column {place} is not the one to what the account holds"
+                ));
             }
         }
         Ok(())
@@ -203,7 +209,9 @@ impl Check<'_> {
         });
         if !is_pledged {
             let epoch = content.epoch;
-            self.found(format!("the attestation of epoch {epoch} stands, and the account is not pledged by it"));
+            self.found(format!(
+                "the attestation of epoch {epoch} stands, and the account is not pledged by it"
+            ));
         }
         Ok(())
     }

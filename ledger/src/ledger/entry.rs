@@ -38,22 +38,38 @@ pub struct EntryRow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instrument: Option<String>,
     /// Contracts, negative if sold.
-    #[serde(default, with = "zkmargin_risk::amount::option", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "zkmargin_risk::amount::option",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(with = "Option<String>")]
     pub contracts: Option<Decimal>,
     /// Option: premium per unit of the underlying, in the settlement asset. Future, perpetual: price in USD.
-    #[serde(default, with = "zkmargin_risk::amount::option", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "zkmargin_risk::amount::option",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(with = "Option<String>")]
     pub price: Option<Decimal>,
     /// Fee of the whole fill in the settlement asset; negative for a rebate.
-    #[serde(default, with = "zkmargin_risk::amount::option", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "zkmargin_risk::amount::option",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(with = "Option<String>")]
     pub fee: Option<Decimal>,
     /// The asset's name at the venue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asset: Option<String>,
     /// Coins, negative if withdrawn.
-    #[serde(default, with = "zkmargin_risk::amount::option", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "zkmargin_risk::amount::option",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(with = "Option<String>")]
     pub amount: Option<Decimal>,
 }
@@ -109,7 +125,9 @@ pub enum EntryError {
         reason: String,
     },
     /// A line that is neither a trade nor a transfer.
-    #[error("line {line}: a trade has instrument, contracts, price and fee, a transfer asset and amount; this has {found}")]
+    #[error(
+        "line {line}: a trade has instrument, contracts, price and fee, a transfer asset and amount; this has {found}"
+    )]
     Neither {
         /// The line.
         line: u64,
@@ -172,10 +190,12 @@ fn csv_rows(bytes: &[u8]) -> Result<Vec<(u64, EntryRow)>, EntryError> {
     let broken = |error: csv::Error, line: u64| {
         let line = error.position().map_or(line, csv::Position::line);
         let reason = match error.kind() {
-            csv::ErrorKind::Deserialize { err, .. } => match err.field().and_then(|field| usize::try_from(field).ok()) {
-                Some(field) => format!("field {}: {}", field.saturating_add(1), err.kind()),
-                None => err.kind().to_string(),
-            },
+            csv::ErrorKind::Deserialize { err, .. } => {
+                match err.field().and_then(|field| usize::try_from(field).ok()) {
+                    Some(field) => format!("field {}: {}", field.saturating_add(1), err.kind()),
+                    None => err.kind().to_string(),
+                }
+            }
             csv::ErrorKind::Utf8 { .. } => "not UTF-8 text".to_owned(),
             csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
                 format!("{len} fields, the first line has {expected_len}")
@@ -197,7 +217,9 @@ fn csv_rows(bytes: &[u8]) -> Result<Vec<(u64, EntryRow)>, EntryError> {
     let (mut rows, mut record) = (Vec::new(), csv::StringRecord::new());
     while reader.read_record(&mut record).map_err(|error| broken(error, 1))? {
         let line = record.position().map_or(1, csv::Position::line);
-        let row = record.deserialize(Some(&headers)).map_err(|error| broken(error, line))?;
+        let row = record
+            .deserialize(Some(&headers))
+            .map_err(|error| broken(error, line))?;
         rows.push((line, row));
     }
     Ok(rows)

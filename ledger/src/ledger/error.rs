@@ -42,7 +42,9 @@ pub enum LedgerError {
         key: PublicKey,
     },
     /// Another pseudonym secret: audiences would meet known accounts under new names.
-    #[error("the key file has another pseudonym secret than the one that the ledger was begun with: it must outlive the signing key")]
+    #[error(
+        "the key file has another pseudonym secret than the one that the ledger was begun with: it must outlive the signing key"
+    )]
     Secret,
     /// A subject or audience that cannot sign anything.
     #[error("{field}: {error}")]
@@ -68,7 +70,9 @@ pub enum LedgerError {
     #[error("the ledger went over to another universe meanwhile; run the command again")]
     Meanwhile,
     /// A universe in which something would move.
-    #[error("{what} differs between the ledger's universe and this one: a venue may only list more, behind what it lists")]
+    #[error(
+        "{what} differs between the ledger's universe and this one: a venue may only list more, behind what it lists"
+    )]
     Relisted {
         /// What.
         what: String,
@@ -102,7 +106,9 @@ pub enum LedgerError {
         name: String,
     },
     /// A fill with an id that is taken.
-    #[error("fill {id:?} of account {account:?} is recorded as {recorded}, and this one is {given}: an id stands for one fill")]
+    #[error(
+        "fill {id:?} of account {account:?} is recorded as {recorded}, and this one is {given}: an id stands for one fill"
+    )]
     Conflict {
         /// The account.
         account: String,
@@ -114,7 +120,9 @@ pub enum LedgerError {
         given: String,
     },
     /// Money that the venue promised not to let go.
-    #[error("withdrawal {id:?} of account {account:?}: the venue holds withdrawals from it until {until}, as it attested; it is {now}")]
+    #[error(
+        "withdrawal {id:?} of account {account:?}: the venue holds withdrawals from it until {until}, as it attested; it is {now}"
+    )]
     Held {
         /// The account.
         account: String,
@@ -159,7 +167,9 @@ pub enum LedgerError {
         last: Instant,
     },
     /// An epoch before the state that would be attested.
-    #[error("account {account:?} has moved at {moved}, after the epoch {epoch}: what it held then is not what it holds")]
+    #[error(
+        "account {account:?} has moved at {moved}, after the epoch {epoch}: what it held then is not what it holds"
+    )]
     MovedSince {
         /// The account.
         account: String,
@@ -169,7 +179,9 @@ pub enum LedgerError {
         epoch: Instant,
     },
     /// It is pledged.
-    #[error("account {account:?} is pledged to audience {audience}, book {book}, until {until}: no other until then, or until that audience releases it")]
+    #[error(
+        "account {account:?} is pledged to audience {audience}, book {book}, until {until}: no other until then, or until that audience releases it"
+    )]
     Encumbered {
         /// The account.
         account: String,

@@ -26,6 +26,9 @@ pub struct Imported {
     pub legs_moved: usize,
 }
 
+/// A line's number, what is on it, and what that does.
+type Planned<'a> = (u64, &'a Entry, Vec<Move>);
+
 /// What is known of an account within a transaction.
 struct Account<'a> {
     legs: Legs<'a>,
@@ -47,7 +50,7 @@ impl Ledger {
     pub fn import(&mut self, entries: &Entries, now: Instant) -> Result<Imported, LedgerError> {
         let facts = &self.facts;
         let venue = facts.venue()?;
-        let planned: Result<Vec<(u64, &Entry, Vec<Move>)>, EntryError> = entries
+        let planned: Result<Vec<Planned<'_>>, EntryError> = entries
             .0
             .iter()
             .map(|(line, entry)| {
@@ -82,7 +85,7 @@ impl Ledger {
 fn record(
     facts: &Facts,
     tx: &mut Transaction<'_>,
-    chunk: &[(u64, &Entry, Vec<Move>)],
+    chunk: &[Planned<'_>],
     now: Instant,
 ) -> Result<Imported, LedgerError> {
     facts.check_universe(tx)?;
@@ -101,7 +104,9 @@ fn record(
         if !accounts.contains_key(name) {
             accounts.insert(name, Account::load(facts, tx, name).map_err(at_line)?);
         }
-        let Some(account) = accounts.get_mut(name) else { continue };
+        let Some(account) = accounts.get_mut(name) else {
+            continue;
+        };
         match account.apply(tx, entry, moves, now).map_err(at_line)? {
             Applied::Already => done.skipped += 1,
             Applied::Recorded { is_late } => {

@@ -287,7 +287,8 @@ impl Standing {
     pub(crate) fn read(row: &Row, start: usize) -> Result<Standing, LedgerError> {
         let damaged = |what: &str| LedgerError::Damaged { what: what.to_owned() };
         let book = Book::new(row.text(start + 1)?).map_err(|_| damaged("an encumbrance has a book that is none"))?;
-        let until = instant(row.integer(start + 2)?).ok_or_else(|| damaged("an encumbrance has no instant of its end"))?;
+        let until =
+            instant(row.integer(start + 2)?).ok_or_else(|| damaged("an encumbrance has no instant of its end"))?;
         Ok(Standing {
             audience: PublicKey(row.byte_array(start)?),
             book,
@@ -303,7 +304,9 @@ impl Standing {
         Standing {
             audience: pledge.audience,
             book: pledge.book.clone(),
-            until: before.as_ref().map_or(pledge.expiry, |before| before.until.max(pledge.expiry)),
+            until: before
+                .as_ref()
+                .map_or(pledge.expiry, |before| before.until.max(pledge.expiry)),
             held_until: before.and_then(|before| before.held_until).max(held),
             attestation: None,
         }
@@ -373,7 +376,10 @@ fn end(tx: &mut Transaction<'_>, release: &SignedRelease, now: Instant) -> Resul
         "UPDATE attestations SET release_file = $2 WHERE digest = $1",
         &[(&content.attestation.0).into(), release.to_bytes().as_slice().into()],
     )?;
-    tx.execute("DELETE FROM encumbrances WHERE account = $1", &[account.as_str().into()])?;
+    tx.execute(
+        "DELETE FROM encumbrances WHERE account = $1",
+        &[account.as_str().into()],
+    )?;
     tx.execute(
         "UPDATE accounts SET clock = $2 WHERE name = $1",
         &[account.as_str().into(), millis(now).into()],
@@ -426,4 +432,3 @@ fn check_clock(account: &str, last: Option<Instant>, now: Instant) -> Result<(),
 pub(crate) fn millis(instant: Instant) -> i64 {
     signed(instant.millis())
 }
-

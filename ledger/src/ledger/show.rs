@@ -96,12 +96,14 @@ impl Ledger {
                     attestations: row.unsigned(5)?,
                     moved: row.optional_integer(2)?.and_then(instant),
                     epoch: row.optional_integer(3)?.and_then(instant),
-                    encumbrance: standing.filter(|standing| now <= standing.until).map(|standing| Encumbrance {
-                        audience: standing.audience,
-                        book: standing.book,
-                        until: standing.until,
-                        held_until: standing.held_until,
-                    }),
+                    encumbrance: standing
+                        .filter(|standing| now <= standing.until)
+                        .map(|standing| Encumbrance {
+                            audience: standing.audience,
+                            book: standing.book,
+                            until: standing.until,
+                            held_until: standing.held_until,
+                        }),
                 });
             }
             Ok(accounts)

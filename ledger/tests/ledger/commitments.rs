@@ -11,8 +11,8 @@ use zkmargin_risk::account::AccountVector;
 use zkmargin_risk::universe::Universe;
 
 use crate::world::{
-    NOON, OPTIONS, SUBJECT, assert_sound, attest, cache, entries, places, pledge, public, trade, transfer, universe, universe_file,
-    venue_key,
+    NOON, OPTIONS, SUBJECT, assert_sound, attest, cache, entries, places, pledge, public, trade, transfer, universe,
+    universe_file, venue_key,
 };
 
 /// A trade or a deposit of a random size, as a line of a file of fills.
@@ -23,11 +23,12 @@ fn line() -> impl Strategy<Value = String> {
         Just("LINEAR".to_owned()),
     ];
     let contracts = (1_i64..2_000, any::<bool>()).prop_map(|(count, is_sale)| if is_sale { -count } else { count });
-    let trade = (instrument, contracts, 1_u32..9_000_000, -50_i32..500).prop_map(|(instrument, contracts, price, fee)| {
-        let price = format!("{}.{:02}", price / 100, price % 100);
-        let fee = format!("{}0.{:05}", if fee < 0 { "-" } else { "" }, fee.abs());
-        trade("", "", NOON, [&instrument, &contracts.to_string(), &price, &fee])
-    });
+    let trade =
+        (instrument, contracts, 1_u32..9_000_000, -50_i32..500).prop_map(|(instrument, contracts, price, fee)| {
+            let price = format!("{}.{:02}", price / 100, price % 100);
+            let fee = format!("{}0.{:05}", if fee < 0 { "-" } else { "" }, fee.abs());
+            trade("", "", NOON, [&instrument, &contracts.to_string(), &price, &fee])
+        });
     let transfer = (-40_000_i32..40_000).prop_map(|amount| transfer("", "", NOON, &amount.to_string()));
     prop_oneof![5 => trade, 1 => transfer]
 }
@@ -75,8 +76,17 @@ fn fills_of(line: &str) -> Fills {
     for field in ["id", "account", "time"] {
         row.as_object_mut().unwrap().remove(field);
     }
-    let list = if row.get("asset").is_some() { "transfers" } else { "fills" };
-    Fills::from_json(serde_json::json!({ "venue": "house", list: [row] }).to_string().as_bytes()).unwrap()
+    let list = if row.get("asset").is_some() {
+        "transfers"
+    } else {
+        "fills"
+    };
+    Fills::from_json(
+        serde_json::json!({ "venue": "house", list: [row] })
+            .to_string()
+            .as_bytes(),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -106,13 +116,24 @@ fn leg_holds_2_to_the_48_less_1_lots_and_not_one_more() {
         assert_sound(&mut ledger);
         let refused = ledger.import(&entries(&[transfer("more", "a", NOON, "0.0001")]), now);
         let said = refused.unwrap_err().to_string();
-        assert!(said.contains("line 1: BTC of account \"a\" would leave the range of 2^48 lots"), "{said}");
+        assert!(
+            said.contains("line 1: BTC of account \"a\" would leave the range of 2^48 lots"),
+            "{said}"
+        );
         // One fill alone beyond the range is refused before anything is recorded.
         let refused = ledger.import(&entries(&[transfer("huge", "b", NOON, "28147497671.0656")]), now);
         assert!(matches!(refused, Err(LedgerError::Entry(_))));
-        ledger.import(&entries(&[transfer("less", "a", NOON, "-28147497671.0655")]), now).unwrap();
-        ledger.import(&entries(&[transfer("debt", "a", NOON, "-28147497671.0655")]), now).unwrap();
-        assert!(ledger.import(&entries(&[transfer("deeper", "a", NOON, "-0.0001")]), now).is_err());
+        ledger
+            .import(&entries(&[transfer("less", "a", NOON, "-28147497671.0655")]), now)
+            .unwrap();
+        ledger
+            .import(&entries(&[transfer("debt", "a", NOON, "-28147497671.0655")]), now)
+            .unwrap();
+        assert!(
+            ledger
+                .import(&entries(&[transfer("deeper", "a", NOON, "-0.0001")]), now)
+                .is_err()
+        );
         assert_sound(&mut ledger);
         assert_eq!(ledger.accounts(now).unwrap()[0].fills, 3);
     }
@@ -127,7 +148,10 @@ fn account_begins_with_what_it_held() {
         let vector = AccountVector::from_json(text, &universe()).unwrap();
         ledger.add_account("d", public(SUBJECT), Some(&vector)).unwrap();
         let held = ledger.holdings("d").unwrap();
-        let held: Vec<(&str, &str, String)> = held.iter().map(|h| (h.name.as_str(), h.what, h.amount.to_string())).collect();
+        let held: Vec<(&str, &str, String)> = held
+            .iter()
+            .map(|h| (h.name.as_str(), h.what, h.amount.to_string()))
+            .collect();
         assert_eq!(
             held,
             [
@@ -138,7 +162,12 @@ fn account_begins_with_what_it_held() {
                 ("C-63000", "position", "-1.5".to_owned()),
             ]
         );
-        ledger.import(&entries(&[trade("1", "d", NOON, ["C-63000", "1.5", "0.01", "0"])]), crate::world::at(NOON)).unwrap();
+        ledger
+            .import(
+                &entries(&[trade("1", "d", NOON, ["C-63000", "1.5", "0.01", "0"])]),
+                crate::world::at(NOON),
+            )
+            .unwrap();
         assert_sound(&mut ledger);
         let refused = ledger.add_account("d", public(SUBJECT), None);
         assert!(matches!(refused, Err(LedgerError::AccountExists { .. })));
@@ -154,7 +183,12 @@ fn universe_that_lists_more_keeps_every_commitment_and_one_that_moves_a_row_is_r
     for place in places("relist") {
         let mut ledger = place.create();
         let mut stale = place.open();
-        ledger.import(&entries(&[trade("1", "a", NOON, ["C-63000", "-2", "0.01", "0"])]), crate::world::at(NOON)).unwrap();
+        ledger
+            .import(
+                &entries(&[trade("1", "a", NOON, ["C-63000", "-2", "0.01", "0"])]),
+                crate::world::at(NOON),
+            )
+            .unwrap();
         let mut moved = universe_file(OPTIONS);
         moved["venues"][1]["lines"].as_array_mut().unwrap().swap(5, 6);
         let mut shorter = universe_file(OPTIONS);
@@ -171,15 +205,24 @@ fn universe_that_lists_more_keeps_every_commitment_and_one_that_moves_a_row_is_r
         // Three columns, and a longer venue before this one.
         let mut longer = universe_file(OPTIONS + 30);
         let listed = longer["venues"][1]["lines"].as_array().unwrap().clone();
-        longer["venues"][0]["lines"].as_array_mut().unwrap().extend_from_slice(&listed[4..]);
+        longer["venues"][0]["lines"]
+            .as_array_mut()
+            .unwrap()
+            .extend_from_slice(&listed[4..]);
         longer["venues"][0]["lines"].as_array_mut().unwrap().remove(1);
         let longer = Universe::from_json(&longer.to_string()).unwrap();
         ledger.relist(longer, Some(&cache())).unwrap();
         assert_sound(&mut ledger);
         let line = entries(&[trade("2", "a", NOON, ["C-93000", "1", "0.01", "0"])]);
-        assert!(matches!(stale.import(&entries(&[transfer("3", "a", NOON, "1")]), crate::world::at(NOON)), Err(LedgerError::Meanwhile)));
+        assert!(matches!(
+            stale.import(&entries(&[transfer("3", "a", NOON, "1")]), crate::world::at(NOON)),
+            Err(LedgerError::Meanwhile)
+        ));
         ledger.import(&line, crate::world::at(NOON)).unwrap();
-        assert_eq!(attest(&mut ledger, &pledge(2, NOON)).attestation.content().points.len(), 3);
+        assert_eq!(
+            attest(&mut ledger, &pledge(2, NOON)).attestation.content().points.len(),
+            3
+        );
         assert_sound(&mut ledger);
         assert_sound(&mut place.open());
     }

@@ -17,7 +17,11 @@ fn fill_is_recorded_once_however_often_it_is_imported() {
         ];
         let first = ledger.import(&entries(&lines), at(NOON)).unwrap();
         assert_eq!((first.recorded, first.skipped), (3, 1), "also within a file");
-        assert_eq!(first.legs_moved, 2 + 2, "carry of 100 contracts is 0.015625 BTC, rounded down, and no fee");
+        assert_eq!(
+            first.legs_moved,
+            2 + 2,
+            "carry of 100 contracts is 0.015625 BTC, rounded down, and no fee"
+        );
         let again = place.open().import(&entries(&lines), at(NOON)).unwrap();
         assert_eq!(
             again,
@@ -34,7 +38,9 @@ fn fill_is_recorded_once_however_often_it_is_imported() {
 fn same_id_with_another_content_is_refused_and_both_are_named() {
     for place in places("conflict") {
         let mut ledger = place.create();
-        ledger.import(&entries(&[transfer("1", "a", NOON, "10")]), at(NOON)).unwrap();
+        ledger
+            .import(&entries(&[transfer("1", "a", NOON, "10")]), at(NOON))
+            .unwrap();
         for other in [
             transfer("1", "a", NOON, "11"),
             transfer("1", "a", NOON + 1, "10"),
@@ -42,7 +48,10 @@ fn same_id_with_another_content_is_refused_and_both_are_named() {
         ] {
             let lines = [transfer("before", "a", NOON, "1"), other.clone()];
             let said = ledger.import(&entries(&lines), at(NOON)).unwrap_err().to_string();
-            assert!(said.contains("line 2") && said.contains(r#""amount":"10"}"#) && said.contains(&content(&other)), "{said}");
+            assert!(
+                said.contains("line 2") && said.contains(r#""amount":"10"}"#) && said.contains(&content(&other)),
+                "{said}"
+            );
         }
         assert_eq!(ledger.accounts(at(NOON)).unwrap()[0].fills, 1);
         assert_sound(&mut ledger);
@@ -59,10 +68,15 @@ fn content(line: &str) -> String {
 fn line_that_is_wrong_by_itself_stops_the_file_before_anything_is_recorded() {
     for place in places("whole") {
         let mut ledger = place.create();
-        let mut lines: Vec<String> = (0..600).map(|index| transfer(&index.to_string(), "a", NOON, "1")).collect();
+        let mut lines: Vec<String> = (0..600)
+            .map(|index| transfer(&index.to_string(), "a", NOON, "1"))
+            .collect();
         lines.push(trade("x", "a", NOON, ["C-63000", "0.05", "1", "0"]));
         let said = ledger.import(&entries(&lines), at(NOON)).unwrap_err().to_string();
-        assert!(said.contains("line 601") && said.contains("0.05 is not a whole number of lots of 0.1"), "{said}");
+        assert!(
+            said.contains("line 601") && said.contains("0.05 is not a whole number of lots of 0.1"),
+            "{said}"
+        );
         assert_eq!(ledger.accounts(at(NOON)).unwrap()[0].fills, 0);
     }
 }
@@ -71,10 +85,16 @@ fn line_that_is_wrong_by_itself_stops_the_file_before_anything_is_recorded() {
 fn line_that_does_not_fit_this_ledger_says_how_many_are_recorded_and_the_rest_can_follow() {
     for place in places("rest") {
         let mut ledger = place.create();
-        let mut lines: Vec<String> = (0..600).map(|index| transfer(&index.to_string(), "a", NOON, "1")).collect();
+        let mut lines: Vec<String> = (0..600)
+            .map(|index| transfer(&index.to_string(), "a", NOON, "1"))
+            .collect();
         lines.push(transfer("x", "nobody", NOON, "1"));
         match ledger.import(&entries(&lines), at(NOON)).unwrap_err() {
-            LedgerError::Import { line: 601, recorded, error } => {
+            LedgerError::Import {
+                line: 601,
+                recorded,
+                error,
+            } => {
                 assert_eq!(ledger.accounts(at(NOON)).unwrap()[0].fills, recorded as u64);
                 assert!(recorded < 600 && matches!(*error, LedgerError::UnknownAccount { .. }));
                 lines.pop();
@@ -92,7 +112,11 @@ fn fill_of_before_an_attested_epoch_is_recorded_and_counted_as_late() {
     for place in places("late") {
         let mut ledger = place.create();
         attest(&mut ledger, &pledge(2, NOON));
-        let lines = [transfer("1", "a", NOON, "1"), transfer("2", "a", NOON + 1, "1"), transfer("3", "b", NOON, "1")];
+        let lines = [
+            transfer("1", "a", NOON, "1"),
+            transfer("2", "a", NOON + 1, "1"),
+            transfer("3", "b", NOON, "1"),
+        ];
         let done = ledger.import(&entries(&lines), at(NOON + 1)).unwrap();
         assert_eq!((done.recorded, done.late), (3, 1));
     }

@@ -51,7 +51,9 @@ fn say(words: &str) {
 #[test]
 #[ignore = "is started by other tests"]
 fn works_until_killed() {
-    let (Ok(url), Ok(seed)) = (std::env::var("LEDGER"), std::env::var("SEED")) else { return };
+    let (Ok(url), Ok(seed)) = (std::env::var("LEDGER"), std::env::var("SEED")) else {
+        return;
+    };
     let mut dice = Dice::new(seed.parse().unwrap());
     let mut ledger = open(&url);
     let mut last: BTreeMap<&str, SignedAttestation> = BTreeMap::new();
@@ -59,7 +61,7 @@ fn works_until_killed() {
     for round in 0.. {
         let account = ACCOUNTS[usize::try_from(dice.below(3)).unwrap()];
         match dice.below(10) {
-            0..7 => {
+            0..6 => {
                 let lines: Vec<String> = (0..=dice.below(30))
                     .map(|index| a_fill(&mut dice, &format!("{seed}-{round}-{index}"), account))
                     .collect();
@@ -68,7 +70,7 @@ fn works_until_killed() {
                     Err(error) => say(&format!("refused {error}")),
                 }
             }
-            7..9 => {
+            6..8 => {
                 let pledge = a_pledge(&mut dice, account);
                 let audience = pledge.audience;
                 match ledger.attest(&pledge, venue_key(), pledge.epoch) {
@@ -76,15 +78,24 @@ fn works_until_killed() {
                         say(&format!("attested {account} {audience} {}", pledge.expiry.millis()));
                         last.insert(account, attested.attestation);
                     }
-                    Err(LedgerError::Encumbered { .. } | LedgerError::Epoch { .. } | LedgerError::MovedSince { .. }) => {}
+                    Err(
+                        LedgerError::Encumbered { .. } | LedgerError::Epoch { .. } | LedgerError::MovedSince { .. },
+                    ) => {}
                     Err(error) => say(&format!("refused {error}")),
                 }
             }
             _ => {
-                let Some(attestation) = last.remove(account) else { continue };
+                let Some(attestation) = last.remove(account) else {
+                    continue;
+                };
                 let audience = attestation.content().audience;
-                let signer = (2..5).map(signer).find(|key| zkmargin_verifier::PublicKey::of(key) == audience);
-                let release = Release::of(&attestation, now()).unwrap().sign(&signer.unwrap()).unwrap();
+                let signer = (2..5)
+                    .map(signer)
+                    .find(|key| zkmargin_verifier::PublicKey::of(key) == audience);
+                let release = Release::of(&attestation, now())
+                    .unwrap()
+                    .sign(&signer.unwrap())
+                    .unwrap();
                 let pledge = a_pledge(&mut dice, account);
                 say(&format!("releasing {account}"));
                 let done = match dice.below(2) {
@@ -94,7 +105,11 @@ fn works_until_killed() {
                 match done {
                     Ok(None) => say(&format!("released {account}")),
                     Ok(Some(attested)) => {
-                        say(&format!("attested {account} {} {}", pledge.audience, pledge.expiry.millis()));
+                        say(&format!(
+                            "attested {account} {} {}",
+                            pledge.audience,
+                            pledge.expiry.millis()
+                        ));
                         last.insert(account, attested.attestation);
                     }
                     Err(error) => say(&format!("refused {error}")),
@@ -150,7 +165,8 @@ impl Confirmed {
             }
             ["attested", account, audience, expiry] => {
                 self.attestations += 1;
-                self.pledged.insert(account.to_owned(), (audience.to_owned(), expiry.parse().unwrap()));
+                self.pledged
+                    .insert(account.to_owned(), (audience.to_owned(), expiry.parse().unwrap()));
             }
             // From here on, it may or may not be released.
             ["releasing", account] => {
@@ -169,7 +185,11 @@ impl Confirmed {
         let recorded = Entries::read(&file, EntryFormat::JsonLines).unwrap();
         let mut ids = BTreeSet::new();
         for (_, entry) in &recorded.0 {
-            assert!(ids.insert(format!("{} {}", entry.account, entry.id)), "{} is there twice", entry.id);
+            assert!(
+                ids.insert(format!("{} {}", entry.account, entry.id)),
+                "{} is there twice",
+                entry.id
+            );
         }
         let lost: Vec<_> = self.fills.difference(&ids).collect();
         assert!(lost.is_empty(), "lost: {lost:?}");
@@ -180,11 +200,15 @@ impl Confirmed {
     fn check_pledges(&self, ledger: &mut Ledger) {
         let now = now();
         for account in ledger.accounts(now).unwrap() {
-            let Some((audience, expiry)) = self.pledged.get(&account.name) else { continue };
+            let Some((audience, expiry)) = self.pledged.get(&account.name) else {
+                continue;
+            };
             if *expiry < now.millis() {
                 continue;
             }
-            let stands = account.encumbrance.unwrap_or_else(|| panic!("{} lost its pledge to {audience}", account.name));
+            let stands = account
+                .encumbrance
+                .unwrap_or_else(|| panic!("{} lost its pledge to {audience}", account.name));
             // A refresh that was recorded and not confirmed may have prolonged it.
             assert_eq!(stands.audience.to_string(), *audience);
             assert!(stands.until.millis() >= *expiry);
@@ -233,7 +257,7 @@ fn kill_and_check(place: &Place, kills: usize, seed: u64, total: &mut Confirmed)
             said.collect::<Vec<String>>()
         });
         // From before it is open to well into its work.
-        std::thread::sleep(Duration::from_millis(dice.below(120)));
+        std::thread::sleep(Duration::from_millis(dice.below(240)));
         child.kill().unwrap();
         child.wait().unwrap();
         let said = listener.join().unwrap();
@@ -241,7 +265,9 @@ fn kill_and_check(place: &Place, kills: usize, seed: u64, total: &mut Confirmed)
         said.iter().for_each(|said| confirmed.hear(said));
         confirmed.check(&place.url);
     }
-    total.fills.extend(confirmed.fills.iter().map(|fill| format!("{seed} {fill}")));
+    total
+        .fills
+        .extend(confirmed.fills.iter().map(|fill| format!("{seed} {fill}")));
     total.attestations += confirmed.attestations;
     total.releases += confirmed.releases;
     total.kills_while_working += confirmed.kills_while_working;

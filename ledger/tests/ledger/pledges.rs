@@ -65,7 +65,13 @@ fn refresh_to_the_same_audience_prolongs_and_never_shortens() {
             ..pledge(2, NOON + 1)
         };
         attest(&mut ledger, &shorter);
-        let until = |ledger: &mut zkmargin_ledger::Ledger| ledger.accounts(at(NOON + 1)).unwrap()[0].encumbrance.clone().unwrap().until;
+        let until = |ledger: &mut zkmargin_ledger::Ledger| {
+            ledger.accounts(at(NOON + 1)).unwrap()[0]
+                .encumbrance
+                .clone()
+                .unwrap()
+                .until
+        };
         assert_eq!(until(&mut ledger), at(NOON + HOUR));
         attest(&mut ledger, &pledge(2, NOON + 2));
         assert_eq!(until(&mut ledger), at(NOON + 2 + HOUR));
@@ -78,9 +84,14 @@ fn same_pledge_at_the_same_epoch_is_given_out_again_and_epochs_increase() {
     for place in places("again") {
         let mut ledger = place.create();
         let first = attest(&mut ledger, &pledge(2, NOON));
-        ledger.import(&entries(&[transfer("1", "a", NOON + 5, "1")]), at(NOON + 5)).unwrap();
+        ledger
+            .import(&entries(&[transfer("1", "a", NOON + 5, "1")]), at(NOON + 5))
+            .unwrap();
         // Also by another process, later, after the account moved.
-        let again = place.open().attest(&pledge(2, NOON), venue_key(), at(NOON + 9)).unwrap();
+        let again = place
+            .open()
+            .attest(&pledge(2, NOON), venue_key(), at(NOON + 9))
+            .unwrap();
         assert!(again.is_again && !first.is_again);
         assert_eq!(again.attestation.to_bytes(), first.attestation.to_bytes());
         assert_eq!(*again.opening.to_bytes(), *first.opening.to_bytes());
@@ -107,8 +118,13 @@ fn clock_that_was_put_back_is_refused() {
         let refused = ledger.attest(&pledge(2, NOON + 1), venue_key(), at(NOON + 59_999));
         assert!(matches!(refused, Err(LedgerError::ClockBack { last, .. }) if last == at(NOON + 60_000)));
         let early = release(&attested, 2, NOON + 60_000);
-        assert!(matches!(ledger.release(&early, at(NOON + 59_999)), Err(LedgerError::ClockBack { .. })));
-        ledger.attest(&pledge(2, NOON + 1), venue_key(), at(NOON + 60_000)).unwrap();
+        assert!(matches!(
+            ledger.release(&early, at(NOON + 59_999)),
+            Err(LedgerError::ClockBack { .. })
+        ));
+        ledger
+            .attest(&pledge(2, NOON + 1), venue_key(), at(NOON + 60_000))
+            .unwrap();
         assert_sound(&mut ledger);
     }
 }
@@ -126,21 +142,31 @@ fn release_by_the_audience_ends_the_encumbrance_and_every_other_is_refused() {
         let mut bytes = good.to_bytes();
         *bytes.last_mut().unwrap() ^= 1;
         let forged = SignedRelease::from_bytes(&bytes).unwrap();
-        assert!(matches!(ledger.release(&forged, now), Err(LedgerError::ReleaseSignature(_))));
+        assert!(matches!(
+            ledger.release(&forged, now),
+            Err(LedgerError::ReleaseSignature(_))
+        ));
         // Signed by a stranger for herself.
         let mut content = good.content().clone();
         content.audience = public(3);
         let stranger = content.sign(&signer(3)).unwrap();
-        assert!(matches!(ledger.release(&stranger, now), Err(LedgerError::Release { field: "audience", .. })));
+        assert!(matches!(
+            ledger.release(&stranger, now),
+            Err(LedgerError::Release { field: "audience", .. })
+        ));
         // Of another attestation.
         let old = release(&first, 2, NOON + 5);
         assert!(matches!(ledger.release(&old, now), Err(LedgerError::NotTheLast { .. })));
         let mut content = good.content().clone();
         content.attestation.0[0] ^= 1;
         let unknown = content.sign(&signer(2)).unwrap();
-        assert!(matches!(ledger.release(&unknown, now), Err(LedgerError::UnknownAttestation(_))));
+        assert!(matches!(
+            ledger.release(&unknown, now),
+            Err(LedgerError::UnknownAttestation(_))
+        ));
         // Of another network, venue, account, book, version.
-        let changes: [(&str, fn(&mut zkmargin_verifier::Release)); 5] = [
+        type Change = fn(&mut zkmargin_verifier::Release);
+        let changes: [(&str, Change); 5] = [
             ("network", |release| release.network = Network::Main),
             ("venue", |release| release.venue = "elsewhere".to_owned()),
             ("account", |release| release.account.0[0] ^= 1),
@@ -151,11 +177,17 @@ fn release_by_the_audience_ends_the_encumbrance_and_every_other_is_refused() {
             let mut content = good.content().clone();
             change(&mut content);
             let refused = ledger.release(&content.sign(&signer(2)).unwrap(), now);
-            assert!(matches!(&refused, Err(LedgerError::Release { field, .. }) if *field == name), "{refused:?}");
+            assert!(
+                matches!(&refused, Err(LedgerError::Release { field, .. }) if *field == name),
+                "{refused:?}"
+            );
         }
         // Not yet in force.
         let later = release(&second, 2, NOON + 11);
-        assert!(matches!(ledger.release(&later, now), Err(LedgerError::Release { field: "time", .. })));
+        assert!(matches!(
+            ledger.release(&later, now),
+            Err(LedgerError::Release { field: "time", .. })
+        ));
         // After all of that the account is still pledged.
         let refused = ledger.attest(&pledge(3, NOON + 10), venue_key(), now);
         assert!(matches!(refused, Err(LedgerError::Encumbered { .. })));
@@ -164,7 +196,10 @@ fn release_by_the_audience_ends_the_encumbrance_and_every_other_is_refused() {
         assert!(!ledger.release(&good, now).unwrap().is_again);
         assert!(ledger.release(&good, now).unwrap().is_again);
         let refused = ledger.attest(&pledge(2, NOON + 1), venue_key(), now);
-        assert!(matches!(refused, Err(LedgerError::Epoch { .. })), "what was released is not given out again");
+        assert!(
+            matches!(refused, Err(LedgerError::Epoch { .. })),
+            "what was released is not given out again"
+        );
         ledger.attest(&pledge(3, NOON + 10), venue_key(), now).unwrap();
         // The old release, shown again, does not end what stands now.
         assert!(ledger.release(&good, at(NOON + 11)).unwrap().is_again);
@@ -191,9 +226,13 @@ fn handover_is_both_or_neither() {
         assert!(matches!(refused, Err(LedgerError::Release { field: "account", .. })));
         let stands = ledger.accounts(at(NOON + 5)).unwrap()[0].encumbrance.clone().unwrap();
         assert_eq!(stands.audience, public(2));
-        let next = ledger.handover(&good, &pledge(3, NOON + 5), venue_key(), at(NOON + 5)).unwrap();
+        let next = ledger
+            .handover(&good, &pledge(3, NOON + 5), venue_key(), at(NOON + 5))
+            .unwrap();
         // After a crash the same command gives the same.
-        let again = ledger.handover(&good, &pledge(3, NOON + 5), venue_key(), at(NOON + 6)).unwrap();
+        let again = ledger
+            .handover(&good, &pledge(3, NOON + 5), venue_key(), at(NOON + 6))
+            .unwrap();
         assert_eq!(again.attestation.to_bytes(), next.attestation.to_bytes());
         let stands = ledger.accounts(at(NOON + 6)).unwrap()[0].encumbrance.clone().unwrap();
         assert_eq!(stands.audience, public(3));
@@ -205,7 +244,9 @@ fn handover_is_both_or_neither() {
 fn withdrawals_are_held_until_the_expiry_or_the_release() {
     for place in places("held") {
         let mut ledger = place.create();
-        ledger.import(&entries(&[transfer("in", "a", NOON, "10")]), at(NOON)).unwrap();
+        ledger
+            .import(&entries(&[transfer("in", "a", NOON, "10")]), at(NOON))
+            .unwrap();
         let held = Pledge {
             held: true,
             ..pledge(2, NOON)
@@ -216,14 +257,33 @@ fn withdrawals_are_held_until_the_expiry_or_the_release() {
         let withdraw = |id: &str| entries(&[transfer(id, "a", NOON + 2, "-1")]);
         for millis in [NOON + 2, NOON + HOUR] {
             let refused = ledger.import(&withdraw("out"), at(millis)).unwrap_err();
-            assert!(refused.to_string().contains("holds withdrawals from it until 2026-08-06T13:00:00Z"), "{refused}");
+            assert!(
+                refused
+                    .to_string()
+                    .contains("holds withdrawals from it until 2026-08-06T13:00:00Z"),
+                "{refused}"
+            );
         }
-        let other = entries(&[transfer("out", "b", NOON + 2, "-1"), transfer("more", "a", NOON + 2, "1")]);
+        let other = entries(&[
+            transfer("out", "b", NOON + 2, "-1"),
+            transfer("more", "a", NOON + 2, "1"),
+        ]);
         assert_eq!(ledger.import(&other, at(NOON + 2)).unwrap().recorded, 2);
         let mut late = place.open();
-        assert_eq!(late.import(&withdraw("after expiry"), at(NOON + HOUR + 1)).unwrap().recorded, 1);
+        assert_eq!(
+            late.import(&withdraw("after expiry"), at(NOON + HOUR + 1))
+                .unwrap()
+                .recorded,
+            1
+        );
         ledger.release(&release(&refreshed, 2, NOON + 3), at(NOON + 3)).unwrap();
-        assert_eq!(ledger.import(&withdraw("after release"), at(NOON + 4)).unwrap().recorded, 1);
+        assert_eq!(
+            ledger
+                .import(&withdraw("after release"), at(NOON + 4))
+                .unwrap()
+                .recorded,
+            1
+        );
         assert_sound(&mut ledger);
     }
 }
@@ -235,7 +295,10 @@ fn another_pseudonym_secret_or_signing_key_does_not_attest() {
         let refused = ledger.attest(&pledge(2, NOON), &key_file(9), at(NOON));
         assert!(matches!(refused, Err(LedgerError::Secret)));
         let refused = ledger.attest(&pledge(2, NOON + 1), venue_key(), at(NOON));
-        assert!(matches!(refused, Err(LedgerError::Attest(_))), "the epoch is in the future: {refused:?}");
+        assert!(
+            matches!(refused, Err(LedgerError::Attest(_))),
+            "the epoch is in the future: {refused:?}"
+        );
         assert_eq!(ledger.audit().unwrap().attestations, 0);
     }
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use zkmargin_ledger::LedgerError;
 
 use crate::kills::now;
-use crate::world::{NOON, assert_sound, at, entries, open, pledge, places, transfer, venue_key};
+use crate::world::{NOON, assert_sound, at, entries, open, places, pledge, transfer, venue_key};
 
 fn this_test(name: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -34,8 +34,12 @@ fn crash_between_recording_and_giving_out_pledges_to_nobody_else() {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let recorded = lines.find_map(|line| Some(line.split_once("RECORDED ")?.1.to_owned())).unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap())
+            .lines()
+            .map_while(Result::ok);
+        let recorded = lines
+            .find_map(|line| Some(line.split_once("RECORDED ")?.1.to_owned()))
+            .unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
         let mut ledger = place.open();
@@ -53,7 +57,9 @@ fn crash_between_recording_and_giving_out_pledges_to_nobody_else() {
 #[test]
 #[ignore = "is started by another test"]
 fn works_beside_others() {
-    let (Ok(url), Ok(number)) = (std::env::var("LEDGER"), std::env::var("NUMBER")) else { return };
+    let (Ok(url), Ok(number)) = (std::env::var("LEDGER"), std::env::var("NUMBER")) else {
+        return;
+    };
     let number: u8 = number.parse().unwrap();
     let mut ledger = open(&url);
     for round in 0..12 {
@@ -130,11 +136,17 @@ fn ledger_that_cannot_grow_says_so_and_keeps_every_confirmed_fill() {
     let test = this_test("imports_until_refused");
     let mut command = Command::new("sh");
     command.args(["-c", "trap '' XFSZ; ulimit -f 1200; exec \"$0\" \"$@\""]);
-    command.arg(test.get_program()).args(test.get_args()).env("LEDGER", &place.url);
+    command
+        .arg(test.get_program())
+        .args(test.get_args())
+        .env("LEDGER", &place.url);
     let done = command.output().unwrap();
     let said = String::from_utf8_lossy(&done.stdout);
     let (confirmed, ended) = said.split_once("CONFIRMED ").unwrap().1.split_once(" ENDED ").unwrap();
-    assert!(ended.contains("the disk failed") && ended.contains("ledger.db"), "{ended}");
+    assert!(
+        ended.contains("the disk failed") && ended.contains("ledger.db"),
+        "{ended}"
+    );
     let mut ledger = place.open();
     let fills = ledger.accounts(at(NOON)).unwrap()[0].fills;
     assert!(fills > 0 && fills.to_string() == confirmed, "{fills} {confirmed}");
@@ -154,16 +166,29 @@ fn full_disk_is_told_and_keeps_every_confirmed_fill() {
         return;
     }
     drop(place.create());
-    let done = this_test("imports_until_refused").env("LEDGER", &place.url).output().unwrap();
+    let done = this_test("imports_until_refused")
+        .env("LEDGER", &place.url)
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
     let kept = std::panic::catch_unwind(|| {
         let mut ledger = place.open();
         assert_sound(&mut ledger);
         ledger.accounts(at(NOON)).unwrap()[0].fills
     });
-    assert!(Command::new("umount").arg("-l").arg(place.folder.path()).status().unwrap().success());
+    assert!(
+        Command::new("umount")
+            .arg("-l")
+            .arg(place.folder.path())
+            .status()
+            .unwrap()
+            .success()
+    );
     let (confirmed, ended) = said.split_once("CONFIRMED ").unwrap().1.split_once(" ENDED ").unwrap();
-    assert!(ended.contains("the disk is full") && ended.contains("nothing was changed"), "{ended}");
+    assert!(
+        ended.contains("the disk is full") && ended.contains("nothing was changed"),
+        "{ended}"
+    );
     assert_eq!(kept.unwrap().to_string(), confirmed);
 }
 
@@ -175,7 +200,9 @@ fn times_of_fills() {
         let mut ledger = place.create();
         let single = std::time::Instant::now();
         for index in 0..50 {
-            ledger.import(&entries(&[transfer(&format!("s{index}"), "a", NOON, "1")]), at(NOON)).unwrap();
+            ledger
+                .import(&entries(&[transfer(&format!("s{index}"), "a", NOON, "1")]), at(NOON))
+                .unwrap();
         }
         let single = single.elapsed() / 50;
         let lines: Vec<String> = (0..5_000)
@@ -188,7 +215,11 @@ fn times_of_fills() {
         let bulk = std::time::Instant::now();
         let done = ledger.import(&entries(&lines), at(NOON)).unwrap();
         let bulk = bulk.elapsed();
-        println!("one fill a transaction: {single:?}; {} fills of a file: {bulk:?}, {:?} each", done.recorded, bulk / 5_000);
+        println!(
+            "one fill a transaction: {single:?}; {} fills of a file: {bulk:?}, {:?} each",
+            done.recorded,
+            bulk / 5_000
+        );
         assert_sound(&mut ledger);
     }
 }

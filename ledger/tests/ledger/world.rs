@@ -57,7 +57,8 @@ fn option(strike: u32) -> Value {
 }
 
 pub(crate) fn universe_file(options: u32) -> Value {
-    let asset = |name: &str, carry| json!({ "asset": { "name": name, "lot": "0.0001", "carry": carry, "reserve": true } });
+    let asset =
+        |name: &str, carry| json!({ "asset": { "name": name, "lot": "0.0001", "carry": carry, "reserve": true } });
     let perpetual = |name: &str, style: &str, settlement: &str, contract: &str| {
         json!({ "instrument": {
             "name": name, "underlying": "BTC", "style": style, "settlement": settlement, "kind": "perpetual", "contract": contract, "lot": "1",
@@ -111,11 +112,17 @@ pub(crate) fn places(name: &str) -> Vec<Place> {
 }
 
 fn empty_schema(server: &str, name: &str) -> String {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let mut connection = PgConnection::connect(server).await.unwrap();
         let sql = format!("DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}");
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(&mut connection)
+            .await
+            .unwrap();
     });
     let mark = if server.contains('?') { '&' } else { '?' };
     format!("{server}{mark}options=-csearch_path%3D{name}")

@@ -34,6 +34,27 @@ fn files_are_for_the_user_alone() {
 }
 
 #[test]
+fn every_connection_syncs_what_it_commits_and_checks_references() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = create(text(&folder.path().join("s.db")));
+    let pragma = |store: &mut Store, sql| store.read(|tx| tx.one(sql, &[])?.integer(0)).unwrap();
+    assert_eq!(
+        pragma(&mut store, "SELECT synchronous FROM pragma_synchronous"),
+        2,
+        "FULL"
+    );
+    assert_eq!(pragma(&mut store, "SELECT foreign_keys FROM pragma_foreign_keys"), 1);
+    let mode = store.read(|tx| {
+        Ok::<_, StoreError>(
+            tx.one("SELECT journal_mode FROM pragma_journal_mode", &[])?
+                .text(0)?
+                .to_owned(),
+        )
+    });
+    assert_eq!(mode.unwrap(), "wal");
+}
+
+#[test]
 fn what_is_no_database_is_told_as_such() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

@@ -63,7 +63,9 @@ pub(crate) struct Import {
 pub(super) fn import(args: &Import) -> anyhow::Result<Answer> {
     let format = format_of(&args.fills)?;
     let now = args.at.now()?;
-    let entries = load::load(&args.fills, MAX_ENTRIES_BYTES, |bytes| Ok(Entries::read(bytes, format)?))?;
+    let entries = load::load(&args.fills, MAX_ENTRIES_BYTES, |bytes| {
+        Ok(Entries::read(bytes, format)?)
+    })?;
     let mut ledger = args.db.open()?;
     let started = Clock::now();
     let done = ledger
@@ -138,8 +140,15 @@ fn describe(text: &mut String, accounts: &[AccountSummary]) {
     for account in accounts {
         let pledged = match &account.encumbrance {
             Some(pledge) => {
-                let held = if pledge.held_until.is_some() { ", withdrawals held" } else { "" };
-                format!("pledged to {}, book {}, until {}{held}", pledge.audience, pledge.book, pledge.until)
+                let held = if pledge.held_until.is_some() {
+                    ", withdrawals held"
+                } else {
+                    ""
+                };
+                format!(
+                    "pledged to {}, book {}, until {}{held}",
+                    pledge.audience, pledge.book, pledge.until
+                )
             }
             None => "not pledged".to_owned(),
         };
@@ -184,7 +193,11 @@ pub(super) fn audit(args: &Audit) -> anyhow::Result<Answer> {
         let _ = writeln!(text, "account {:?}: {}", finding.account, finding.what);
     }
     let is_sound = audit.findings.is_empty();
-    text.push_str(if is_sound { "Everything fits." } else { "The ledger is damaged: sign nothing with it." });
+    text.push_str(if is_sound {
+        "Everything fits."
+    } else {
+        "The ledger is damaged: sign nothing with it."
+    });
     let findings: Vec<Value> = audit
         .findings
         .iter()
@@ -195,7 +208,11 @@ pub(super) fn audit(args: &Audit) -> anyhow::Result<Answer> {
         "attestations": audit.attestations, "findings": findings,
     });
     let answer = Answer::new(text, data);
-    Ok(if is_sound { answer } else { answer.with_exit(exit::PROOF) })
+    Ok(if is_sound {
+        answer
+    } else {
+        answer.with_exit(exit::PROOF)
+    })
 }
 
 /// `venue ledger export`.
@@ -215,7 +232,11 @@ pub(super) fn export(args: &Export) -> anyhow::Result<Answer> {
     outputs.commit()?;
     let path = args.out.path.display();
     Ok(Answer::new(
-        format!("{} of all accounts at {:?}\n{path}  secret", counted(count, "fill"), ledger.venue()),
+        format!(
+            "{} of all accounts at {:?}\n{path}  secret",
+            counted(count, "fill"),
+            ledger.venue()
+        ),
         json!({ "venue": ledger.venue(), "fills": count, "file": path.to_string() }),
     ))
 }

@@ -196,5 +196,7 @@ pub(super) fn handover(args: &Handover) -> anyhow::Result<Answer> {
 }
 
 fn read(path: &Path) -> anyhow::Result<SignedRelease> {
-    load::load(path, FileKind::Release.max_bytes(), |bytes| Ok(SignedRelease::from_bytes(bytes)?))
+    load::load(path, FileKind::Release.max_bytes(), |bytes| {
+        Ok(SignedRelease::from_bytes(bytes)?)
+    })
 }
