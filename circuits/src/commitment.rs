@@ -66,6 +66,17 @@ impl Point {
         self.0.to_bytes()
     }
 
+    /// The commitment with `lots` more (negative: fewer) in a row and the same blind: one scalar multiplication. Whether that leaves the leg in its
+    /// range is the business of who knows what it holds.
+    pub fn moved(&self, parameters: &Parameters, row: usize, lots: i64) -> Result<Self, CommitmentError> {
+        Self::from_curve(&(change(parameters, row, lots)? + self.0))
+    }
+
+    /// The commitment to the same lots with `blind` added to its own: it has nothing in common with this one.
+    pub fn reblinded(&self, parameters: &Parameters, blind: &Blind) -> Result<Self, CommitmentError> {
+        Self::from_curve(&(parameters.w() * blind.0 + self.0))
+    }
+
     pub(crate) fn from_curve(point: &Eq) -> Result<Self, CommitmentError> {
         match bool::from(point.is_identity()) {
             true => Err(CommitmentError::Identity),
@@ -252,6 +263,20 @@ fn rows_per_column(parameters: &Parameters) -> usize {
     parameters.lagrange().len() - zkmargin_program::RESERVED_ROWS as usize
 }
 
+/// What `lots` more (negative: fewer) in a row add to a commitment.
+fn change(parameters: &Parameters, row: usize, lots: i64) -> Result<Eq, CommitmentError> {
+    let rows = rows_per_column(parameters);
+    let generator = parameters.lagrange().get(row).filter(|_| row < rows);
+    let generator = generator.ok_or(CommitmentError::OutOfRange {
+        column: 0,
+        row,
+        columns: 1,
+        rows,
+    })?;
+    let change = *generator * Fp::from(lots.unsigned_abs());
+    Ok(if lots < 0 { -change } else { change })
+}
+
 /// Commits to one column: `rows[i]` lots in row `i`, at most `u = 2^k - 16` rows.
 pub fn commit(parameters: &Parameters, rows: &[u64], blind: &Blind) -> Result<Point, CommitmentError> {
     let available = rows_per_column(parameters);
@@ -322,13 +347,11 @@ impl RunningCommitment {
             .and_then(|legs| legs.get_mut(row))
             .ok_or_else(out_of_range)?;
         let sum = self.sums.get_mut(column).ok_or_else(out_of_range)?;
-        let generator = parameters.lagrange().get(row).ok_or_else(out_of_range)?;
         let moved = leg
             .checked_add_signed(lots)
             .filter(|moved| moved >> LOT_BITS == 0)
             .ok_or(CommitmentError::LotsOutOfRange { column, row })?;
-        let change = *generator * Fp::from(lots.unsigned_abs());
-        *sum = if lots < 0 { *sum - change } else { *sum + change };
+        *sum += change(parameters, row, lots)?;
         *leg = moved;
         Ok(())
     }

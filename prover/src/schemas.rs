@@ -64,6 +64,12 @@ pub fn all() -> Vec<FileSchema> {
             schema_for!(VenueFile),
         ),
     ];
+    #[cfg(feature = "ledger")]
+    let files = files.into_iter().chain([(
+        "ledger-fill",
+        "fill for a ledger: a line of a file of fills",
+        schema_for!(zkmargin_ledger::ledger::EntryRow),
+    )]);
     let files = files
         .into_iter()
         .map(|(kind, title, schema)| FileSchema::new(kind.to_owned(), format!("zkmargin {title}"), schema));

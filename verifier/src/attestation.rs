@@ -32,6 +32,9 @@ pub const MAX_PAYLOAD_BYTES: usize = 1 << 14;
 /// Elements of the payload's array.
 const FIELDS: usize = 15;
 
+/// Personalisation of an attestation's digest.
+const PERSONAL: &[u8; 16] = b"zkmargin-atts-v1";
+
 /// An account, as its venue names it to one audience: the same for one (account, audience) through every epoch, key and
 /// blind, and unlinkable between audiences.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -290,6 +293,21 @@ impl SignedAttestation {
         self.key.verify(ATTESTATION_TYPE, &self.payload, &self.signature)
     }
 
+    /// The digest by which a [release](crate::release) names it: BLAKE2b-256, personalised `zkmargin-atts-v1`, of the CBOR array
+    /// `[payload, key, signature]`.
+    pub fn digest(&self) -> Digest {
+        let mut w = Writer::new();
+        w.array(3);
+        self.write_parts(&mut w);
+        let hash = blake2b_simd::Params::new()
+            .hash_length(32)
+            .personal(PERSONAL)
+            .hash(&w.into_bytes());
+        let mut digest = [0; 32];
+        digest.copy_from_slice(hash.as_bytes());
+        Digest(digest)
+    }
+
     /// The bytes of an attestation file.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut w = Writer::new();
@@ -327,7 +345,7 @@ impl SignedAttestation {
     }
 }
 
-fn read_network(r: &mut Reader<'_>) -> Result<Network, CanonicalError> {
+pub(crate) fn read_network(r: &mut Reader<'_>) -> Result<Network, CanonicalError> {
     let code = r.uint("network")?;
     Network::from_code(code).ok_or_else(|| CanonicalError::Value {
         field: "network",
@@ -336,7 +354,7 @@ fn read_network(r: &mut Reader<'_>) -> Result<Network, CanonicalError> {
     })
 }
 
-fn read_u32(r: &mut Reader<'_>, field: &'static str) -> Result<u32, CanonicalError> {
+pub(crate) fn read_u32(r: &mut Reader<'_>, field: &'static str) -> Result<u32, CanonicalError> {
     let value = r.uint(field)?;
     u32::try_from(value).map_err(|_| CanonicalError::Value {
         field,

@@ -21,10 +21,17 @@ pub enum FileKind {
     Opening,
     /// Statements, their attestations and signatures, and the proof.
     Bundle,
+    /// An audience's signed release of an account.
+    Release,
 }
 
 /// Every [`FileKind`].
-pub const FILE_KINDS: [FileKind; 3] = [FileKind::Attestation, FileKind::Opening, FileKind::Bundle];
+pub const FILE_KINDS: [FileKind; 4] = [
+    FileKind::Attestation,
+    FileKind::Opening,
+    FileKind::Bundle,
+    FileKind::Release,
+];
 
 /// Why bytes are not a file of the kind that was expected.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -65,6 +72,7 @@ impl FileKind {
             FileKind::Attestation => "zkmargin-attestation",
             FileKind::Opening => "zkmargin-opening",
             FileKind::Bundle => "zkmargin-bundle",
+            FileKind::Release => "zkmargin-release",
         }
     }
 
@@ -74,6 +82,7 @@ impl FileKind {
             FileKind::Attestation => 1 << 16,
             FileKind::Opening => 1 << 24,
             FileKind::Bundle => 1 << 21,
+            FileKind::Release => 1 << 12,
         }
     }
 
@@ -83,6 +92,7 @@ impl FileKind {
             FileKind::Attestation => 3,
             FileKind::Opening => 6,
             FileKind::Bundle => 2,
+            FileKind::Release => 2,
         }
     }
 

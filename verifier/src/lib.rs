@@ -11,7 +11,7 @@
 //!
 //! # Modules
 //! - [`dsse`]: signatures; [`envelope`]: the head of every binary file; [`age`], [`book`]: words of files;
-//! - [`attestation`], [`opening`]: what a venue signs, and the secret that the trader gets with it;
+//! - [`attestation`], [`opening`]: what a venue signs, and the secret that the trader gets with it; [`release`]: how an audience gives it back;
 //! - [`statement`], [`bundle`]: what a trader asserts, and what travels;
 //! - [`facts`]: whether it fits the verifier's own facts; [`policy`], [`acceptance`]: whether the partner accepts it;
 //! - [`verify`]: all of it in order; [`verdict`]: the answer, in words and as data;
@@ -28,6 +28,7 @@ pub mod facts;
 pub mod file;
 pub mod opening;
 pub mod policy;
+pub mod release;
 pub mod statement;
 pub mod verdict;
 pub mod verify;
@@ -42,6 +43,7 @@ pub use bundle::{Bundle, BundleError, ProofHash, SignedStatement, SubjectSignatu
 pub use dsse::{PublicKey, SignatureError, SigningKey};
 pub use opening::{OpenedColumn, Opening, OpeningError};
 pub use policy::{Policy, PolicyFileError};
+pub use release::{Release, ReleaseError, SignedRelease};
 pub use statement::{PublicFacts, Statement, Window};
 pub use verdict::Verdict;
 pub use verify::{Context, VerifyError, check_bundle, verify_bundle};

@@ -147,7 +147,7 @@ pub(crate) fn run(args: &Attest) -> anyhow::Result<Answer> {
 }
 
 /// What it means that the account holds what has expired, for the venue alone.
-fn expired_words(expired: &[(String, Instant)], epoch: Instant) -> Vec<String> {
+pub(crate) fn expired_words(expired: &[(String, Instant)], epoch: Instant) -> Vec<String> {
     let one = |(name, expiry): &(String, Instant)| {
         let consequence = if *expiry <= epoch {
             "no snapshot of this epoch prices it, so that nothing can be proven with this attestation. Settle it and attest again"

@@ -2,6 +2,8 @@
 
 use serde_json::json;
 use zkmargin_circuits::{ClaimError, CommitmentError, ParametersError, ProveError as ArgumentError};
+#[cfg(feature = "ledger")]
+use zkmargin_ledger::LedgerError;
 use zkmargin_prover::attest::AttestError;
 use zkmargin_prover::keys::KeyError;
 use zkmargin_prover::prove::ProveError;
@@ -86,6 +88,10 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(error) = cause.downcast_ref::<OutputError>() {
         return Some(error.exit_code());
     }
+    #[cfg(feature = "ledger")]
+    if let Some(code) = cause.downcast_ref().and_then(of_ledger) {
+        return Some(code);
+    }
     if let Some(AttestationError::Point { .. }) = cause.downcast_ref() {
         return Some(exit::PROOF);
     }
@@ -99,6 +105,28 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             Some(AttestError::Commitment(CommitmentError::Randomness { .. }))
         );
     is_internal.then_some(exit::INTERNAL)
+}
+
+/// Refused by what the ledger knows, or by somebody's signature.
+#[cfg(feature = "ledger")]
+fn of_ledger(error: &LedgerError) -> Option<u8> {
+    match error {
+        LedgerError::Import { error, .. } => of_ledger(error),
+        LedgerError::ReleaseSignature(_) => Some(exit::PROOF),
+        LedgerError::ClockBack { .. }
+        | LedgerError::Conflict { .. }
+        | LedgerError::Encumbered { .. }
+        | LedgerError::Epoch { .. }
+        | LedgerError::Held { .. }
+        | LedgerError::MovedSince { .. }
+        | LedgerError::NotTheLast { .. }
+        | LedgerError::Release { .. }
+        | LedgerError::Secret
+        | LedgerError::UnknownAttestation(_) => Some(exit::POLICY),
+        LedgerError::Damaged { .. } => Some(exit::INTERNAL),
+        LedgerError::Commitment(CommitmentError::Randomness { .. }) => Some(exit::INTERNAL),
+        _ => None,
+    }
 }
 
 fn of_prove(error: &ProveError) -> u8 {

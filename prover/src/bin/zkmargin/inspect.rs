@@ -21,7 +21,7 @@ use zkmargin_risk::model::Model;
 use zkmargin_risk::venue_file::VenueFile;
 use zkmargin_verifier::envelope::FileKind;
 use zkmargin_verifier::words::{counted, network};
-use zkmargin_verifier::{Bundle, Opening, Policy, ProofHash, SignedAttestation};
+use zkmargin_verifier::{Bundle, Opening, Policy, ProofHash, SignedAttestation, SignedRelease};
 
 use crate::answer::Answer;
 use crate::load;
@@ -30,7 +30,7 @@ use crate::{history, snapshot, universe};
 /// `inspect`: nothing is verified, and no secret is shown.
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// A universe, snapshot, price history, model, case, policy, venue file, account, fills, key, running commitment, attestation, opening or bundle; or the
+    /// A universe, snapshot, price history, model, case, policy, venue file, account, fills, key, running commitment, attestation, opening, release or bundle; or the
     /// name of a model preset.
     file: PathBuf,
 }
@@ -47,6 +47,7 @@ fn look(bytes: &[u8]) -> anyhow::Result<Answer> {
         Some(FileKind::Attestation) => return Ok(attestation(&SignedAttestation::from_bytes(bytes)?)),
         Some(FileKind::Opening) => return Ok(opening(&Opening::from_bytes(bytes)?)),
         Some(FileKind::Bundle) => return Ok(bundle(&Bundle::from_bytes(bytes)?)),
+        Some(FileKind::Release) => return Ok(release(&SignedRelease::from_bytes(bytes)?)),
         None => {}
     }
     if bytes
@@ -152,6 +153,24 @@ fn model(model: &Model) -> Answer {
         let _ = write!(text, "\nNeeds the price history {history}");
         data["history"] = json!(history);
     }
+    Answer::new(text, data)
+}
+
+fn release(release: &SignedRelease) -> Answer {
+    let content = release.content();
+    let verdict = match release.verify() {
+        Ok(()) => "signed by that audience".to_owned(),
+        Err(error) => format!("NOT signed by that audience: {error}"),
+    };
+    let text = format!(
+        "Release of account {} at {:?}, from {} on\nBy audience {}, book {}; {verdict}\nOf attestation {}",
+        content.account, content.venue, content.time, content.audience, content.book, content.attestation
+    );
+    let data = json!({
+        "kind": "release", "venue": content.venue, "account": content.account, "audience": content.audience, "book": content.book,
+        "attestation": content.attestation, "time": content.time, "network": content.network,
+        "signature_fits_audience": release.verify().is_ok(),
+    });
     Answer::new(text, data)
 }
 

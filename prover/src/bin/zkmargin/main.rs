@@ -11,11 +11,14 @@ mod failure;
 mod history;
 mod inspect;
 mod keygen;
+#[cfg(feature = "ledger")]
+mod ledger;
 mod load;
 mod manual;
 mod margin;
 mod model;
 mod prove;
+mod release;
 mod schema;
 mod snapshot;
 mod universe;
@@ -69,6 +72,8 @@ enum Command {
     /// What a venue does: attest an account, keep its running commitment.
     #[command(subcommand)]
     Venue(VenueVerb),
+    /// What an audience signs to give an account back to its venue before the attestation expires.
+    Release(release::ReleaseArgs),
     /// The private margin report of one or more accounts.
     Margin(margin::Margin),
     /// Proves that attested accounts together meet a margin model.
@@ -96,6 +101,10 @@ enum VenueVerb {
     Attest(attest::Attest),
     /// Keeps the running commitment to an account: begins one, or applies fills to it.
     Update(update::Update),
+    /// Keeps all accounts, their fills and commitments in a database, and pledges none of them twice.
+    #[cfg(feature = "ledger")]
+    #[command(subcommand)]
+    Ledger(ledger::Verb),
 }
 
 /// Runs one command line. The demonstration comes through here, too.
@@ -107,6 +116,9 @@ fn run(cli: &Cli) -> anyhow::Result<Answer> {
         Command::Keygen(verb) => keygen::run(verb),
         Command::Venue(VenueVerb::Attest(verb)) => attest::run(verb),
         Command::Venue(VenueVerb::Update(verb)) => update::run(verb),
+        #[cfg(feature = "ledger")]
+        Command::Venue(VenueVerb::Ledger(verb)) => ledger::run(verb),
+        Command::Release(verb) => release::run(verb),
         Command::Margin(verb) => margin::run(verb),
         Command::Prove(verb) => prove::run(verb),
         Command::Model(verb) => model::run(verb),

@@ -26,6 +26,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zkmargin_circuits::Parameters;
+use zkmargin_program::Pair;
 use zkmargin_risk::account::carry;
 use zkmargin_risk::amount::{LotsError, lots, lots_rounded_down, to_ratio};
 use zkmargin_risk::market::MAX_PRICE;
@@ -94,6 +95,43 @@ macro_rules! opaque_debug {
 
 opaque_debug!(Fills Fill Transfer);
 
+/// Why a trade or transfer moves nothing. For the venue alone: it shows amounts.
+#[derive(Debug, Error)]
+pub enum MoveError {
+    /// The venue does not list it.
+    #[error("venue {venue} has no {what} {name:?}")]
+    Unknown {
+        /// The venue.
+        venue: String,
+        /// `instrument` or `asset`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// A trade of nothing.
+    #[error("contracts is {value}, expected other than 0")]
+    NoContracts {
+        /// The contracts, as the file has them.
+        value: Decimal,
+    },
+    /// A price out of bounds.
+    #[error("price is {value}, expected {bound} and at most {MAX_PRICE}")]
+    Price {
+        /// The price.
+        value: Decimal,
+        /// The lower bound, in words.
+        bound: &'static str,
+    },
+    /// Not whole lots, or too many.
+    #[error("{field}: {error}")]
+    Lots {
+        /// Which amount.
+        field: &'static str,
+        /// What is wrong.
+        error: LotsError,
+    },
+}
+
 /// Why fills were not applied. For the venue alone: it shows amounts. `index` counts from 0 in its list.
 #[derive(Debug, Error)]
 pub enum FillError {
@@ -114,49 +152,15 @@ pub enum FillError {
         /// The account's.
         expected: String,
     },
-    /// The venue does not list it.
-    #[error("fills: {list}[{index}]: venue {venue} has no {what} {name:?}")]
-    Unknown {
+    /// It moves nothing.
+    #[error("fills: {list}[{index}]: {error}")]
+    Move {
         /// `fills` or `transfers`.
         list: &'static str,
         /// Its place there.
         index: usize,
-        /// The venue.
-        venue: String,
-        /// `instrument` or `asset`.
-        what: &'static str,
-        /// Its name.
-        name: String,
-    },
-    /// A trade of nothing.
-    #[error("fills: fills[{index}]: contracts is {value}, expected other than 0")]
-    NoContracts {
-        /// Its place.
-        index: usize,
-        /// The contracts, as the file has them.
-        value: Decimal,
-    },
-    /// A price out of bounds.
-    #[error("fills: fills[{index}]: price is {value}, expected {bound} and at most {MAX_PRICE}")]
-    Price {
-        /// Its place.
-        index: usize,
-        /// The price.
-        value: Decimal,
-        /// The lower bound, in words.
-        bound: &'static str,
-    },
-    /// Not whole lots, or too many.
-    #[error("fills: {list}[{index}]: {field}: {error}")]
-    Lots {
-        /// `fills` or `transfers`.
-        list: &'static str,
-        /// Its place there.
-        index: usize,
-        /// Which amount.
-        field: &'static str,
         /// What is wrong.
-        error: LotsError,
+        error: MoveError,
     },
     /// The account would leave its range.
     #[error("fills: {list}[{index}]: {error}")]
@@ -168,6 +172,13 @@ pub enum FillError {
         /// What is wrong.
         error: RunningError,
     },
+}
+
+/// What a trade or transfer does to one pair of legs: signed lots, and the name of the line for errors. Secret.
+pub(crate) struct Move {
+    pub(crate) name: String,
+    pub(crate) pair: Pair,
+    pub(crate) lots: i64,
 }
 
 impl Fills {
@@ -200,43 +211,31 @@ impl Fills {
             return Err(other());
         }
         let (_, venue) = universe.venue(&self.venue).ok_or_else(other)?;
+        let fills = self.fills.iter().map(|fill| fill.moves(venue)).enumerate();
+        let fills = fills.map(|(index, moves)| ("fills", index, moves));
+        let transfers = self.transfers.iter().map(|transfer| transfer.moves(venue)).enumerate();
+        let transfers = transfers.map(|(index, moves)| ("transfers", index, moves));
         let mut moved = 0;
-        for (index, fill) in self.fills.iter().enumerate() {
-            moved += fill.apply(index, universe, venue, parameters, account)?;
-        }
-        for (index, transfer) in self.transfers.iter().enumerate() {
-            moved += transfer.apply(index, universe, venue, parameters, account)?;
+        for (list, index, moves) in fills.chain(transfers) {
+            for step in moves.map_err(|error| FillError::Move { list, index, error })? {
+                moved += account
+                    .shift(universe, parameters, &step.name, step.pair, step.lots)
+                    .map_err(|error| FillError::Account { list, index, error })?;
+            }
         }
         Ok(moved)
     }
 }
 
 impl Fill {
-    fn apply(
-        &self,
-        index: usize,
-        universe: &Universe,
-        venue: &Venue,
-        parameters: &Parameters,
-        account: &mut RunningAccount,
-    ) -> Result<usize, FillError> {
-        let list = "fills";
-        let unknown = |what, name: &str| FillError::Unknown {
-            list,
-            index,
+    /// What it does to the legs of an account at `venue`.
+    pub(crate) fn moves(&self, venue: &Venue) -> Result<Vec<Move>, MoveError> {
+        let unknown = |what, name: &str| MoveError::Unknown {
             venue: venue.name.clone(),
             what,
             name: name.to_owned(),
         };
-        let not_lots = |field| {
-            move |error| FillError::Lots {
-                list,
-                index,
-                field,
-                error,
-            }
-        };
-        let refused = |error| FillError::Account { list, index, error };
+        let not_lots = |field| move |error| MoveError::Lots { field, error };
         let instrument = venue
             .instrument(&self.instrument)
             .ok_or_else(|| unknown("instrument", &self.instrument))?;
@@ -245,10 +244,7 @@ impl Fill {
             .settlement_of(instrument)
             .ok_or_else(|| unknown("asset", settlement))?;
         if self.contracts.is_zero() {
-            return Err(FillError::NoContracts {
-                index,
-                value: self.contracts,
-            });
+            return Err(MoveError::NoContracts { value: self.contracts });
         }
         let is_carried = instrument.kind.is_carried();
         let is_low = if is_carried {
@@ -258,60 +254,50 @@ impl Fill {
         };
         if is_low || self.price > MAX_PRICE {
             let bound = if is_carried { "above 0" } else { "at least 0" };
-            return Err(FillError::Price {
-                index,
+            return Err(MoveError::Price {
                 value: self.price,
                 bound,
             });
         }
-        let position = lots(self.contracts, instrument.lot).map_err(not_lots("contracts"))?;
-        let mut moved = account
-            .shift(universe, parameters, &instrument.name, instrument.pair(), position)
-            .map_err(refused)?;
+        let mut moves = vec![Move {
+            name: instrument.name.clone(),
+            pair: instrument.pair(),
+            lots: lots(self.contracts, instrument.lot).map_err(not_lots("contracts"))?,
+        }];
         let mut cash = -to_ratio(self.fee);
         if is_carried {
             let pair = asset.carry.ok_or_else(|| unknown("carry of asset", settlement))?;
             let carry = carry(instrument, self.contracts, self.price).unwrap_or_default();
-            let carry = lots_rounded_down(&carry, asset.lot).map_err(not_lots("carry"))?;
-            moved += account
-                .shift(universe, parameters, &asset.label(), pair, carry)
-                .map_err(refused)?;
+            moves.push(Move {
+                name: asset.label(),
+                pair,
+                lots: lots_rounded_down(&carry, asset.lot).map_err(not_lots("carry"))?,
+            });
         } else {
             cash -= to_ratio(self.contracts) * to_ratio(instrument.contract) * to_ratio(self.price);
         }
-        let cash = lots_rounded_down(&cash, asset.lot).map_err(not_lots("premium and fee"))?;
-        moved += account
-            .shift(universe, parameters, &asset.label(), asset.pair(), cash)
-            .map_err(refused)?;
-        Ok(moved)
+        moves.push(Move {
+            name: asset.label(),
+            pair: asset.pair(),
+            lots: lots_rounded_down(&cash, asset.lot).map_err(not_lots("premium and fee"))?,
+        });
+        Ok(moves)
     }
 }
 
 impl Transfer {
-    fn apply(
-        &self,
-        index: usize,
-        universe: &Universe,
-        venue: &Venue,
-        parameters: &Parameters,
-        account: &mut RunningAccount,
-    ) -> Result<usize, FillError> {
-        let list = "transfers";
-        let asset = venue.asset(&self.asset, None).ok_or_else(|| FillError::Unknown {
-            list,
-            index,
+    /// What it does to the legs of an account at `venue`.
+    pub(crate) fn moves(&self, venue: &Venue) -> Result<Vec<Move>, MoveError> {
+        let asset = venue.asset(&self.asset, None).ok_or_else(|| MoveError::Unknown {
             venue: venue.name.clone(),
             what: "asset",
             name: self.asset.clone(),
         })?;
-        let coins = lots(self.amount, asset.lot).map_err(|error| FillError::Lots {
-            list,
-            index,
-            field: "amount",
-            error,
-        })?;
-        account
-            .shift(universe, parameters, &asset.label(), asset.pair(), coins)
-            .map_err(|error| FillError::Account { list, index, error })
+        let field = "amount";
+        Ok(vec![Move {
+            name: asset.label(),
+            pair: asset.pair(),
+            lots: lots(self.amount, asset.lot).map_err(|error| MoveError::Lots { field, error })?,
+        }])
     }
 }

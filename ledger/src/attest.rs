@@ -1,7 +1,7 @@
 //! The venue's part: a signed attestation for the partner, and its opening for the trader (protocol §8).
 
 use thiserror::Error;
-use zkmargin_circuits::{CommitmentError, PROTOCOL_VERSION, Parameters};
+use zkmargin_circuits::{CommitmentError, PROTOCOL_VERSION, Parameters, Point};
 use zkmargin_risk::canonical::Digest;
 use zkmargin_risk::instant::Instant;
 use zkmargin_risk::universe::{MAX_NAME_BYTES, Universe};
@@ -108,10 +108,7 @@ pub enum AttestError {
 /// [`AttestError`].
 pub fn attest(request: &Request<'_>, account: &RunningAccount) -> Result<(SignedAttestation, Opening), AttestError> {
     let Request {
-        universe,
-        parameters,
-        key,
-        ..
+        universe, parameters, ..
     } = request;
     let digest = universe.digest();
     if account.universe() != digest {
@@ -121,41 +118,51 @@ pub fn attest(request: &Request<'_>, account: &RunningAccount) -> Result<(Signed
         });
     }
     let name = account.venue();
-    let (_, venue) = universe
-        .venue(name)
-        .ok_or_else(|| AttestError::UnknownVenue(name.to_owned()))?;
+    let (points, blinds) = account.commitment().blinded(parameters)?;
+    let columns = account.commitment().lots().iter().zip(blinds);
+    let columns = columns.map(|(lots, blind)| OpenedColumn {
+        lots: lots.clone(),
+        blind,
+    });
+    sign(request, name, points, columns.collect())
+}
+
+/// Signs what is committed already: `points`, freshly blinded, and what opens them, one entry per column of the venue.
+pub(crate) fn sign(
+    request: &Request<'_>,
+    venue: &str,
+    points: Vec<Point>,
+    columns: Vec<OpenedColumn>,
+) -> Result<(SignedAttestation, Opening), AttestError> {
+    let Request { universe, key, .. } = request;
+    let (_, listed) = universe
+        .venue(venue)
+        .ok_or_else(|| AttestError::UnknownVenue(venue.to_owned()))?;
     let pseudonyms = key.pseudonym_secret().ok_or(AttestError::Role { found: key.role() })?;
-    if !venue.keys.contains(key.public().as_bytes()) {
+    if !listed.keys.contains(key.public().as_bytes()) {
         return Err(AttestError::Key {
-            venue: name.to_owned(),
+            venue: venue.to_owned(),
             key: key.public(),
         });
     }
     check(request)?;
-    let (points, blinds) = account.commitment().blinded(parameters)?;
-    let account_pseudonym = pseudonyms.pseudonym(request.account, &request.audience);
-    let columns = account.commitment().lots().iter().zip(blinds);
+    let account = pseudonyms.pseudonym(request.account, &request.audience);
     let opening = Opening {
-        universe: digest,
+        universe: universe.digest(),
         k: universe.k(),
-        venue: name.to_owned(),
-        account: account_pseudonym,
+        venue: venue.to_owned(),
+        account,
         epoch: request.epoch,
-        columns: columns
-            .map(|(lots, blind)| OpenedColumn {
-                lots: lots.clone(),
-                blind,
-            })
-            .collect(),
+        columns,
     };
     let attestation = Attestation {
         protocol: PROTOCOL_VERSION,
         network: universe.network(),
-        universe: digest,
-        k: universe.k(),
-        venue: name.to_owned(),
+        universe: opening.universe,
+        k: opening.k,
+        venue: venue.to_owned(),
         subject: request.subject,
-        account: account_pseudonym,
+        account,
         accounts: request.accounts,
         epoch: request.epoch,
         time: request.time,

@@ -17,7 +17,7 @@ use minicbor::Encoder;
 use thiserror::Error;
 use zeroize::Zeroizing;
 use zkmargin_circuits::{CommitmentError, Parameters, RunningCommitment};
-use zkmargin_program::{LOT_BITS, Pair};
+use zkmargin_program::{LOT_BITS, LegId, Pair};
 use zkmargin_risk::account::AccountVector;
 use zkmargin_risk::canonical::{CanonicalError, Digest, Reader};
 use zkmargin_risk::instant::Instant;
@@ -146,13 +146,7 @@ impl RunningAccount {
                 .and_then(|(column, row)| self.commitment.lots().get(column)?.get(row).copied());
             lots.is_some_and(|lots| lots > 0)
         };
-        let held = venue.instruments().filter(|instrument| {
-            let pair = instrument.pair();
-            holds(pair.first) || holds(pair.second)
-        });
-        held.filter_map(|instrument| Some((instrument.name.clone(), instrument.kind.expiry()?)))
-            .filter(|(_, expiry)| *expiry <= at)
-            .collect()
+        expired(venue, at, holds)
     }
 
     /// Whether the running sums are what committing to the whole account anew gives.
@@ -189,13 +183,10 @@ impl RunningAccount {
             held(pair.first).ok_or_else(range)?,
             held(pair.second).ok_or_else(range)?,
         );
-        let net = first
-            .checked_sub(second)
-            .and_then(|net| net.checked_add(lots))
-            .ok_or_else(range)?;
-        let moves = [(pair.first, net.max(0) - first), (pair.second, (-net).max(0) - second)];
+        let changes = net(first, second, lots).ok_or_else(range)?;
+        let moves = [pair.first, pair.second].into_iter().zip(changes);
         let mut moved = 0;
-        for (leg, change) in moves.into_iter().filter(|(_, change)| *change != 0) {
+        for (leg, change) in moves.filter(|(_, change)| *change != 0) {
             let (column, row) = place(universe, venue, leg).ok_or_else(range)?;
             self.commitment
                 .apply(parameters, column, row, change)
@@ -365,8 +356,27 @@ fn held(column: &[u64]) -> impl Iterator<Item = (usize, u64)> + '_ {
     column.iter().copied().enumerate().filter(|(_, lots)| *lots != 0)
 }
 
+/// The instruments of a venue of which something is held and that have expired at `at`, with their expiries.
+pub(crate) fn expired(venue: &Venue, at: Instant, holds: impl Fn(LegId) -> bool) -> Vec<(String, Instant)> {
+    let held = venue.instruments().filter(|instrument| {
+        let pair = instrument.pair();
+        holds(pair.first) || holds(pair.second)
+    });
+    held.filter_map(|instrument| Some((instrument.name.clone(), instrument.kind.expiry()?)))
+        .filter(|(_, expiry)| *expiry <= at)
+        .collect()
+}
+
+/// By how much each leg of a pair changes when the pair moves by signed lots: what one leg holds is used up before the other is touched, so
+/// that at most one holds anything. `None` where a number leaves 64 bits.
+pub(crate) fn net(first: i64, second: i64, lots: i64) -> Option<[i64; 2]> {
+    let net = first.checked_sub(second)?.checked_add(lots)?;
+    let short = net.checked_neg()?.max(0);
+    Some([net.max(0).checked_sub(first)?, short.checked_sub(second)?])
+}
+
 /// Column, counted from the venue's first, and row of a leg.
-fn place(universe: &Universe, venue: &Venue, leg: zkmargin_program::LegId) -> Option<(usize, usize)> {
+pub(crate) fn place(universe: &Universe, venue: &Venue, leg: LegId) -> Option<(usize, usize)> {
     let layout = universe.layout();
     let column = layout.column_of(leg).checked_sub(venue.columns.start)?;
     Some((column, layout.row_of(leg)))

@@ -1,0 +1,147 @@
+//! Fills: each once, and all that were confirmed.
+
+use zkmargin_ledger::LedgerError;
+use zkmargin_ledger::ledger::{Entries, EntryFormat, Imported};
+
+use crate::world::{NOON, assert_sound, at, attest, entries, places, pledge, trade, transfer};
+
+#[test]
+fn fill_is_recorded_once_however_often_it_is_imported() {
+    for place in places("once") {
+        let mut ledger = place.create();
+        let lines = [
+            transfer("1", "a", NOON, "10"),
+            trade("2", "a", NOON, ["C-63000", "-2", "0.05", "0.0006"]),
+            trade("2", "b", NOON, ["INVERSE", "100", "64000", "0"]),
+            transfer("1", "a", NOON, "10.0"),
+        ];
+        let first = ledger.import(&entries(&lines), at(NOON)).unwrap();
+        assert_eq!((first.recorded, first.skipped), (3, 1), "also within a file");
+        assert_eq!(
+            first.legs_moved,
+            2 + 2,
+            "carry of 100 contracts is 0.015625 BTC, rounded down, and no fee"
+        );
+        let again = place.open().import(&entries(&lines), at(NOON)).unwrap();
+        assert_eq!(
+            again,
+            Imported {
+                skipped: 4,
+                ..Imported::default()
+            }
+        );
+        assert_sound(&mut ledger);
+    }
+}
+
+#[test]
+fn same_id_with_another_content_is_refused_and_both_are_named() {
+    for place in places("conflict") {
+        let mut ledger = place.create();
+        ledger
+            .import(&entries(&[transfer("1", "a", NOON, "10")]), at(NOON))
+            .unwrap();
+        for other in [
+            transfer("1", "a", NOON, "11"),
+            transfer("1", "a", NOON + 1, "10"),
+            trade("1", "a", NOON, ["C-63000", "-2", "0.05", "0.0006"]),
+        ] {
+            let lines = [transfer("before", "a", NOON, "1"), other.clone()];
+            let said = ledger.import(&entries(&lines), at(NOON)).unwrap_err().to_string();
+            assert!(
+                said.contains("line 2") && said.contains(r#""amount":"10"}"#) && said.contains(&content(&other)),
+                "{said}"
+            );
+        }
+        assert_eq!(ledger.accounts(at(NOON)).unwrap()[0].fills, 1);
+        assert_sound(&mut ledger);
+    }
+}
+
+/// What the ledger would keep of a line.
+fn content(line: &str) -> String {
+    let row: zkmargin_ledger::ledger::EntryRow = serde_json::from_str(line).unwrap();
+    serde_json::to_string(&row).unwrap()
+}
+
+#[test]
+fn line_that_is_wrong_by_itself_stops_the_file_before_anything_is_recorded() {
+    for place in places("whole") {
+        let mut ledger = place.create();
+        let mut lines: Vec<String> = (0..600)
+            .map(|index| transfer(&index.to_string(), "a", NOON, "1"))
+            .collect();
+        lines.push(trade("x", "a", NOON, ["C-63000", "0.05", "1", "0"]));
+        let said = ledger.import(&entries(&lines), at(NOON)).unwrap_err().to_string();
+        assert!(
+            said.contains("line 601") && said.contains("0.05 is not a whole number of lots of 0.1"),
+            "{said}"
+        );
+        assert_eq!(ledger.accounts(at(NOON)).unwrap()[0].fills, 0);
+    }
+}
+
+#[test]
+fn line_that_does_not_fit_this_ledger_says_how_many_are_recorded_and_the_rest_can_follow() {
+    for place in places("rest") {
+        let mut ledger = place.create();
+        let mut lines: Vec<String> = (0..600)
+            .map(|index| transfer(&index.to_string(), "a", NOON, "1"))
+            .collect();
+        lines.push(transfer("x", "nobody", NOON, "1"));
+        match ledger.import(&entries(&lines), at(NOON)).unwrap_err() {
+            LedgerError::Import {
+                line: 601,
+                recorded,
+                error,
+            } => {
+                assert_eq!(ledger.accounts(at(NOON)).unwrap()[0].fills, recorded as u64);
+                assert!(recorded < 600 && matches!(*error, LedgerError::UnknownAccount { .. }));
+                lines.pop();
+                let rest = ledger.import(&entries(&lines), at(NOON)).unwrap();
+                assert_eq!((rest.recorded, rest.skipped), (600 - recorded, recorded));
+            }
+            other => panic!("{other}"),
+        }
+        assert_sound(&mut ledger);
+    }
+}
+
+#[test]
+fn fill_of_before_an_attested_epoch_is_recorded_and_counted_as_late() {
+    for place in places("late") {
+        let mut ledger = place.create();
+        attest(&mut ledger, &pledge(2, NOON));
+        let lines = [
+            transfer("1", "a", NOON, "1"),
+            transfer("2", "a", NOON + 1, "1"),
+            transfer("3", "b", NOON, "1"),
+        ];
+        let done = ledger.import(&entries(&lines), at(NOON + 1)).unwrap();
+        assert_eq!((done.recorded, done.late), (3, 1));
+    }
+}
+
+#[test]
+fn exported_fills_are_imported_as_the_same_ledger() {
+    for place in places("export") {
+        let mut ledger = place.create();
+        let lines = [
+            transfer("1", "a", NOON, "10"),
+            trade("2", "a", NOON + 1, ["C-63000", "-2", "0.05", "0.0006"]),
+            trade("\"odd, id\" ü", "b", NOON, ["LINEAR", "3", "61234.5", "-0.01"]),
+        ];
+        ledger.import(&entries(&lines), at(NOON)).unwrap();
+        let (file, count) = ledger.export().unwrap();
+        assert_eq!(count, 3);
+        for copy in places("export_copy") {
+            let mut copy = copy.create();
+            let read = Entries::read(&file, EntryFormat::JsonLines).unwrap();
+            assert_eq!(copy.import(&read, at(NOON)).unwrap().recorded, 3);
+            assert_eq!(copy.export().unwrap().0, file);
+            for account in ["a", "b"] {
+                assert!(copy.holdings(account).unwrap() == ledger.holdings(account).unwrap());
+            }
+        }
+    }
+}
