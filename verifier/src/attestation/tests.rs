@@ -183,8 +183,8 @@ fn golden_attestation() {
         golden,
         [
             "58a38e2c61331dd3bce7ea1a6683709264bd5ff7cda3487a5c2195f67efea238",
-            "d926d19f017a8bea335b32a0d7a05dddc0ed023fd61e4c7bc5e3886f5325501a",
-            "f91ba13fe22d19a37858dc693dca889c480499674cf3bfcd7f256e455ba15c6255f0d29905365ac195d5bbf65927eb5c38df70e0b375c5ef9305c97c9ee05c0c"
+            "8c6dc29113289914f4ca04e1f86ca516a221cb09b5cd12d84705c00ba682bf88",
+            "39279df3576bf43cdfd68d4e50fb15389293211f960542d90c5a9e4b25511b7c085fbd4eb5af122f3ef8f95f74b6f81879edf322436e258653beedb0b4529006"
         ]
     );
     assert_eq!(signed.key(), PublicKey::of(&key("gamma")));

@@ -163,8 +163,8 @@ fn more_accounts_at_a_venue_than_the_no_wrap_bound_allows_are_refused() {
 fn attestation_of_another_protocol_network_universe_or_k_is_refused() {
     let refusal = |change: fn(&mut Attestation)| check(alpha(change)).unwrap_err();
     assert!(matches!(
-        refusal(|a| a.protocol = 2),
-        FactRefusal::Protocol { found: 2, .. }
+        refusal(|a| a.protocol = 1),
+        FactRefusal::Protocol { found: 1, .. }
     ));
     assert!(matches!(
         refusal(|a| a.network = Network::Main),

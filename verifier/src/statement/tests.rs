@@ -191,8 +191,8 @@ fn golden_statement_digests() {
     assert_eq!(
         digests,
         [
-            "2cccc267e47ce2cd3e4b2b15e10e71014419ab71bf18c20efa4b19f7c9a78a18",
-            "e753fb9a1bf9b8304d7d898c3c8f890ab39a16ea5075188dfdc9766bd5643412"
+            "48573ecda2588e6685b16b3b79fd48b3ebfe6ca808e5c077c2d403bc4db00262",
+            "c9467866f1a10d9cd993b8f564e94afd2d4fe704b0413ea8f82e4df607a04609"
         ]
     );
 }
