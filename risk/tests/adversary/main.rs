@@ -164,7 +164,8 @@ impl<'w> Target<'w> {
             }
             let bound = BigRational::from_integer(program.rounding_bound(&book).into()) * &unit;
             seen.loose += u64::from(-&over > bound);
-            closest = closest.max(ratio(&over));
+            let over = ratio(&over);
+            closest = if over > closest { over } else { closest };
             let verdict = program.witness(&book).is_ok();
             if verdict != surplus.iter().all(|(_, units)| *units >= 0) {
                 seen.found.push("surplus and witness differ".to_owned());
