@@ -15,7 +15,8 @@ use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 pub const MAX_BYTES: usize = 1 << 25;
 
 /// The value of a JSON text. A structure must be an object at every depth: an array of its values, which
-/// [`serde_json`] takes too, is refused.
+/// [`serde_json`] takes too, is refused. So is an object with a key twice, at every depth and whatever it is read as: in a tree of any
+/// values (a model within a demand) [`serde_json`] would keep the last.
 ///
 /// ```
 /// #[derive(Debug, serde::Deserialize)]
@@ -51,7 +52,8 @@ fn read<'de, R: Read<'de>, T: Deserialize<'de>>(
     Ok(value)
 }
 
-/// `#[serde(with = "json::unique")]`: a map in which a key that occurs twice is refused (the library keeps the last).
+/// `#[serde(with = "json::unique")]`: a map in which a key that occurs twice is refused, also where it is written in two
+/// ways (the reader of this module sees the texts alone).
 pub mod unique {
     use std::collections::BTreeMap;
     use std::collections::btree_map::Entry;

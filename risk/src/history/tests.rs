@@ -120,14 +120,14 @@ fn each_bad_history_is_refused_by_date_value_and_bound() {
         (
             "2024-03-01",
             "2024-02-29",
-            "history: the key of this entry occurs twice at line 8 column ",
+            "history: duplicate field `2024-02-29` at line ",
         ),
         ("2024-02-29", "2023-02-29", "history: `2023-02-29` is not a date"),
         ("2024-02-29", "29FEB24", "history: `29FEB24` is not a date"),
         (
             r#","ETH":{"close":"3300"}"#,
             r#","ETH":{"close":"3300"},"ETH":{"close":"3300"}"#,
-            "history: the key of this entry occurs twice at line 5 column ",
+            "history: duplicate field `ETH` at line ",
         ),
         (
             r#","ETH":{"close":"3300"}"#,

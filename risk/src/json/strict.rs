@@ -1,11 +1,13 @@
-//! Objects only: the derived readers take an array of values for a structure just as well, and files of ours do not.
+//! Objects only: the derived readers take an array of values for a structure just as well, and files of ours do not. And no key
+//! twice, in whatever is read: a tree of any values keeps the last of two, and what a person reads first is not what counts.
 //!
-//! A reader around the library's own passes everything on and asks for a map where a structure is wanted. Nothing is
-//! stored, so the text is read once, in one pass, and errors have the library's line and column.
+//! A reader around the library's own passes everything on and asks for a map where a structure is wanted. Nothing but the keys
+//! of the objects that are open is stored, so the text is read once, in one pass, and errors have the library's line and column.
 //!
 //! What an `untagged` enumeration holds is read by serde from a store of its own, out of reach from here: none of our
 //! files has a structure in one.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Deserializer;
@@ -131,7 +133,8 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Strict<V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
-        self.0.visit_map(Strict(access))
+        let seen = BTreeSet::new();
+        self.0.visit_map(Entries { access, seen })
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
@@ -159,20 +162,166 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Strict<A> {
     }
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Strict<A> {
+/// The entries of an object, and the keys that it has had.
+struct Entries<A> {
+    access: A,
+    seen: BTreeSet<String>,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<A> {
     type Error = A::Error;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        // A key of JSON is text.
-        self.0.next_key_seed(seed)
+        let seen = &mut self.seen;
+        self.access.next_key_seed(Key { inner: seed, seen })
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.0.next_value_seed(Strict(seed))
+        self.access.next_value_seed(Strict(seed))
     }
 
     fn size_hint(&self) -> Option<usize> {
-        self.0.size_hint()
+        self.access.size_hint()
+    }
+}
+
+/// What reads a key, with the keys that were there before: the same one again is refused, and so is what is no text.
+struct Key<'s, T> {
+    inner: T,
+    seen: &'s mut BTreeSet<String>,
+}
+
+impl<T> Key<'_, T> {
+    fn note<E: Error>(&mut self, key: &str) -> Result<(), E> {
+        if self.seen.insert(key.to_owned()) {
+            return Ok(());
+        }
+        // As the library says it of a structure.
+        Err(E::custom(format_args!("duplicate field `{key}`")))
+    }
+}
+
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Key<'_, S> {
+    type Value = S::Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S::Value, D::Error> {
+        let Key { inner, seen } = self;
+        inner.deserialize(Key {
+            inner: deserializer,
+            seen,
+        })
+    }
+}
+
+macro_rules! read_key {
+    ($($method:ident($($arg:ident: $type:ty),*);)*) => {$(
+        fn $method<V: Visitor<'de>>(self, $($arg: $type,)* visitor: V) -> Result<V::Value, Self::Error> {
+            let Key { inner, seen } = self;
+            inner.$method($($arg,)* Key { inner: visitor, seen })
+        }
+    )*};
+}
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Key<'_, D> {
+    type Error = D::Error;
+
+    read_key! {
+        deserialize_any();
+        deserialize_bool();
+        deserialize_i8();
+        deserialize_i16();
+        deserialize_i32();
+        deserialize_i64();
+        deserialize_i128();
+        deserialize_u8();
+        deserialize_u16();
+        deserialize_u32();
+        deserialize_u64();
+        deserialize_u128();
+        deserialize_f32();
+        deserialize_f64();
+        deserialize_char();
+        deserialize_str();
+        deserialize_string();
+        deserialize_bytes();
+        deserialize_byte_buf();
+        deserialize_option();
+        deserialize_unit();
+        deserialize_unit_struct(name: &'static str);
+        deserialize_newtype_struct(name: &'static str);
+        deserialize_seq();
+        deserialize_tuple(len: usize);
+        deserialize_tuple_struct(name: &'static str, len: usize);
+        deserialize_map();
+        deserialize_struct(name: &'static str, fields: &'static [&'static str]);
+        deserialize_enum(name: &'static str, variants: &'static [&'static str]);
+        deserialize_identifier();
+        deserialize_ignored_any();
+    }
+
+    fn is_human_readable(&self) -> bool {
+        self.inner.is_human_readable()
+    }
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Key<'_, V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.expecting(f)
+    }
+
+    fn visit_str<E: Error>(mut self, key: &str) -> Result<V::Value, E> {
+        self.note(key)?;
+        self.inner.visit_str(key)
+    }
+
+    fn visit_borrowed_str<E: Error>(mut self, key: &'de str) -> Result<V::Value, E> {
+        self.note(key)?;
+        self.inner.visit_borrowed_str(key)
+    }
+
+    fn visit_string<E: Error>(mut self, key: String) -> Result<V::Value, E> {
+        self.note(&key)?;
+        self.inner.visit_string(key)
+    }
+
+    fn visit_bool<E: Error>(mut self, key: bool) -> Result<V::Value, E> {
+        self.note(&key.to_string())?;
+        self.inner.visit_bool(key)
+    }
+
+    fn visit_i64<E: Error>(mut self, key: i64) -> Result<V::Value, E> {
+        self.note(&key.to_string())?;
+        self.inner.visit_i64(key)
+    }
+
+    fn visit_u64<E: Error>(mut self, key: u64) -> Result<V::Value, E> {
+        self.note(&key.to_string())?;
+        self.inner.visit_u64(key)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
+        let Key { inner, seen } = self;
+        inner.visit_newtype_struct(Key {
+            inner: deserializer,
+            seen,
+        })
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
+        let Key { inner, seen } = self;
+        inner.visit_enum(Key { inner: access, seen })
+    }
+}
+
+impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Key<'_, A> {
+    type Error = A::Error;
+    type Variant = A::Variant;
+
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, A::Variant), A::Error> {
+        let Key { inner, seen } = self;
+        inner.variant_seed(Key { inner: seed, seen })
     }
 }
 

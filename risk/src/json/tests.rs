@@ -24,9 +24,22 @@ fn a_duplicate_key_is_refused() {
     assert_eq!(read(r#"{"map":{"a":1,"b":2}}"#).unwrap().len(), 2);
     let refusal = read(r#"{"map":{"a":1,"a":2}}"#).unwrap_err();
     assert!(
-        refusal.to_string().contains("occurs twice at line 1 column"),
+        refusal.to_string().starts_with("duplicate field `a` at line 1 column"),
         "{refusal}"
     );
+    // Keys that are read as something else than text.
+    assert_eq!(from_str::<BTreeMap<u8, u8>>(r#"{"1":2,"2":1}"#).unwrap()[&1], 2);
+    assert!(from_str::<BTreeMap<i8, u8>>(r#"{"-1":2,"-1":1}"#).is_err());
+    #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+    enum Side {
+        Left,
+        Right,
+    }
+    assert_eq!(
+        from_str::<BTreeMap<Side, u8>>(r#"{"Right":2,"Left":1}"#).unwrap()[&Side::Left],
+        1
+    );
+    assert!(from_str::<BTreeMap<Side, u8>>(r#"{"Left":2,"Left":1}"#).is_err());
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -143,4 +156,43 @@ fn fields_that_are_unknown_missing_or_twice_are_refused() {
             "{refusal}"
         );
     }
+}
+
+#[test]
+fn a_key_that_occurs_twice_is_refused_in_a_tree_of_any_values_too() {
+    use serde_json::Value;
+    for (text, key) in [
+        (r#"{"a":1,"a":1}"#, "a"),
+        (r#"{"a":{"b":[{"c":1,"d":2,"c":3}]}}"#, "c"),
+        // The same key in another spelling.
+        (r#"{"a":1,"\u0061":2}"#, "a"),
+        (r#"{"":1,"":2}"#, ""),
+    ] {
+        assert!(serde_json::from_str::<Value>(text).is_ok(), "the library takes {text}");
+        let refusal = from_str::<Value>(text).unwrap_err().to_string();
+        assert!(
+            refusal.starts_with(&format!("duplicate field `{key}` at line 1 column ")),
+            "{refusal}"
+        );
+        assert!(from_slice::<BTreeMap<String, Value>>(text.as_bytes()).is_err());
+    }
+    // The same key in two objects is none twice.
+    let text = r#"{"a":{"a":1},"b":[{"a":1},{"a":2}]}"#;
+    assert_eq!(
+        from_str::<Value>(text).unwrap(),
+        serde_json::from_str::<Value>(text).unwrap()
+    );
+}
+
+#[test]
+fn what_is_read_and_thrown_away_has_no_key_twice_either() {
+    #[derive(Debug, Deserialize)]
+    struct Head {
+        #[serde(rename = "model")]
+        _model: String,
+    }
+    assert!(from_str::<Head>(r#"{"model":"x","rest":{"a":1}}"#).is_ok());
+    assert!(from_str::<Head>(r#"{"model":"x","rest":1,"rest":2}"#).is_err());
+    // Inside of what is skipped the library keeps nothing to compare: the second reading of a file, by its kind, is what refuses it.
+    assert!(from_str::<Head>(r#"{"model":"x","model":"y"}"#).is_err());
 }

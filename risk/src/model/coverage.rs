@@ -30,6 +30,12 @@ pub enum Why {
     /// The model margins no instrument of its kind.
     #[error("the model does not margin instruments of its kind")]
     Kind,
+    /// The model has a margin for it on its long side alone.
+    #[error("the model does not margin it held short")]
+    Short,
+    /// The model has a margin for it on its short side alone.
+    #[error("the model does not margin it held long")]
+    Long,
     /// It belongs to an isolated position.
     #[error("it belongs to an isolated position, which this model does not margin")]
     Isolated,
@@ -79,6 +85,28 @@ impl<'a> Coverage<'a> {
     /// What of the venues of `scope` counts under a model that names these.
     pub(crate) fn of(names: &Names<'_>, scope: &Scope<'a>) -> Coverage<'a> {
         let snapshot = scope.snapshot;
+        Coverage::by(
+            scope,
+            |asset| asset_counts(names, snapshot, asset),
+            |assets, instrument| instrument_counts(names, snapshot, assets, instrument),
+        )
+    }
+
+    /// Everything that the snapshot prices, whatever a model makes of it: all that can be held under any model.
+    pub(crate) fn everything(scope: &Scope<'a>) -> Coverage<'a> {
+        let snapshot = scope.snapshot;
+        Coverage::by(
+            scope,
+            |asset| asset_is_priced(snapshot, asset),
+            |assets, instrument| instrument_is_priced(snapshot, assets, instrument),
+        )
+    }
+
+    fn by(
+        scope: &Scope<'a>,
+        asset_counts: impl Fn(&Asset) -> Result<(), Why>,
+        instrument_counts: impl Fn(&Assets<'_>, &Instrument) -> Result<(), Why>,
+    ) -> Coverage<'a> {
         let mut coverage = Coverage {
             instruments: BTreeMap::new(),
             holdings: BTreeMap::new(),
@@ -86,9 +114,9 @@ impl<'a> Coverage<'a> {
             uncounted: Vec::new(),
         };
         for venue in scope.venues() {
-            let assets = Assets::of(names, snapshot, venue);
+            let assets = Assets::of(&asset_counts, venue);
             for instrument in venue.instruments() {
-                match instrument_counts(names, snapshot, &assets, instrument) {
+                match instrument_counts(&assets, instrument) {
                     Ok(()) => coverage
                         .instruments
                         .entry(&instrument.underlying)
@@ -105,7 +133,7 @@ impl<'a> Coverage<'a> {
             .venues()
             .flat_map(|venue| venue.assets().map(move |asset| (venue, asset)));
         for (venue, asset) in assets {
-            match asset_counts(names, snapshot, asset) {
+            match asset_counts(asset) {
                 Ok(()) => coverage.holdings.entry(&asset.name).or_default().lines.push(asset),
                 Err(why) => {
                     let carry = asset.carry.iter().flat_map(|pair| [pair.first, pair.second]);
@@ -138,6 +166,36 @@ impl<'a> Coverage<'a> {
         self.empty.sort_unstable();
     }
 
+    /// Takes out the sides, long and short, on which an instrument that counts must not be held.
+    pub(crate) fn leave_out_sides(
+        &mut self,
+        may_be_held: impl Fn(&Instrument) -> (bool, bool),
+        universe: &'a Universe,
+    ) {
+        for (venue, instrument) in universe.instruments() {
+            let Some(counted) = self.instruments.get_mut(instrument.underlying.as_str()) else {
+                continue;
+            };
+            let Some(at) = counted.iter().position(|one| one.long == instrument.long) else {
+                continue;
+            };
+            let (long, short) = may_be_held(instrument);
+            let why = match (long, short) {
+                (true, true) => continue,
+                (true, false) => Why::Short,
+                (false, true) => Why::Long,
+                (false, false) => {
+                    counted.remove(at);
+                    Why::Kind
+                }
+            };
+            self.empty.extend((!long).then_some(instrument.long));
+            self.empty.extend((!short).then_some(instrument.short));
+            self.note(venue, instrument.name.clone(), why);
+        }
+        self.empty.sort_unstable();
+    }
+
     fn note(&mut self, venue: &Venue, line: String, why: Why) {
         self.uncounted.push(Uncounted {
             venue: venue.name.clone(),
@@ -160,6 +218,25 @@ fn asset_counts(names: &Names<'_>, snapshot: &Snapshot, asset: &Asset) -> Result
         .ok_or(Why::AssetPrice)
 }
 
+fn asset_is_priced(snapshot: &Snapshot, asset: &Asset) -> Result<(), Why> {
+    if asset.isolated.is_some() {
+        return Err(Why::Isolated);
+    }
+    let price = collateral::price(snapshot, &asset.name);
+    price.map(|_| ()).ok_or(Why::AssetPrice)
+}
+
+fn instrument_is_priced(snapshot: &Snapshot, assets: &Assets<'_>, instrument: &Instrument) -> Result<(), Why> {
+    if assets.isolated.contains(instrument.name.as_str()) {
+        return Err(Why::Isolated);
+    }
+    priced(snapshot, instrument)?;
+    if !assets.counted.contains(instrument.settlement.as_str()) {
+        return Err(Why::Settlement);
+    }
+    Ok(())
+}
+
 /// What the assets of one venue say about its instruments, looked up once and not per instrument.
 struct Assets<'a> {
     /// Instruments with an isolated position.
@@ -169,10 +246,8 @@ struct Assets<'a> {
 }
 
 impl<'a> Assets<'a> {
-    fn of(names: &Names<'_>, snapshot: &Snapshot, venue: &'a Venue) -> Assets<'a> {
-        let counted = venue
-            .assets()
-            .filter(|asset| asset_counts(names, snapshot, asset).is_ok());
+    fn of(asset_counts: impl Fn(&Asset) -> Result<(), Why>, venue: &'a Venue) -> Assets<'a> {
+        let counted = venue.assets().filter(|asset| asset_counts(asset).is_ok());
         Assets {
             isolated: venue.assets().filter_map(|asset| asset.isolated.as_deref()).collect(),
             counted: counted.map(|asset| asset.name.as_str()).collect(),

@@ -8,7 +8,8 @@
 //! ```text
 //! V* - ρ R* - e >= 0
 //! ```
-//! All count in one numéraire. What does not count under any one of them is proven empty.
+//! All count in one numéraire. What does not count under any one of them is proven empty. At the level of
+//! [variation](crate::model::variation) a demand may have nothing but models.
 //!
 //! # Across venues
 //! `R_S` is the model's requirement of what is held at the venues of `S` alone, everything else left out.
@@ -39,7 +40,7 @@
 //! # Limits
 //! Each must hold by itself, whatever level and ratio. Greeks are those of [`crate::valuation::greeks`]; `N_u` is the gross
 //! notional, `Σ n_i l_i (L_i + S_i)` with `n_i` the index times contract size for options, and the index times delta for futures
-//! and perpetuals.
+//! and perpetuals. All of it is of everything that the snapshot prices, whatever a model makes of it; sensitivities have none of these.
 //! ```text
 //! net_delta       |Σ δ_i q_i| <= most                 coins
 //! gamma           |Σ γ_i q_i| I / 100 <= most          coins of delta, per 1 % of index
@@ -50,6 +51,8 @@
 
 mod check;
 mod compile;
+
+pub(crate) use compile::requirement_of;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -301,6 +304,18 @@ impl Demand {
     /// The models, each of which must be met.
     pub fn models(&self) -> &[Model] {
         &self.models
+    }
+
+    /// Whether nothing is asked for but that each model is met.
+    pub(crate) fn is_of_models_alone(&self) -> bool {
+        let Parameters {
+            netting,
+            add_ons,
+            counterparties,
+            limits,
+            ..
+        } = &self.parameters;
+        *netting == Netting::Full && add_ons.is_none() && counterparties.is_empty() && limits.is_empty()
     }
 }
 

@@ -9,14 +9,15 @@ pub mod parameters;
 #[cfg(test)]
 mod tests;
 
-use zkmargin_program::Builder;
+use zkmargin_program::{Builder, LegId};
 
 use crate::model::about::Exactness;
 use crate::model::assets::{moves_with, numeraire};
 use crate::model::compile::{CompileError, Forms, Numeraire};
+use crate::model::coverage::{Coverage, Uncounted};
 use crate::model::{ModelError, Names, Rule, Scope};
 use crate::terms::Level;
-use crate::universe::Kind;
+use crate::universe::{Instrument, Kind};
 use crate::valuation::Denomination;
 
 pub use parameters::Parameters;
@@ -94,5 +95,16 @@ impl Rule for LinearMargin {
 
     fn forms(&self, builder: &mut Builder, scope: &Scope<'_>, level: Level) -> Result<Forms, CompileError> {
         self.compile(builder, scope, level)
+    }
+
+    /// What counts but has no margin must not be held, either.
+    fn uncounted(&self, scope: &Scope<'_>) -> (Vec<LegId>, Vec<Uncounted>) {
+        let mut coverage = Coverage::of(&self.names(), scope);
+        let rules = |instrument: &Instrument| self.parameters.underlyings.get(&instrument.underlying);
+        coverage.leave_out_sides(
+            |instrument| rules(instrument).map_or((true, true), |rules| rules.may_be_held(&instrument.kind)),
+            scope.universe,
+        );
+        (coverage.empty, coverage.uncounted)
     }
 }

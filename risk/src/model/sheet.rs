@@ -54,8 +54,16 @@ pub(crate) struct AssetSheet<'a> {
 impl<'a> Sheet<'a> {
     /// Everything that counts in `scope` under a model that names these.
     pub(crate) fn new(names: &Names<'_>, scope: &Scope<'a>, numeraire: &Numeraire) -> Result<Sheet<'a>, CompileError> {
+        Sheet::of(Coverage::of(names, scope), scope, numeraire)
+    }
+
+    /// Everything in `scope` that the snapshot prices.
+    pub(crate) fn everything(scope: &Scope<'a>, numeraire: &Numeraire) -> Result<Sheet<'a>, CompileError> {
+        Sheet::of(Coverage::everything(scope), scope, numeraire)
+    }
+
+    fn of(coverage: Coverage<'a>, scope: &Scope<'a>, numeraire: &Numeraire) -> Result<Sheet<'a>, CompileError> {
         let snapshot = scope.snapshot;
-        let coverage = Coverage::of(names, scope);
         let price = if numeraire.name == "USD" {
             Decimal::ONE
         } else {

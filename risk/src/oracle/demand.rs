@@ -203,7 +203,8 @@ impl Book<'_> {
         let mut sum = BigRational::zero();
         for instrument in venue.instruments() {
             let lots = self.lots(instrument.long) - self.lots(instrument.short);
-            if lots.is_zero() {
+            // Nor has it a price.
+            if lots.is_zero() || matches!(instrument.kind, Kind::Sensitivity(_)) {
                 continue;
             }
             let coin = match instrument.style {
@@ -276,7 +277,9 @@ impl Book<'_> {
         let mut sum = BigRational::zero();
         for (_, instrument) in self.universe.instruments() {
             let (long, short) = (self.lots(instrument.long), self.lots(instrument.short));
-            if !limit.covers(&instrument.underlying) || (long.is_zero() && short.is_zero()) {
+            // A sensitivity has neither greek nor notional.
+            let has_none = matches!(instrument.kind, Kind::Sensitivity(_)) || (long.is_zero() && short.is_zero());
+            if has_none || !limit.covers(&instrument.underlying) {
                 continue;
             }
             let no_value = || OracleError::NoValue {

@@ -1,5 +1,7 @@
 //! The rule of [`crate::model::variation`], step by step.
 
+use std::collections::BTreeMap;
+
 use num_rational::BigRational;
 use num_traits::{One, Zero};
 
@@ -7,10 +9,10 @@ use crate::amount::to_ratio;
 use crate::collateral;
 use crate::market::Snapshot;
 use crate::model::Model;
-use crate::model::variation::worth;
+use crate::model::variation::{MORE_THAN_MODELS, worth};
 use crate::oracle::book::Book;
 use crate::oracle::exact::ExactSum;
-use crate::oracle::{NotCounted, OracleError, Uncounted, positive_part};
+use crate::oracle::{NotCounted, OracleError, Uncounted, evaluate, positive_part, smaller};
 use crate::universe::{Style, Universe};
 use crate::valuation::{self, Unpriced};
 
@@ -49,6 +51,14 @@ pub fn variation(
     legs: &[u64],
 ) -> Result<Variation, OracleError> {
     let [before, after] = snapshots;
+    let models = model.of_variation().ok_or_else(|| OracleError::Missing {
+        model: model.name().to_owned(),
+        what: MORE_THAN_MODELS.to_owned(),
+    })?;
+    for model in &models {
+        // What does not count, by whichever of the models.
+        evaluate(model, universe, before, legs)?;
+    }
     let book = Book::new(model, universe, before, legs)?;
     let later = Book::unchecked(model, universe, after, legs)?;
     let mut loss = BigRational::zero();
@@ -89,18 +99,33 @@ pub fn variation(
     if !refused.is_empty() {
         return Err(OracleError::NotCounted(refused));
     }
-    let rules = model.assets().cloned().unwrap_or_default();
-    let cash = later
-        .collateral(&rules)
-        .into_iter()
-        .fold(BigRational::zero(), |sum, line| {
-            let price = line.price.unwrap_or_else(BigRational::zero) / &later.numeraire_price;
-            sum + line.value
-                - if line.uncounted.is_none() {
-                    price * line.carry
-                } else {
-                    BigRational::zero()
-                }
-        });
+    // The carry at the two prices of its asset; what has no price is not held.
+    for line in book.collateral(&BTreeMap::new()) {
+        let then = line.price.map(|price| price / &book.numeraire_price);
+        let now = later
+            .coverage
+            .price(&line.asset)
+            .map(|price| price / &later.numeraire_price);
+        if let (Some(then), Some(now)) = (then, now) {
+            loss += (then - now) * line.carry;
+        }
+    }
+    let cash = models.iter().map(|model| cash(model, &later));
+    let cash = cash.reduce(smaller).unwrap_or_else(BigRational::zero);
     Ok(Variation { cash, loss })
+}
+
+/// `V` by the haircuts of a model.
+fn cash(model: &Model, later: &Book<'_>) -> BigRational {
+    let rules = model.assets().cloned().unwrap_or_default();
+    let lines = later.collateral(&rules).into_iter();
+    lines.fold(BigRational::zero(), |sum, line| {
+        let price = line.price.unwrap_or_else(BigRational::zero) / &later.numeraire_price;
+        sum + line.value
+            - if line.uncounted.is_none() && rules.contains_key(&line.asset) {
+                price * line.carry
+            } else {
+                BigRational::zero()
+            }
+    })
 }

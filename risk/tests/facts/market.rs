@@ -157,7 +157,7 @@ fn each_refusal_names_place_value_and_bound() {
         ),
         (
             with(SNAPSHOT, r#""USDC": "0.9999""#, r#""BTC": "64400""#),
-            "the key of this entry occurs twice",
+            "duplicate field `BTC`",
         ),
         (
             with(

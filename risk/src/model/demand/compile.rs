@@ -7,16 +7,15 @@ use zkmargin_program::{Builder, Linear, Lower, NonNegative, Ratio, Upper};
 
 use super::{Demand, Limit, Netting};
 use crate::amount::to_f64;
-use crate::collateral;
 use crate::model::compile::{CompileError, Forms, Numeraire, REQUIREMENT};
 use crate::model::factor::ratio;
 use crate::model::scan::Facts;
 use crate::model::sheet::Sheet;
-use crate::model::{Model, Names, Scope};
+use crate::model::{Model, Scope};
 use crate::pricing::PricingError;
 use crate::terms::{Level, Terms};
 use crate::universe::{Instrument, Kind};
-use crate::valuation::{self, Denomination};
+use crate::valuation;
 
 /// Bytes of a model's name in the name of a requirement.
 const NAME_ROOM: usize = 20;
@@ -48,7 +47,7 @@ pub(super) fn require(
         let name = if demand.models.len() == 1 {
             REQUIREMENT.to_owned()
         } else {
-            format!("{REQUIREMENT} by {}", beginning(model.name()))
+            requirement_of(model)
         };
         if demand.parameters.counterparties.without_any_one {
             for (venue, sheet) in &sheets {
@@ -72,6 +71,11 @@ pub(super) fn require(
     desk.limits(builder, &sheets)
 }
 
+/// What the requirement of one of several models is called where it is not met.
+pub(crate) fn requirement_of(model: &Model) -> String {
+    format!("{REQUIREMENT} by {}", beginning(model.name()))
+}
+
 /// As much of a model's name as a requirement's name has room for, beside the name of a venue.
 fn beginning(name: &str) -> &str {
     let room = name.char_indices().map(|(at, one)| at + one.len_utf8());
@@ -91,11 +95,10 @@ type Sheets<'a> = BTreeMap<&'a str, Sheet<'a>>;
 impl<'a> Desk<'a> {
     /// A sheet per venue of the scope, of everything that the snapshot prices.
     fn sheets(&self) -> Result<Sheets<'a>, CompileError> {
-        let names = everything(&self.scope);
         let mut sheets = BTreeMap::new();
         for index in self.venues() {
             if let Some(venue) = self.scope.universe.venues().get(index) {
-                let sheet = Sheet::new(&names, &self.scope.of([index]), &self.numeraire)?;
+                let sheet = Sheet::everything(&self.scope.of([index]), &self.numeraire)?;
                 sheets.insert(venue.name.as_str(), sheet);
             }
         }
@@ -310,24 +313,6 @@ enum Greek {
     Delta,
     Gamma,
     Vega,
-}
-
-/// Every asset and underlying of the snapshot.
-fn everything<'a>(scope: &Scope<'a>) -> Names<'a> {
-    let underlyings = &scope.snapshot.underlyings;
-    let assets = scope.universe.assets().filter_map(|(_, asset)| {
-        let name = asset.name.as_str();
-        collateral::price(scope.snapshot, name)?;
-        Some((name, underlyings.contains_key(name).then_some(name)))
-    });
-    Names {
-        sensitivities: None,
-        assets: assets.collect(),
-        underlyings: underlyings
-            .keys()
-            .map(|name| (name.as_str(), Denomination::Usd))
-            .collect(),
-    }
 }
 
 /// `Σ p_a B_a`, or `Σ haircut_a p_a B_a`.

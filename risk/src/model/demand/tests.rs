@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::market::Snapshot;
 use crate::model::PRESETS;
 use crate::model::fixture::{self, Book};
 use crate::oracle::{self, Check, Evaluation};
@@ -310,4 +311,96 @@ fn the_digest_is_of_the_models_and_not_of_their_names() {
                 .value
                 .is_negative()
     );
+}
+
+#[test]
+fn a_key_that_is_there_twice_in_a_model_of_a_demand_is_refused() {
+    let inner = PRESETS[0].1.replacen(
+        "\"levels\":",
+        "\"levels\": {\"initial\": \"0\", \"maintenance\": \"0\"}, \"levels\":",
+        1,
+    );
+    assert_ne!(inner, PRESETS[0].1);
+    let text = format!(r#"{{"model":"demand","name":"x","description":"","models":[{inner}]}}"#);
+    let refused = Model::from_json(&text).unwrap_err().to_string();
+    assert!(refused.contains("duplicate field `levels`"), "{refused}");
+}
+
+/// The snapshot with a market of the dollar that everything settles in.
+fn with_a_market_of_usdc() -> Snapshot {
+    let mut snapshot = fixture::snapshot();
+    let mut market = snapshot.underlyings["ETH"].clone();
+    market.index = 1.into();
+    (market.perpetual, market.expiries) = (None, BTreeMap::new());
+    snapshot.underlyings.insert("USDC".to_owned(), market);
+    snapshot.check().unwrap();
+    snapshot
+}
+
+#[test]
+fn what_settles_in_an_asset_that_has_a_market_is_in_every_limit_and_in_what_a_venue_owes() {
+    let (universe, snapshot) = (fixture::universe(), with_a_market_of_usdc());
+    let book = Book::empty(&universe)
+        .hold("BTC_USDC-PERPETUAL", "2", Some("64000"))
+        .hold("BTC-LINEAR-60000-C", "10", None)
+        .coins("beta", "USDC", "900000");
+    for limit in [
+        json!({"limits": [{"net_delta": {"underlying": "BTC", "most": "1"}}]}),
+        json!({"limits": [{"gamma": {"underlying": "BTC", "most": "0.000001"}}]}),
+        json!({"limits": [{"vega": {"underlying": "BTC", "most": "1"}}]}),
+        json!({"limits": [{"gross_notional": {"most": "700000"}}]}),
+        json!({"limits": [{"leverage": {"most": "0.5"}}]}),
+        json!({"counterparties": {"most": {"alpha": "0", "beta": "22000"}}}),
+    ] {
+        let mut members = limit.clone();
+        members["models"] = json!(["paradex-pm"]);
+        let model = demand(members);
+        let evaluation = oracle::evaluate(&model, &universe, &snapshot, &book.q).unwrap();
+        let is_met = evaluation.is_met(Level::Maintenance, Ratio20::ONE, 0);
+        assert!(!is_met, "{limit}");
+        let program = model
+            .compile(&universe, &snapshot, &Terms::at(Level::Maintenance))
+            .unwrap();
+        let refused = program.witness(&book.q).unwrap_err();
+        assert!(
+            matches!(refused, zkmargin_program::WitnessError::NotMet { .. }),
+            "{limit}: {refused}"
+        );
+    }
+}
+
+#[test]
+fn what_one_model_alone_has_no_margin_for_is_among_what_does_not_count() {
+    let (universe, snapshot) = (fixture::universe(), fixture::snapshot());
+    let model = demand(json!({"models": ["paradex-pm", "hyperliquid"]}));
+    let uncounted = model.uncounted(&universe, &snapshot);
+    let why = |name: &str| {
+        uncounted
+            .iter()
+            .find(|line| line.line == name)
+            .map(|line| line.why.to_string())
+    };
+    assert_eq!(
+        why("BTC-LINEAR-60000-C").unwrap(),
+        "the model does not margin it held short"
+    );
+    assert_eq!(
+        why("BTC-26MAR27").unwrap(),
+        "the model does not margin instruments of its kind"
+    );
+    assert_eq!(why("BTC-PERPETUAL"), None);
+    let program = model.compile(&universe, &snapshot, &Terms::at(Level::Initial)).unwrap();
+    for (name, side) in [
+        ("BTC-LINEAR-60000-C", "-1"),
+        ("BTC-26MAR27", "1"),
+        ("BTC-26MAR27", "-1"),
+    ] {
+        let book = Book::empty(&universe).hold(name, side, None);
+        let refused = program.witness(&book.q).unwrap_err();
+        assert!(
+            matches!(refused, zkmargin_program::WitnessError::NotEmpty { .. }),
+            "{name}: {refused}"
+        );
+        assert!(oracle::evaluate(&model, &universe, &snapshot, &book.q).is_err());
+    }
 }

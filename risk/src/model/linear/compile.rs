@@ -29,7 +29,6 @@ impl LinearMargin {
     ) -> Result<Forms, CompileError> {
         let parameters = self.parameters();
         let sheet = Sheet::new(&self.names(), scope, &self.numeraire())?;
-        self.prove_empty(builder, &sheet)?;
         let (mut value, mut capped) = (Linear::zero(), Vec::new());
         let (mut linear, mut parts) = (Linear::zero(), Vec::new());
         sheet.add_collateral(builder, &parameters.assets, &mut value, &mut capped)?;
@@ -66,20 +65,6 @@ impl LinearMargin {
             value: capped.into_iter().fold(value, |sum, part| sum + part),
             requirement: parts.into_iter().fold(requirement, |sum, part| sum + part),
         })
-    }
-
-    /// What counts but has no margin must not be held.
-    fn prove_empty(&self, builder: &mut Builder, sheet: &Sheet<'_>) -> Result<(), CompileError> {
-        let mut legs = Vec::new();
-        for (name, rules) in &self.parameters().underlyings {
-            for Position { instrument, .. } in sheet.on(name) {
-                let (long, short) = rules.may_be_held(&instrument.kind);
-                legs.extend((!long).then_some(instrument.long));
-                legs.extend((!short).then_some(instrument.short));
-            }
-        }
-        legs.sort_unstable();
-        Ok(builder.prove_empty(&legs)?)
     }
 }
 

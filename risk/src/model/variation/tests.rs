@@ -75,6 +75,76 @@ fn what_a_book_has_lost_is_known_for_each_kind_of_instrument() {
 }
 
 #[test]
+fn what_an_inverse_future_loses_is_in_the_price_of_its_carry() {
+    let (universe, model) = (fixture::universe(), Model::preset("paradex-pm").unwrap());
+    // 20,000 USD at 64,000 are 0.3125 BTC of carry, which are worth 3,000 USD less each at 61,000; and the basis of 10.5 USD has gone.
+    let long = Book::empty(&universe).hold("BTC-PERPETUAL", "2000", Some("64000"));
+    let short = Book::empty(&universe).hold("BTC-PERPETUAL", "-2000", Some("64000"));
+    let lost = variation(&model, &long.q).loss;
+    let basis = 20_000.0 - 20_000.0 * (64_000.0 / 64_010.5);
+    let exact = BigRational::new(9_375.into(), 10.into()) + BigRational::from_float(basis).unwrap();
+    let cent = BigRational::new(1.into(), 100.into());
+    assert!((&lost - exact).abs() < cent, "{lost}");
+    assert_eq!(lost, -variation(&model, &short.q).loss);
+    // Nor has it a proof without the cash for that, and with it it has.
+    let snapshots = [&fixture::snapshot(), &later()];
+    let program = model
+        .compile_on(&universe, &snapshots, &Terms::at(Margin::Variation))
+        .unwrap();
+    let refused = program.witness(&long.q).unwrap_err();
+    assert!(matches!(refused, WitnessError::NotMet { .. }), "{refused}");
+    let long = long.coins("beta", "USDC", "941");
+    program.witness(&long.q).unwrap();
+}
+
+#[test]
+fn a_demand_has_the_haircuts_of_each_of_its_models_and_nothing_else_in_a_variation() {
+    let universe = fixture::universe();
+    let demand = |more: &str| {
+        let with = |haircut: &str| {
+            let mut file: serde_json::Value =
+                serde_json::from_str(&Model::preset("paradex-pm").unwrap().to_json().unwrap()).unwrap();
+            file["assets"]["USDC"]["haircut"] = haircut.into();
+            file.to_string()
+        };
+        let models = format!("[{}, {}]", with("0"), with("0.5"));
+        let text = format!(r#"{{"model":"demand","name":"two","description":"","models":{models}{more}}}"#);
+        Model::from_json(&text).unwrap()
+    };
+    let snapshots = [&fixture::snapshot(), &later()];
+    let terms = Terms::at(Margin::Variation);
+    let model = demand("");
+    let program = model.compile_on(&universe, &snapshots, &terms).unwrap();
+    // A loss of 6,021 USD: twice that is needed where half of the cash counts.
+    let book = |cash: &str| {
+        Book::empty(&universe)
+            .hold("BTC_USDC-PERPETUAL", "2", Some("60000"))
+            .coins("beta", "USDC", cash)
+    };
+    for (cash, is_met) in [("6021", false), ("12041", false), ("12043", true)] {
+        let book = book(cash);
+        assert_eq!(program.witness(&book.q).is_ok(), is_met, "{cash}");
+        assert_eq!(
+            !variation(&model, &book.q).excess(Ratio20::ONE, 0).is_negative(),
+            is_met,
+            "{cash}"
+        );
+    }
+    for more in [
+        r#","netting":"alone""#,
+        r#","counterparties":{"without_any_one":true}"#,
+        r#","counterparties":{"haircuts":{"beta":{"USDC":"1"}}}"#,
+        r#","limits":[{"net_delta":{"underlying":"BTC","most":"1"}}]"#,
+        r#","add_ons":{"contagion":{"BTC":{"move":"0.1","depth":"1","most":"0.1"}}}"#,
+    ] {
+        let model = demand(more);
+        let refused = model.compile_on(&universe, &snapshots, &terms).unwrap_err().to_string();
+        assert!(refused.contains("to ask for its models alone"), "{refused}");
+        assert!(oracle::variation(&model, &universe, snapshots, &book("0").q).is_err());
+    }
+}
+
+#[test]
 fn what_expired_without_a_delivery_is_proven_empty() {
     let (universe, model) = (fixture::universe(), Model::preset("paradex-pm").unwrap());
     let mut undelivered = later();

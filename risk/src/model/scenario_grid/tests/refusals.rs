@@ -186,7 +186,7 @@ fn malformed_files_are_refused_with_their_place() {
         Model::from_json(&twice)
             .unwrap_err()
             .to_string()
-            .contains("occurs twice")
+            .contains("duplicate field")
     );
     let number = text.replacen(r#""initial": "1""#, r#""initial": 1"#, 1);
     assert!(
