@@ -82,7 +82,7 @@ impl FileKind {
         match self {
             FileKind::Attestation => 3,
             FileKind::Opening => 6,
-            FileKind::Bundle => 2,
+            FileKind::Bundle => 3,
         }
     }
 
@@ -180,7 +180,7 @@ mod tests {
             refusal(&file("zkmargin-bundle", 2, 9)),
             EnvelopeError::Version { kind, found: 2 }
         );
-        for elements in [3, 5] {
+        for elements in [4, 6] {
             assert!(matches!(
                 refusal(&file("zkmargin-bundle", 1, elements)),
                 EnvelopeError::Malformed(CanonicalError::Length { .. })

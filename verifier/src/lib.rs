@@ -10,7 +10,7 @@
 //! trader has no account elsewhere, or that the model is wise. None of this has been audited.
 //!
 //! # Modules
-//! - [`dsse`]: signatures; [`envelope`]: the head of every binary file; [`age`], [`book`]: words of files;
+//! - [`dsse`]: signatures; [`keys`]: which keys are good, and when; [`envelope`]: the head of every binary file; [`age`], [`book`]: words of files;
 //! - [`attestation`], [`opening`]: what a venue signs, and the secret that the trader gets with it;
 //! - [`statement`], [`bundle`]: what a trader asserts, and what travels;
 //! - [`facts`]: whether it fits the verifier's own facts; [`policy`], [`acceptance`]: whether the partner accepts it;
@@ -26,6 +26,7 @@ pub mod dsse;
 pub mod envelope;
 pub mod facts;
 pub mod file;
+pub mod keys;
 pub mod opening;
 pub mod policy;
 pub mod statement;
