@@ -293,7 +293,8 @@ impl Policy {
         let own = (presented.snapshot, presented.snapshot_instant);
         for (found, _) in [Some(own), presented.later].into_iter().flatten() {
             let accepted = match &self.snapshots {
-                AcceptedSnapshots::Given => true,
+                // Who signed it is looked at with the other signatures.
+                AcceptedSnapshots::Given | AcceptedSnapshots::Signed(_) => true,
                 AcceptedSnapshots::Listed(digests) => digests.contains(&found),
             };
             if !accepted {

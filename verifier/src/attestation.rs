@@ -327,7 +327,7 @@ impl SignedAttestation {
     }
 }
 
-fn read_network(r: &mut Reader<'_>) -> Result<Network, CanonicalError> {
+pub(crate) fn read_network(r: &mut Reader<'_>) -> Result<Network, CanonicalError> {
     let code = r.uint("network")?;
     Network::from_code(code).ok_or_else(|| CanonicalError::Value {
         field: "network",
@@ -336,7 +336,7 @@ fn read_network(r: &mut Reader<'_>) -> Result<Network, CanonicalError> {
     })
 }
 
-fn read_u32(r: &mut Reader<'_>, field: &'static str) -> Result<u32, CanonicalError> {
+pub(crate) fn read_u32(r: &mut Reader<'_>, field: &'static str) -> Result<u32, CanonicalError> {
     let value = r.uint(field)?;
     u32::try_from(value).map_err(|_| CanonicalError::Value {
         field,

@@ -25,6 +25,9 @@ pub const ATTESTATION_TYPE: &str = "application/vnd.zkmargin.attestation.v1+cbor
 /// Payload type of a subject's signature over a statement digest and the hash of the proof (protocol §8, *one party*).
 pub const SUBJECT_TYPE: &str = "application/vnd.zkmargin.subject.v1+cbor";
 
+/// Payload type of a publisher's signature on a snapshot.
+pub const SNAPSHOT_TYPE: &str = "application/vnd.zkmargin.snapshot.v1+cbor";
+
 /// Bytes of an Ed25519 signature.
 pub const SIGNATURE_BYTES: usize = 64;
 

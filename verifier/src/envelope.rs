@@ -21,10 +21,17 @@ pub enum FileKind {
     Opening,
     /// Statements, their attestations and signatures, and the proof.
     Bundle,
+    /// A publisher's signature on a snapshot.
+    SnapshotSignature,
 }
 
 /// Every [`FileKind`].
-pub const FILE_KINDS: [FileKind; 3] = [FileKind::Attestation, FileKind::Opening, FileKind::Bundle];
+pub const FILE_KINDS: [FileKind; 4] = [
+    FileKind::Attestation,
+    FileKind::Opening,
+    FileKind::Bundle,
+    FileKind::SnapshotSignature,
+];
 
 /// Why bytes are not a file of the kind that was expected.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -65,6 +72,7 @@ impl FileKind {
             FileKind::Attestation => "zkmargin-attestation",
             FileKind::Opening => "zkmargin-opening",
             FileKind::Bundle => "zkmargin-bundle",
+            FileKind::SnapshotSignature => "zkmargin-snapshot-signature",
         }
     }
 
@@ -74,15 +82,15 @@ impl FileKind {
             FileKind::Attestation => 1 << 16,
             FileKind::Opening => 1 << 24,
             FileKind::Bundle => 1 << 21,
+            FileKind::SnapshotSignature => 1 << 10,
         }
     }
 
     /// Elements of the array behind magic and version.
     const fn body_length(self) -> usize {
         match self {
-            FileKind::Attestation => 3,
+            FileKind::Attestation | FileKind::Bundle | FileKind::SnapshotSignature => 3,
             FileKind::Opening => 6,
-            FileKind::Bundle => 3,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The policy file: what a partner accepts, in JSON.
 //!
-//! Every field must be there and none may be unknown, so that a policy says in full what it means:
+//! Every field must be there, but for `breaker` and `calls`, and none may be unknown, so that a policy says in full what it means:
 //!
 //! ```json
 //! {
@@ -37,8 +37,10 @@ use zkmargin_risk::universe::Network;
 
 use crate::age::Age;
 use crate::book::Book;
+use crate::breaker::{Limits, LimitsError};
 use crate::dsse::{PublicKey, SignatureError};
 use crate::keys::Keys;
+use crate::published::Publishers;
 
 /// Most bytes of a policy file.
 pub const MAX_POLICY_BYTES: usize = 1 << 20;
@@ -95,6 +97,22 @@ pub struct Policy {
     pub max_attestation_age: Age,
     /// Whether a statement must carry a nonce that the partner drew.
     pub nonce: NonceRule,
+    /// Limits of the circuit breaker; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Limits>,
+    /// When a proof is due again; absent where no registry keeps what was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<Calls>,
+}
+
+/// When a proof is due again, and how late it may be. A statement is good to the end of its window; a late successor is a margin call.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Calls {
+    /// How long before the end of a statement its successor is due.
+    pub notice: Age,
+    /// How long after the end of a statement its account is called, before it lapses.
+    pub grace: Age,
 }
 
 /// Which snapshots a policy accepts. A bundle never supplies one.
@@ -106,6 +124,9 @@ pub enum AcceptedSnapshots {
     /// Those with these digests.
     #[serde(untagged)]
     Listed(BTreeSet<Digest>),
+    /// The partner's own copy, signed by so many of these publishers.
+    #[serde(untagged)]
+    Signed(Publishers),
 }
 
 /// What a policy says of nonces.
@@ -136,12 +157,23 @@ pub enum PolicyFileError {
         /// The field.
         field: String,
     },
+    /// More or fewer signatures than there are publishers are demanded.
+    #[error("policy: snapshots: signed_by is {signed_by}, expected 1 to {publishers}, the number of publishers")]
+    Publishers {
+        /// How many must have signed.
+        signed_by: usize,
+        /// How many publishers there are.
+        publishers: usize,
+    },
     /// A required venue that is not accepted.
     #[error("policy: required_venues has {venue:?}, which is not among venues")]
     RequiredVenue {
         /// The venue.
         venue: String,
     },
+    /// Limits of a circuit breaker that are none.
+    #[error("policy: {0}")]
+    Breaker(#[from] LimitsError),
     /// A key that can sign nothing.
     #[error("policy: {field}: {error}")]
     Key {
@@ -220,6 +252,18 @@ impl Policy {
             })
         };
         usable("audience", &self.audience)?;
+        if let Some(limits) = &self.breaker {
+            limits.check()?;
+        }
+        if let AcceptedSnapshots::Signed(Publishers { signed_by, of }) = &self.snapshots {
+            of.iter().try_for_each(|key| usable("snapshots", &key))?;
+            if !(1..=of.len()).contains(signed_by) {
+                return Err(PolicyFileError::Publishers {
+                    signed_by: *signed_by,
+                    publishers: of.len(),
+                });
+            }
+        }
         let mut owners: BTreeMap<PublicKey, &str> = BTreeMap::new();
         for (venue, keys) in &self.venues {
             if keys.is_empty() {
@@ -263,17 +307,17 @@ impl Policy {
 }
 
 /// What has one text form, as that text.
-mod as_text {
+pub(crate) mod as_text {
     use std::fmt::Display;
     use std::str::FromStr;
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(value)
     }
 
-    pub(super) fn deserialize<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<T, D::Error> {
         String::deserialize(deserializer)?

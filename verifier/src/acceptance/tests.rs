@@ -43,6 +43,8 @@ fn policy() -> Policy {
         max_snapshot_age: "1m".parse().unwrap(),
         max_attestation_age: "50s".parse().unwrap(),
         nonce: NonceRule::Required,
+        breaker: None,
+        calls: None,
     }
 }
 

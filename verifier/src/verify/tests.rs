@@ -90,6 +90,8 @@ fn policy() -> Policy {
         max_snapshot_age: "10m".parse().unwrap(),
         max_attestation_age: "10m".parse().unwrap(),
         nonce: NonceRule::Required,
+        breaker: None,
+        calls: None,
     }
 }
 
