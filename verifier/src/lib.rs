@@ -17,6 +17,7 @@
 //! - [`facts`]: whether it fits the verifier's own facts; [`policy`], [`acceptance`]: whether the partner accepts it;
 //! - [`breaker`], [`journal`]: whether markets are calm enough, and where that is written;
 //! - [`verify`]: all of it in order; [`verdict`]: the answer, in words and as data;
+//! - `registry` (cargo feature of that name): what was accepted, at most once, and how every account stands;
 //! - [`mod@file`]: reading files with a cap, and where the parameter cache is; [`words`]: what messages are made of.
 
 pub mod acceptance;
@@ -34,6 +35,8 @@ pub mod keys;
 pub mod opening;
 pub mod policy;
 pub mod published;
+#[cfg(feature = "registry")]
+pub mod registry;
 pub mod statement;
 pub mod verdict;
 pub mod verify;
