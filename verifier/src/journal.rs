@@ -130,6 +130,11 @@ impl Journal {
         })
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The breaker as it was last written; `None` where none ever was.
     ///
     /// # Errors

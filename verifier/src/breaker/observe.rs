@@ -11,6 +11,7 @@ use crate::breaker::measure::{Blind, Reading, disagreement, measure};
 use crate::breaker::{Breaker, Cause, Finding, Limits, Moment, Reference, Seen, Stance};
 use crate::policy::{AcceptedSnapshots, Policy};
 use crate::published::{PublisherRefusal, SnapshotSignature};
+use crate::verify::exit;
 use crate::words::network;
 
 /// What is observed at one instant.
@@ -111,6 +112,17 @@ pub enum ObserveError {
     /// Not published as the policy demands.
     #[error(transparent)]
     Publisher(#[from] PublisherRefusal),
+}
+
+impl ObserveError {
+    /// The exit code that says what kind of error this is.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            ObserveError::NoLimits | ObserveError::Count { .. } | ObserveError::Instants { .. } => exit::USAGE,
+            ObserveError::Publisher(refusal) => refusal.exit_code(),
+            _ => exit::POLICY,
+        }
+    }
 }
 
 impl Breaker {

@@ -17,9 +17,12 @@ pub enum ExportError {
     /// Where it goes.
     #[error("cannot write the export: {0}")]
     Output(#[from] io::Error),
-    /// Where it goes.
-    #[error("cannot write the export: {0}")]
-    Csv(#[from] csv::Error),
+}
+
+impl From<csv::Error> for ExportError {
+    fn from(error: csv::Error) -> ExportError {
+        ExportError::Output(error.into())
+    }
 }
 
 /// The columns of the CSV form, one row per account of a statement, and where their values are.
