@@ -15,6 +15,8 @@
 use zkmargin_risk::canonical::Digest;
 use zkmargin_risk::instant::Instant;
 use zkmargin_risk::universe::Network;
+#[cfg(test)]
+use zkmargin_store::StoreError;
 use zkmargin_store::{Row, Schema, Store};
 
 use crate::attestation::Pseudonym;
@@ -44,7 +46,7 @@ const SCHEMA: Schema = Schema {
         CREATE TABLE statements (
             digest BLOB PRIMARY KEY, number BIGINT NOT NULL UNIQUE, accepted BIGINT NOT NULL, book TEXT NOT NULL,
             due BIGINT NOT NULL, ends BIGINT NOT NULL, lapses BIGINT NOT NULL,
-            replaced_by BLOB, replaced BIGINT, record TEXT NOT NULL
+            replaced_by BLOB, replaced BIGINT, proof BLOB NOT NULL REFERENCES bundles (proof), record TEXT NOT NULL
         );
         CREATE TABLE holdings (
             statement BLOB NOT NULL REFERENCES statements (digest), venue TEXT NOT NULL, account BLOB NOT NULL, subject BLOB NOT NULL,

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 use thiserror::Error;
+use zkmargin_risk::canonical::Digest;
 use zkmargin_risk::instant::Instant;
 
 use crate::registry::{Registry, RegistryError, digest_or_null, instant, millis};
@@ -88,6 +89,21 @@ impl Registry {
                     Ok(record)
                 })
                 .collect()
+        })
+    }
+
+    /// The bundle that a statement was accepted with, to be verified again.
+    ///
+    /// # Errors
+    /// [`RegistryError::UnknownStatement`], [`RegistryError::Store`].
+    pub fn bundle(&mut self, statement: Digest) -> Result<Vec<u8>, RegistryError> {
+        self.store.read(|tx| {
+            let row = tx.optional(
+                "SELECT b.bytes FROM statements s JOIN bundles b ON b.proof = s.proof WHERE s.digest = $1",
+                &[(&statement.0).into()],
+            )?;
+            let row = row.ok_or(RegistryError::UnknownStatement { digest: statement })?;
+            Ok(row.bytes(0)?.to_vec())
         })
     }
 

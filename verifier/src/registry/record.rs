@@ -232,7 +232,8 @@ fn write_statement(
     let record = recorded(verdict, statement, *proof).to_string();
     let number = tx.one("SELECT COUNT(*) FROM statements", &[])?.integer(0)?;
     tx.execute(
-        "INSERT INTO statements (digest, number, accepted, book, due, ends, lapses, record) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO statements (digest, number, accepted, book, due, ends, lapses, proof, record)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         &[
             (&statement.digest.0).into(),
             number.into(),
@@ -241,6 +242,7 @@ fn write_statement(
             millis(due).into(),
             millis(until).into(),
             millis(lapses).into(),
+            (&proof.0).into(),
             record.as_str().into(),
         ],
     )?;

@@ -170,6 +170,12 @@ pub enum RegistryError {
         /// Until when it was looked for.
         at: Instant,
     },
+    /// No such statement was ever accepted.
+    #[error("no statement {digest} was accepted")]
+    UnknownStatement {
+        /// Its digest.
+        digest: Digest,
+    },
     /// A value in the database that this build did not write.
     #[error("the registry's {field} of a row is not what it should be: {value}")]
     Row {

@@ -121,7 +121,7 @@ impl Registry {
     /// [`RegistryError::Store`].
     pub fn accounts(&mut self, at: Instant) -> Result<Vec<AccountStanding>, RegistryError> {
         let mut last: BTreeMap<Account, Held> = BTreeMap::new();
-        for held in self.held(at)? {
+        for held in self.held(None, at)? {
             last.insert(held.account.clone(), held);
         }
         Ok(last
@@ -145,11 +145,7 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::UnknownAccount`], [`RegistryError::Store`].
     pub fn history(&mut self, account: &Account, at: Instant) -> Result<Vec<Event>, RegistryError> {
-        let held: Vec<Held> = self
-            .held(at)?
-            .into_iter()
-            .filter(|held| held.account == *account)
-            .collect();
+        let held = self.held(Some(account), at)?;
         if held.is_empty() {
             let account = account.clone();
             return Err(RegistryError::UnknownAccount { account, at });
@@ -192,13 +188,16 @@ impl Registry {
         Ok(events)
     }
 
-    /// What was accepted by an instant, account by account, in the order of acceptance.
-    fn held(&mut self, at: Instant) -> Result<Vec<Held>, RegistryError> {
+    /// What was accepted by an instant, of one account or of all, in the order of acceptance.
+    fn held(&mut self, account: Option<&Account>, at: Instant) -> Result<Vec<Held>, RegistryError> {
+        let venue = account.map(|account| account.venue.as_str());
+        let name = account.map(|account| account.account.0.as_slice());
         self.store.read(|tx| {
             let rows = tx.rows(
                 "SELECT h.venue, h.account, s.book, s.digest, s.accepted, h.epoch, h.snapshot, s.due, s.ends, s.lapses, s.replaced_by, s.replaced
-                 FROM holdings h JOIN statements s ON s.digest = h.statement WHERE s.accepted <= $1 ORDER BY s.number",
-                &[millis(at).into()],
+                 FROM holdings h JOIN statements s ON s.digest = h.statement WHERE s.accepted <= $1
+                 AND (h.venue = $2 OR $2 IS NULL) AND (h.account = $3 OR $3 IS NULL) ORDER BY s.number",
+                &[millis(at).into(), venue.into(), name.into()],
             )?;
             rows.iter()
                 .map(|row| {

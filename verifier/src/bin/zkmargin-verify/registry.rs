@@ -1,12 +1,14 @@
 //! `zkmargin-verify registry`.
 
 use std::fmt::Write as _;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
-use zkmargin_risk::canonical::parse_hex;
+use zkmargin_risk::canonical::{Digest, parse_hex};
 use zkmargin_risk::instant::Instant;
 use zkmargin_verifier::registry::{Account, ExportError, Registry, RegistryError};
 use zkmargin_verifier::verify::exit;
@@ -25,6 +27,8 @@ pub(crate) enum Verb {
     History(History),
     /// Every accepted statement, for whoever audits.
     Export(Export),
+    /// Gives back the bundle that a statement was accepted with.
+    Bundle(BundleOf),
 }
 
 /// Where the registry is, and of when to speak.
@@ -88,6 +92,23 @@ pub(crate) struct Export {
     format: Format,
 }
 
+/// `registry bundle`.
+#[derive(Debug, Args)]
+pub(crate) struct BundleOf {
+    /// The registry.
+    #[arg(long, value_name = "URL")]
+    registry: String,
+    /// The statement digest, 64 hexadecimal digits.
+    #[arg(long, value_parser = parse_hex::<32>)]
+    statement: [u8; 32],
+    /// The file to write; it must not be there yet.
+    #[arg(short = 'o', long, value_name = "FILE")]
+    out: PathBuf,
+    /// Prints the answer as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
 #[derive(Copy, Clone, Debug, ValueEnum)]
 enum Format {
     /// A JSON object a line, one line a statement.
@@ -102,6 +123,7 @@ pub(crate) fn run(verb: &Verb) -> u8 {
         Verb::Accounts(args) => respond(args.json, accounts(args)),
         Verb::History(args) => respond(args.json, history(args)),
         Verb::Export(args) => export(args),
+        Verb::Bundle(args) => respond(args.json, bundle(args)),
     }
 }
 
@@ -165,6 +187,25 @@ fn history(args: &History) -> Result<(String, Value), Failure> {
     Ok((
         lines.join("\n"),
         json!({ "at": at, "account": account, "events": events }),
+    ))
+}
+
+fn bundle(args: &BundleOf) -> Result<(String, Value), Failure> {
+    let bytes = Registry::open_any(&args.registry)
+        .and_then(|mut registry| registry.bundle(Digest(args.statement)))
+        .map_err(failure)?;
+    let path = args.out.display().to_string();
+    let write = || -> io::Result<()> {
+        let mut file = File::create_new(&args.out)?;
+        file.write_all(&bytes)?;
+        file.sync_all()
+    };
+    write()
+        .with_context(|| format!("cannot write {path}"))
+        .map_err(Failure::usage)?;
+    Ok((
+        format!("{path}: {}", words::counted(bytes.len(), "byte")),
+        json!({ "file": path, "bytes": bytes.len() }),
     ))
 }
 
