@@ -35,33 +35,36 @@ pub(super) fn record(tx: &mut Transaction<'_>, acceptance: &Acceptance<'_>) -> R
     } = *acceptance;
     let at = verdict.at;
     let clock = instant(&tx.one("SELECT clock FROM partner", &[])?, 0, "clock")?.max(at);
-    for (index, statement) in verdict.statements.iter().enumerate() {
-        check_statement(tx, verdict, index, statement, clock)?;
-    }
-    // All statements of a bundle carry the one nonce that was drawn for them.
-    if let Some(statement) = verdict.statements.first().filter(|_| nonce_is_drawn) {
-        let nonce = &statement.nonce;
-        let used = tx.optional("SELECT used FROM nonces WHERE nonce = $1", &[nonce.as_str().into()])?;
-        if let Some(used) = used {
-            return Err(RegistryRefusal::NonceUsed {
-                nonce: nonce.clone(),
-                used: instant(&used, 0, "used")?,
-            }
-            .into());
-        }
-        tx.execute(
-            "INSERT INTO nonces (nonce, proof, used) VALUES ($1, $2, $3)",
-            &[nonce.as_str().into(), (&proof.0).into(), millis(at).into()],
-        )?;
-    }
     tx.execute(
         "INSERT INTO bundles (proof, accepted, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
         &[(&proof.0).into(), millis(at).into(), bundle.into()],
     )?;
-    for statement in &verdict.statements {
+    // One after another: a statement is checked beside those of its own bundle, too.
+    for (index, statement) in verdict.statements.iter().enumerate() {
+        check_statement(tx, verdict, index, statement, clock)?;
         write_statement(tx, acceptance, statement)?;
     }
+    // All statements of a bundle carry the one nonce that was drawn for them.
+    if let Some(statement) = verdict.statements.first().filter(|_| nonce_is_drawn) {
+        use_nonce(tx, &statement.nonce, proof, at)?;
+    }
     tx.execute("UPDATE partner SET clock = $1", &[millis(clock).into()])?;
+    Ok(())
+}
+
+fn use_nonce(tx: &mut Transaction<'_>, nonce: &str, proof: ProofHash, at: Instant) -> Result<(), RegistryError> {
+    let used = tx.optional("SELECT used FROM nonces WHERE nonce = $1", &[nonce.into()])?;
+    if let Some(used) = used {
+        return Err(RegistryRefusal::NonceUsed {
+            nonce: nonce.to_owned(),
+            used: instant(&used, 0, "used")?,
+        }
+        .into());
+    }
+    tx.execute(
+        "INSERT INTO nonces (nonce, proof, used) VALUES ($1, $2, $3)",
+        &[nonce.into(), (&proof.0).into(), millis(at).into()],
+    )?;
     Ok(())
 }
 
