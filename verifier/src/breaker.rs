@@ -237,9 +237,7 @@ impl Breaker {
         self.observed = now;
         if finding.entered > self.stance {
             self.go(finding.entered, finding.causes, now);
-        } else if self.stance == Stance::Normal {
-            self.unrest = now;
-        } else if finding.held >= self.stance {
+        } else if self.stance == Stance::Normal || finding.held >= self.stance {
             self.unrest = now;
         } else if now.millis_since(self.unrest) >= dwell.millis() {
             let since = self.unrest.at;

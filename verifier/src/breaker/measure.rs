@@ -217,7 +217,9 @@ pub(crate) fn disagreement(first: &Snapshot, second: &Snapshot) -> (String, u32)
                     .expiries
                     .get(&expiry)
                     .and_then(|options| options.strikes.get(&strike));
-                let value = there.map_or(u32::MAX, |there| points_up(fixed(volatility) - fixed(there.volatility)));
+                let value = there.map_or(u32::MAX, |there| {
+                    points_up(fixed(volatility).saturating_sub(fixed(there.volatility)))
+                });
                 take(&|| format!("volatility of {name} {expiry} {strike}"), value);
             }
         }
@@ -248,7 +250,7 @@ fn saturated(value: i128) -> u32 {
 /// A distance to 18 decimals in basis points of 1, up.
 fn points_up(distance: i128) -> u32 {
     let unit = 10i128.pow(SCALE) / ONE;
-    saturated((distance.saturating_abs() + (unit - 1)) / unit)
+    saturated(distance.saturating_abs().saturating_add(unit - 1) / unit)
 }
 
 /// `|value - base| / base` in basis points, up; a base that is nothing to 18 decimals is infinitely far.
@@ -257,7 +259,7 @@ fn distance(value: Decimal, base: Decimal) -> u32 {
     if base <= 0 {
         return u32::MAX;
     }
-    let distance = (value - base).saturating_abs().saturating_mul(ONE);
+    let distance = value.saturating_sub(base).saturating_abs().saturating_mul(ONE);
     saturated(distance / base + i128::from(distance % base != 0))
 }
 
@@ -268,7 +270,7 @@ fn relative_move(value: Decimal, base: Decimal) -> i128 {
         return i128::MAX / 4;
     }
     const HALF: i128 = 1_000_000_000;
-    let moved = value - base;
+    let moved = value.saturating_sub(base);
     let (whole, rest) = (moved.saturating_mul(HALF) / base, moved.saturating_mul(HALF) % base);
     whole
         .saturating_mul(HALF)
@@ -286,7 +288,7 @@ fn volatility_moves(now: &UnderlyingMarket, before: &UnderlyingMarket) -> Option
     let moves: Vec<i128> = volatilities(now)
         .filter_map(|(expiry, strike, volatility)| {
             let then = before.expiries.get(&expiry)?.strikes.get(&strike)?.volatility;
-            Some(fixed(volatility) - fixed(then))
+            Some(fixed(volatility).saturating_sub(fixed(then)))
         })
         .collect();
     let jump = moves.iter().copied().map(points_up).max()?;
@@ -299,7 +301,7 @@ fn median_at_the_money(market: &UnderlyingMarket) -> Option<u32> {
         .expiries
         .values()
         .filter_map(|options| {
-            let distance = |strike: &Decimal| (fixed(*strike) - fixed(options.forward)).saturating_abs();
+            let distance = |strike: &Decimal| fixed(*strike).saturating_sub(fixed(options.forward)).saturating_abs();
             let nearest = options.strikes.iter().min_by_key(|(strike, _)| distance(strike));
             nearest.map(|(_, options)| fixed(options.volatility))
         })

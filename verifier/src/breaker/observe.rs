@@ -224,13 +224,12 @@ fn check_instants(policy: &Policy, limits: &Limits, sight: &Sight<'_>, now: Mome
     Ok(())
 }
 
+/// A snapshot that is published as a policy demands, or why none is.
+type Published<'a> = Result<(Digest, &'a Snapshot), ObserveError>;
+
 /// The one snapshot that is published as the policy demands. The outer error is of what is no observation at all; the inner one, that none
 /// of them is published enough, is said only if they do not disagree.
-#[allow(clippy::type_complexity)]
-fn published<'a>(
-    policy: &Policy,
-    sight: &Sight<'a>,
-) -> Result<Result<(Digest, &'a Snapshot), ObserveError>, ObserveError> {
+fn published<'a>(policy: &Policy, sight: &Sight<'a>) -> Result<Published<'a>, ObserveError> {
     let AcceptedSnapshots::Signed(publishers) = &policy.snapshots else {
         let [snapshot] = sight.snapshots else {
             return Err(ObserveError::Count {

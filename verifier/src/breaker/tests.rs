@@ -168,8 +168,11 @@ fn extremes_are_far_and_not_wrong() {
     assert_eq!(value(&moved, Measure::VolatilityJump, Some("BTC")), 96_000);
 }
 
-/// Every measure, by a second snapshot that has this value of it.
-fn edges() -> Vec<(&'static str, Box<dyn Fn(i64) -> Snapshot>, Steps)> {
+/// The snapshot that has this value of a measure.
+type ByValue = Box<dyn Fn(i64) -> Snapshot>;
+
+/// The measures of a snapshot by itself.
+fn edges() -> Vec<(&'static str, ByValue, Steps)> {
     let limits = limits();
     let btc = limits.underlyings["BTC"].clone();
     let volatility = btc.volatility.clone().unwrap();

@@ -77,6 +77,12 @@ impl Registry {
                         field: "record",
                         value: error.to_string(),
                     })?;
+                    if !record.is_object() {
+                        return Err(RegistryError::Row {
+                            field: "record",
+                            value: "no object".to_owned(),
+                        });
+                    }
                     let replaced_by = digest_or_null(row, 4)?;
                     let replaced = replaced_by.map(|_| instant(row, 5, "replaced")).transpose()?;
                     let shown = replaced.is_some_and(|replaced| replaced <= at);

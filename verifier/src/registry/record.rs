@@ -171,9 +171,11 @@ fn check_account(
     proven: &ProvenAccount,
     clock: Instant,
 ) -> Result<(), RegistryError> {
-    let account = || Account {
-        venue: proven.venue.clone(),
-        account: proven.account,
+    let account = || {
+        Box::new(Account {
+            venue: proven.venue.clone(),
+            account: proven.account,
+        })
     };
     let (venue, pseudonym) = (proven.venue.as_str(), &proven.account.0);
     let last = tx.optional(

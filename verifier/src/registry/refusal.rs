@@ -102,7 +102,7 @@ pub enum RegistryRefusal {
         /// The statement.
         statement: usize,
         /// The account.
-        account: Account,
+        account: Box<Account>,
         /// The live statement.
         live: Digest,
         /// Its last instant.
@@ -116,7 +116,7 @@ pub enum RegistryRefusal {
         /// The statement.
         statement: usize,
         /// The account.
-        account: Account,
+        account: Box<Account>,
         /// Its epoch.
         found: Instant,
         /// The last one accepted.
@@ -130,7 +130,7 @@ pub enum RegistryRefusal {
         /// The statement.
         statement: usize,
         /// The account.
-        account: Account,
+        account: Box<Account>,
         /// Its snapshot.
         found: Digest,
         /// The one accepted.

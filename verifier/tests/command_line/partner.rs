@@ -124,7 +124,11 @@ fn snapshot_must_be_signed_by_as_many_publishers_as_the_policy_says() {
     *wrong.last_mut().unwrap() ^= 1;
     fs::write(folder.path("six"), wrong).unwrap();
     assert_refused(&with(&["five", "six"]), 1, "the signature is not one of key");
-    assert_refused(&with(&["snapshot.json"]), 2, "snapshot.json: not one of our binary files");
+    assert_refused(
+        &with(&["snapshot.json"]),
+        2,
+        "snapshot.json: not one of our binary files",
+    );
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn account_stands_in_one_live_statement_until_that_has_ended() {
                 refused(&mut registry, &next),
                 RegistryRefusal::InLiveStatement {
                     statement: 0,
-                    account: account("two"),
+                    account: Box::new(account("two")),
                     live: Digest(named("a")),
                     until: after(60 * MINUTE),
                 }
@@ -143,7 +143,7 @@ fn epoch_of_an_account_never_goes_back_and_has_one_snapshot() {
         refused(&mut registry, &next(10 * MINUTE - 1, 2)),
         RegistryRefusal::EpochRollback {
             statement: 0,
-            account: account("one"),
+            account: Box::new(account("one")),
             found: after(10 * MINUTE - 1),
             last: after(10 * MINUTE),
         }
@@ -152,7 +152,7 @@ fn epoch_of_an_account_never_goes_back_and_has_one_snapshot() {
         refused(&mut registry, &next(10 * MINUTE, 9)),
         RegistryRefusal::OtherSnapshot {
             statement: 0,
-            account: account("one"),
+            account: Box::new(account("one")),
             found: Digest([9; 32]),
             last: Digest([2; 32]),
         }
