@@ -10,5 +10,6 @@ mod history;
 mod model;
 mod process;
 mod prove;
+mod publish;
 mod refusals;
 mod venue;

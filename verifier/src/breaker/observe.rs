@@ -166,6 +166,8 @@ impl Breaker {
                 held: Stance::Halted,
                 causes: vec![cause],
             };
+            let instant = now.market;
+            breaker.seen.retain(|seen| seen.instant != instant);
             breaker.settle(finding, limits.dwell, now);
             return Ok(breaker);
         }
@@ -178,11 +180,13 @@ impl Breaker {
             });
         }
         let finding = find(limits, last, snapshot, sight.reference);
-        if finding.entered < Stance::Halted {
-            let oldest = policy.max_snapshot_age.millis();
-            breaker
-                .seen
-                .retain(|seen| seen.snapshot != digest && now.market.millis_since(seen.instant) <= oldest);
+        // Seen again, a snapshot is measured against itself: that clears it of nothing.
+        let may_be_used = standing.is_none() || breaker.seen.iter().any(|seen| seen.snapshot == digest);
+        let oldest = policy.max_snapshot_age.millis();
+        breaker
+            .seen
+            .retain(|seen| seen.snapshot != digest && now.market.millis_since(seen.instant) <= oldest);
+        if may_be_used && finding.entered < Stance::Halted {
             breaker.seen.push(Seen {
                 snapshot: digest,
                 instant: now.market,

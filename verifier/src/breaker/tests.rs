@@ -448,6 +448,7 @@ fn disagreement_beyond_the_band_is_a_halt_and_no_average() {
     let third = [sign("three", &second)];
     let after = Breaker::observe(Some(&before), &signed_policy(2), &sight(&second, &third)).unwrap();
     assert_eq!((before.stance(), after.stance()), (Stance::Normal, Stance::Halted));
+    assert_eq!((before.seen().len(), after.seen().len()), (1, 0), "neither is used");
 }
 
 #[test]
@@ -474,4 +475,28 @@ fn snapshot_that_too_few_or_strangers_signed_is_no_observation() {
         observe(&[sign("stranger", &snapshot)]),
         Err(ObserveError::Publisher(PublisherRefusal::Publisher { .. }))
     ));
+}
+
+#[test]
+fn snapshot_that_gave_cause_to_halt_is_not_cleared_by_being_seen_again() {
+    let wild = market(MINUTE, "70000", "1900", ["0.4", "0.5", "0.45"]);
+    let mut policy = policy();
+    for limits in policy.breaker.as_mut().unwrap().underlyings.values_mut() {
+        limits.reference = steps([10_000, 5000], [10_000, 5000]);
+    }
+    let reference = reference(&wild);
+    let sight = Sight {
+        snapshots: std::slice::from_ref(&wild),
+        signatures: &[],
+        reference: &reference,
+        at: wild.instant,
+    };
+    let calm = observe(None, &calm(0));
+    let once = Breaker::observe(Some(&calm), &policy, &sight).unwrap();
+    let twice = Breaker::observe(Some(&once), &policy, &sight).unwrap();
+    assert_eq!([once.stance(), twice.stance()], [Stance::Halted, Stance::Halted]);
+    assert_eq!((once.seen(), twice.seen()), (calm.seen(), calm.seen()));
+    // What was good stays good.
+    let again = observe(Some(&calm), &super::tests::calm(0));
+    assert_eq!(again.seen(), calm.seen());
 }

@@ -201,7 +201,7 @@ fn snapshot_signature(signed: &SnapshotSignature) -> Answer {
         ),
         json!({
             "kind": "snapshot-signature", "network": signed.network, "snapshot": signed.snapshot, "publisher": signed.key,
-            "signature_is_good": is_good, "protocol": signed.protocol,
+            "signature_fits_key": is_good, "protocol": signed.protocol,
         }),
     )
 }
