@@ -491,12 +491,12 @@ fn snapshot_that_gave_cause_to_halt_is_not_cleared_by_being_seen_again() {
         reference: &reference,
         at: wild.instant,
     };
-    let calm = observe(None, &calm(0));
-    let once = Breaker::observe(Some(&calm), &policy, &sight).unwrap();
+    let first = observe(None, &calm(0));
+    let once = Breaker::observe(Some(&first), &policy, &sight).unwrap();
     let twice = Breaker::observe(Some(&once), &policy, &sight).unwrap();
     assert_eq!([once.stance(), twice.stance()], [Stance::Halted, Stance::Halted]);
-    assert_eq!((once.seen(), twice.seen()), (calm.seen(), calm.seen()));
+    assert_eq!((once.seen(), twice.seen()), (first.seen(), first.seen()));
     // What was good stays good.
-    let again = observe(Some(&calm), &super::tests::calm(0));
-    assert_eq!(again.seen(), calm.seen());
+    let again = observe(Some(&first), &calm(0));
+    assert_eq!(again.seen(), first.seen());
 }
