@@ -137,10 +137,30 @@ struct World {
     registry: Registry,
 }
 
+/// A registry in a file.
 fn world() -> World {
     let folder = tempfile::tempdir().unwrap();
     let registry = create(&folder.path().join("registry.db"));
     World { folder, registry }
+}
+
+/// A registry in a file, which has no name any more but goes on being there while it is open; or, where `ZKMARGIN_TEST_POSTGRES` names a server, in a schema of its own there.
+fn anywhere() -> Registry {
+    let Ok(server) = std::env::var("ZKMARGIN_TEST_POSTGRES") else {
+        return world().registry;
+    };
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).unwrap();
+    let name = format!("registry_{}", hex::encode(bytes));
+    let sql = format!("CREATE SCHEMA {name}");
+    let made = std::process::Command::new("psql")
+        .args([&server, "-c", &sql])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let mark = if server.contains('?') { '&' } else { '?' };
+    let url = format!("{server}{mark}options=-csearch_path%3D{name}");
+    Registry::create(&url, Network::Test, public("audience")).unwrap()
 }
 
 #[track_caller]

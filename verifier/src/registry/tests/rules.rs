@@ -12,7 +12,7 @@ fn refused(registry: &mut Registry, verdict: &Verdict) -> RegistryRefusal {
 
 #[test]
 fn statement_is_accepted_once_whatever_its_proof() {
-    let mut registry = world().registry;
+    let mut registry = anywhere();
     registry.takes(proven("a", &["one"])).unwrap();
     let refusal = refused(&mut registry, &verdict(vec![proven("a", &["one"])]));
     assert_eq!(
@@ -32,7 +32,7 @@ fn exit_policy() -> u8 {
 
 #[test]
 fn drawn_nonce_is_used_once_and_counts_once_for_all_statements_of_a_bundle() {
-    let mut registry = world().registry;
+    let mut registry = anywhere();
     let same_nonce = |name: &str, account: &str| {
         let mut statement = proven(name, &[account]);
         statement.nonce = "07".repeat(32);
@@ -52,7 +52,7 @@ fn drawn_nonce_is_used_once_and_counts_once_for_all_statements_of_a_bundle() {
 #[test]
 fn account_stands_in_one_live_statement_until_that_has_ended() {
     for (at, good) in [(60 * MINUTE - 1, false), (60 * MINUTE, false), (60 * MINUTE + 1, true)] {
-        let mut registry = world().registry;
+        let mut registry = anywhere();
         registry.takes(proven("a", &["one", "two"])).unwrap();
         let mut next = verdict(vec![proven("b", &["two", "three"])]);
         (next.at, next.statements[0].until) = (after(at), after(90 * MINUTE));
@@ -74,7 +74,7 @@ fn account_stands_in_one_live_statement_until_that_has_ended() {
 
 #[test]
 fn live_statement_is_replaced_by_the_one_that_names_it_and_by_one_alone() {
-    let mut registry = world().registry;
+    let mut registry = anywhere();
     registry.takes(proven("a", &["one", "two"])).unwrap();
     registry.takes(proven("other", &["three"])).unwrap();
     // It names another one than the one that the account stands in.
@@ -112,7 +112,7 @@ fn live_statement_is_replaced_by_the_one_that_names_it_and_by_one_alone() {
 #[test]
 fn called_statement_may_be_replaced_and_a_lapsed_one_not() {
     for (at, good) in [(90 * MINUTE - 1, true), (90 * MINUTE, true), (90 * MINUTE + 1, false)] {
-        let mut registry = world().registry;
+        let mut registry = anywhere();
         registry.takes(proven("a", &["one"])).unwrap();
         let mut next = verdict(vec![replacing("b", "a", &["one"])]);
         (next.at, next.statements[0].until) = (after(at), after(100 * MINUTE));
@@ -130,7 +130,7 @@ fn called_statement_may_be_replaced_and_a_lapsed_one_not() {
 
 #[test]
 fn epoch_of_an_account_never_goes_back_and_has_one_snapshot() {
-    let mut registry = world().registry;
+    let mut registry = anywhere();
     let mut first = verdict(vec![proven("a", &["one"])]);
     first.snapshot_instant = after(10 * MINUTE);
     registry.take(&first, true).unwrap();
@@ -158,10 +158,7 @@ fn epoch_of_an_account_never_goes_back_and_has_one_snapshot() {
         }
     );
     for good in [next(10 * MINUTE, 2), next(10 * MINUTE + 1, 9)] {
-        let World {
-            mut registry,
-            folder: _folder,
-        } = world();
+        let mut registry = anywhere();
         registry.take(&first, true).unwrap();
         registry.take(&good, true).unwrap();
     }
@@ -169,7 +166,7 @@ fn epoch_of_an_account_never_goes_back_and_has_one_snapshot() {
 
 #[test]
 fn bundle_of_which_one_statement_is_refused_is_refused_whole() {
-    let mut registry = world().registry;
+    let mut registry = anywhere();
     registry.takes(proven("a", &["one"])).unwrap();
     let two = verdict(vec![proven("b", &["two"]), proven("c", &["one"])]);
     assert!(matches!(
@@ -219,7 +216,7 @@ fn two_partners_have_a_registry_each_and_none_opens_the_others() {
 
 #[test]
 fn clock_that_is_set_back_revives_no_statement() {
-    let mut registry = world().registry;
+    let mut registry = anywhere();
     registry.takes(proven("a", &["one"])).unwrap();
     // An hour on, "a" has ended, and its account stands in another.
     let mut second = verdict(vec![proven("b", &["one"])]);

@@ -12,7 +12,7 @@ fn standing(registry: &mut Registry, name: &str, at: u64) -> Standing {
 
 #[test]
 fn account_is_current_due_called_and_lapsed_each_to_the_millisecond() {
-    let mut registry = world().registry;
+    let mut registry = anywhere();
     registry.takes(proven("a", &["one"])).unwrap();
     let around = |edge: u64| [edge - 1, edge, edge + 1];
     let mut at = |edge: u64| around(edge).map(|at| standing(&mut registry, "one", at));
@@ -26,7 +26,7 @@ fn account_is_current_due_called_and_lapsed_each_to_the_millisecond() {
 
 #[test]
 fn late_proof_answers_the_call_and_history_shows_that_it_was_late() {
-    let mut registry = world().registry;
+    let mut registry = anywhere();
     registry.takes(proven("a", &["one", "two"])).unwrap();
     let mut late = verdict(vec![replacing("b", "a", &["one"])]);
     (late.at, late.statements[0].until) = (after(70 * MINUTE), after(110 * MINUTE));
@@ -66,7 +66,7 @@ fn late_proof_answers_the_call_and_history_shows_that_it_was_late() {
 
 #[test]
 fn export_has_every_statement_and_account_and_csv_is_quoted() {
-    let mut registry = world().registry;
+    let mut registry = anywhere();
     registry.takes(proven("a", &["one", "two"])).unwrap();
     registry.takes(replacing("b", "a", &["one"])).unwrap();
     let mut lines = Vec::new();
