@@ -106,21 +106,27 @@ fn no_accepted_statement_is_lost_and_none_accepted_twice_however_often_the_proce
             .env("NAMES", format!("{}-*1000000", kill.saturating_sub(1)))
             .spawn()
             .unwrap();
+        let mut said = Vec::new();
+        let mut out = BufReader::new(fresh.stdout.take().unwrap());
+        // Every other kill waits until something was accepted, however slow the machine is; the others may come before anything is open.
+        while kill % 2 == 0 && !String::from_utf8_lossy(&said).contains("ACCEPTED") {
+            assert!(out.read_until(b'\n', &mut said).unwrap() > 0, "it ended of itself");
+        }
         let mut byte = [0];
         getrandom::fill(&mut byte).unwrap();
-        std::thread::sleep(Duration::from_micros(20_000 + u64::from(byte[0]) * 300));
+        std::thread::sleep(Duration::from_micros(u64::from(byte[0]) * 300));
         for child in [&mut fresh, &mut again] {
             child.kill().unwrap();
             child.wait().unwrap();
         }
-        let mut said = String::new();
-        for child in [&mut fresh, &mut again] {
-            // A line that was cut off says nothing.
-            let mut bytes = Vec::new();
-            child.stdout.as_mut().unwrap().read_to_end(&mut bytes).unwrap();
-            let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-            said.push_str(std::str::from_utf8(&bytes[..whole]).unwrap());
-        }
+        out.read_to_end(&mut said).unwrap();
+        // A line that was cut off says nothing.
+        let whole = |bytes: &[u8]| bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        said.truncate(whole(&said));
+        let mut other = Vec::new();
+        again.stdout.take().unwrap().read_to_end(&mut other).unwrap();
+        said.extend_from_slice(&other[..whole(&other)]);
+        let said = String::from_utf8(said).unwrap();
         assert_eq!(words(&said, "ENDED"), Vec::<&str>::new(), "{said}");
         for name in words(&said, "ACCEPTED") {
             assert!(confirmed.insert(name.to_owned()), "{name} was accepted twice");
@@ -150,7 +156,7 @@ fn no_accepted_statement_is_lost_and_none_accepted_twice_however_often_the_proce
     }
     // What was recorded and not confirmed is what a kill between the commit and the answer leaves: at most one a process and kill.
     assert!(unconfirmed <= 2 * kills);
-    assert!(in_time > kills, "the load was no load: {in_time} in {kills} kills");
+    assert!(in_time >= kills / 2, "the load was no load: {in_time} in {kills} kills");
     println!("{kills} kills of 2 processes each, {in_time} accepted: none lost, none twice");
 }
 
