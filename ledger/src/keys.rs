@@ -1,4 +1,4 @@
-//! Key files: the secrets of a venue, a subject (who trades) or an audience (who is told).
+//! Key files: the secrets of a venue, a subject (who trades), an audience (who is told) or a publisher (of snapshots).
 //!
 //! A key file is JSON, mode 0600:
 //!
@@ -33,26 +33,30 @@ pub enum Role {
     Subject,
     /// Is who a statement is made to.
     Audience,
+    /// Signs snapshots.
+    Publisher,
 }
 
 impl Role {
-    const ALL: [Role; 3] = [Role::Venue, Role::Subject, Role::Audience];
+    const ALL: [Role; 4] = [Role::Venue, Role::Subject, Role::Audience, Role::Publisher];
 
-    /// `venue`, `subject` or `audience`.
+    /// `venue`, `subject`, `audience` or `publisher`.
     pub const fn word(self) -> &'static str {
         match self {
             Role::Venue => "venue",
             Role::Subject => "subject",
             Role::Audience => "audience",
+            Role::Publisher => "publisher",
         }
     }
 
-    /// The same in a sentence: `a venue`, `a subject`, `an audience`.
+    /// The same in a sentence: `a venue`, `a subject`, `an audience`, `a publisher`.
     pub const fn with_article(self) -> &'static str {
         match self {
             Role::Venue => "a venue",
             Role::Subject => "a subject",
             Role::Audience => "an audience",
+            Role::Publisher => "a publisher",
         }
     }
 }
@@ -94,7 +98,7 @@ pub enum KeyError {
         found: u64,
     },
     /// Not a role.
-    #[error("key: not the key of a venue, a subject or an audience")]
+    #[error("key: not the key of a venue, a subject, an audience or a publisher")]
     UnknownRole,
     /// Somebody else's key.
     #[error("key: this is the key of {}, expected that of {}", found.with_article(), expected.with_article())]
@@ -150,7 +154,7 @@ impl KeyFile {
                 getrandom::fill(&mut *secret).map_err(KeyError::Randomness)?;
                 Some(PseudonymSecret::from_bytes(*secret))
             }
-            Role::Subject | Role::Audience => None,
+            Role::Subject | Role::Audience | Role::Publisher => None,
         };
         Ok(KeyFile {
             role,

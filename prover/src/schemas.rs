@@ -10,6 +10,7 @@ use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::model::KINDS;
 use zkmargin_risk::venue_file::VenueFile;
 use zkmargin_verifier::Policy;
+use zkmargin_verifier::breaker::Reference;
 
 use crate::fill::Fills;
 
@@ -42,7 +43,7 @@ impl FileSchema {
 
 /// The schemas of all kinds: files first, then a model of each kind.
 pub fn all() -> Vec<FileSchema> {
-    let files: [(&str, &str, Schema); 8] = [
+    let files: [(&str, &str, Schema); 9] = [
         ("account", "account: what is held at a venue", schema_for!(AccountFile)),
         (
             "case",
@@ -52,6 +53,7 @@ pub fn all() -> Vec<FileSchema> {
         ("fills", "fills: what moves a running commitment", schema_for!(Fills)),
         ("history", "history: a close a day", schema_for!(HistoryFile)),
         ("policy", "policy: what a partner accepts", schema_for!(Policy)),
+        ("reference", "reference: a partner's own prices", schema_for!(Reference)),
         ("snapshot", "snapshot: a market at one instant", schema_for!(Snapshot)),
         (
             "universe",

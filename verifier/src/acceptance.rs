@@ -12,6 +12,7 @@ use crate::age::Age;
 use crate::book::Book;
 use crate::dsse::PublicKey;
 use crate::facts::{Place, account_counts};
+use crate::keys::KeyRefusal;
 use crate::policy::{AcceptedSnapshots, NonceRule, Policy};
 use crate::statement::Statement;
 use crate::words::{keys, network};
@@ -115,6 +116,42 @@ pub enum PolicyRefusal {
         place: Box<Place>,
         /// The key that is said to have signed.
         key: PublicKey,
+    },
+    /// Signed before the key was good.
+    #[error("{place}: signed at {time} with the key {key}, which the policy accepts from {from} on")]
+    KeyNotYetValid {
+        /// The attestation.
+        place: Box<Place>,
+        /// The key.
+        key: PublicKey,
+        /// When it signed.
+        time: Instant,
+        /// The first instant at which it may.
+        from: Instant,
+    },
+    /// Signed after the key was good.
+    #[error("{place}: signed at {time} with the key {key}, which the policy accepts until {until}")]
+    KeyNoLongerValid {
+        /// The attestation.
+        place: Box<Place>,
+        /// The key.
+        key: PublicKey,
+        /// When it signed.
+        time: Instant,
+        /// The last instant at which it may.
+        until: Instant,
+    },
+    /// Signed with a key that is revoked, whatever date it wrote.
+    #[error("{place}: signed with the key {key}, which the policy revoked at {revoked}; it is {at}")]
+    KeyRevoked {
+        /// The attestation.
+        place: Box<Place>,
+        /// The key.
+        key: PublicKey,
+        /// The first instant at which nothing of it is believed.
+        revoked: Instant,
+        /// Instant of verification.
+        at: Instant,
     },
     /// A venue that must be there and is not.
     #[error("statement {} has no attestation of venue {venue:?}, which the policy requires", statement + 1)]
@@ -256,7 +293,8 @@ impl Policy {
         let own = (presented.snapshot, presented.snapshot_instant);
         for (found, _) in [Some(own), presented.later].into_iter().flatten() {
             let accepted = match &self.snapshots {
-                AcceptedSnapshots::Given => true,
+                // Who signed it is looked at with the other signatures.
+                AcceptedSnapshots::Given | AcceptedSnapshots::Signed(_) => true,
                 AcceptedSnapshots::Listed(digests) => digests.contains(&found),
             };
             if !accepted {
@@ -346,12 +384,28 @@ impl Policy {
                 .venues
                 .get(&content.venue)
                 .ok_or_else(|| PolicyRefusal::Venue { place: place() })?;
-            if !keys.contains(&signed.key()) {
-                return Err(PolicyRefusal::Key {
+            let (key, time) = (signed.key(), content.time);
+            keys.accept(key, time, at).map_err(|refusal| match refusal {
+                KeyRefusal::Unknown => PolicyRefusal::Key { place: place(), key },
+                KeyRefusal::NotYetValid { from } => PolicyRefusal::KeyNotYetValid {
                     place: place(),
-                    key: signed.key(),
-                });
-            }
+                    key,
+                    time,
+                    from,
+                },
+                KeyRefusal::NoLongerValid { until } => PolicyRefusal::KeyNoLongerValid {
+                    place: place(),
+                    key,
+                    time,
+                    until,
+                },
+                KeyRefusal::Revoked { revoked } => PolicyRefusal::KeyRevoked {
+                    place: place(),
+                    key,
+                    revoked,
+                    at,
+                },
+            })?;
             if self.held && !content.held {
                 return Err(PolicyRefusal::NotHeld { place: place() });
             }

@@ -3,14 +3,19 @@
 //! A bundle *file* is the canonical CBOR array
 //!
 //! ```text
-//! ["zkmargin-bundle", 1, [[statement, [[subject, signature], …]], …], proof]
+//! ["zkmargin-bundle", 1, [protocol version, compiler version, circuit version],
+//!  [[statement, [[subject, signature], …]], …], proof]
 //! ```
+//!
+//! The versions are what the prover says that it proved under. They are compared with this build's, for a refusal that names both, and
+//! never used: the statement digest has this build's own.
 //!
 //! Nothing in it names a shape, a key, a parameter, a snapshot or a model: those are the verifier's own. Whoever holds a
 //! bundle can verify it; it is meant to be sent encrypted to its audience.
 
 use thiserror::Error;
-use zkmargin_circuits::MAX_STATEMENTS;
+use zkmargin_circuits::{CIRCUIT_VERSION, MAX_STATEMENTS, PROTOCOL_VERSION};
+use zkmargin_program::COMPILER_VERSION;
 use zkmargin_risk::canonical::{CanonicalError, Digest, Writer};
 
 use crate::dsse::{self, PublicKey, SIGNATURE_BYTES, SUBJECT_TYPE, SignatureError, SigningKey};
@@ -19,6 +24,13 @@ use crate::statement::{MAX_ATTESTATIONS, Statement, StatementError};
 
 /// Longest proof, in bytes.
 pub const MAX_PROOF_BYTES: usize = 1 << 20;
+
+/// What a bundle names the version of, and which one this build has.
+const VERSIONS: [(&str, u32); 3] = [
+    ("protocol", PROTOCOL_VERSION),
+    ("program compiler", COMPILER_VERSION),
+    ("circuit", CIRCUIT_VERSION),
+];
 
 /// Personalisation of the hash of the proof bytes that subjects sign.
 const PROOF_PERSONAL: &[u8; 16] = b"zkmargin-prof-v1";
@@ -104,6 +116,16 @@ pub enum BundleError {
     /// A field that does not decode, or an encoding that is not the canonical one.
     #[error("bundle: {0}")]
     Malformed(#[from] CanonicalError),
+    /// Proven under another version. There is no other negotiation: both sides run the same one.
+    #[error("the bundle was made under {what} version {found}, this build verifies version {expected}")]
+    Version {
+        /// Of what.
+        what: &'static str,
+        /// The version that it names.
+        found: u64,
+        /// This build's.
+        expected: u32,
+    },
     /// No statement at all.
     #[error("the bundle has no statement")]
     NoStatement,
@@ -123,6 +145,7 @@ impl Bundle {
         let Bundle { statements, proof } = self;
         let mut w = Writer::new();
         FileKind::Bundle.open(&mut w);
+        w.list(VERSIONS.iter(), |w, (_, version)| w.uint(u64::from(*version)));
         w.list(statements.iter(), |w, SignedStatement { statement, signatures }| {
             w.array(2);
             statement.write(w);
@@ -142,6 +165,13 @@ impl Bundle {
     /// [`BundleError`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Bundle, BundleError> {
         let mut r = FileKind::Bundle.reader(bytes)?;
+        r.array_of("versions", VERSIONS.len())?;
+        for (what, expected) in VERSIONS {
+            let found = r.uint(what)?;
+            if found != u64::from(expected) {
+                return Err(BundleError::Version { what, found, expected });
+            }
+        }
         let mut statements = Vec::new();
         for index in 0..r.array("statements", MAX_STATEMENTS)? {
             r.array_of("signed statement", 2)?;
@@ -193,6 +223,25 @@ mod tests {
         two.statements.push(two.statements[0].clone());
         for bundle in [bundle(), two] {
             assert_eq!(Bundle::from_bytes(&bundle.to_bytes()).unwrap(), bundle);
+        }
+    }
+
+    #[test]
+    fn bundle_of_another_version_is_refused_and_both_are_named() {
+        for (place, (what, expected)) in VERSIONS.into_iter().enumerate() {
+            for other in [expected - 1, expected + 1] {
+                let Item::Array(mut file) = Item::decode(&bundle().to_bytes()) else {
+                    panic!("no array");
+                };
+                let mut versions = VERSIONS.map(|(_, version)| Item::Uint(u64::from(version)));
+                versions[place] = Item::Uint(u64::from(other));
+                file[2] = Item::Array(versions.to_vec());
+                let found = u64::from(other);
+                assert_eq!(
+                    Bundle::from_bytes(&Item::Array(file).encode()),
+                    Err(BundleError::Version { what, found, expected })
+                );
+            }
         }
     }
 
@@ -250,9 +299,11 @@ mod tests {
         ));
         // A head that promises 2^63 statements in a file of a few bytes.
         let mut head = Vec::new();
-        head.extend([0x84, 0x6f]);
+        head.extend([0x85, 0x6f]);
         head.extend(b"zkmargin-bundle");
-        head.extend([0x01, 0x9b, 0x80, 0, 0, 0, 0, 0, 0, 0]);
+        head.extend([0x01, 0x83]);
+        head.extend(VERSIONS.map(|(_, version)| u8::try_from(version).unwrap()));
+        head.extend([0x9b, 0x80, 0, 0, 0, 0, 0, 0, 0]);
         assert!(matches!(
             Bundle::from_bytes(&head),
             Err(BundleError::Malformed(CanonicalError::Length {

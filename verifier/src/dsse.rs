@@ -28,6 +28,9 @@ pub const SUBJECT_TYPE: &str = "application/vnd.zkmargin.subject.v1+cbor";
 /// Payload type of an audience's release of an account (protocol §8, *encumbrance*).
 pub const RELEASE_TYPE: &str = "application/vnd.zkmargin.release.v1+cbor";
 
+/// Payload type of a publisher's signature on a snapshot.
+pub const SNAPSHOT_TYPE: &str = "application/vnd.zkmargin.snapshot.v1+cbor";
+
 /// Bytes of an Ed25519 signature.
 pub const SIGNATURE_BYTES: usize = 64;
 

@@ -23,14 +23,17 @@ pub enum FileKind {
     Bundle,
     /// An audience's signed release of an account.
     Release,
+    /// A publisher's signature on a snapshot.
+    SnapshotSignature,
 }
 
 /// Every [`FileKind`].
-pub const FILE_KINDS: [FileKind; 4] = [
+pub const FILE_KINDS: [FileKind; 5] = [
     FileKind::Attestation,
     FileKind::Opening,
     FileKind::Bundle,
     FileKind::Release,
+    FileKind::SnapshotSignature,
 ];
 
 /// Why bytes are not a file of the kind that was expected.
@@ -73,6 +76,7 @@ impl FileKind {
             FileKind::Opening => "zkmargin-opening",
             FileKind::Bundle => "zkmargin-bundle",
             FileKind::Release => "zkmargin-release",
+            FileKind::SnapshotSignature => "zkmargin-snapshot-signature",
         }
     }
 
@@ -83,15 +87,15 @@ impl FileKind {
             FileKind::Opening => 1 << 24,
             FileKind::Bundle => 1 << 21,
             FileKind::Release => 1 << 12,
+            FileKind::SnapshotSignature => 1 << 10,
         }
     }
 
     /// Elements of the array behind magic and version.
     const fn body_length(self) -> usize {
         match self {
-            FileKind::Attestation => 3,
+            FileKind::Attestation | FileKind::Bundle | FileKind::SnapshotSignature => 3,
             FileKind::Opening => 6,
-            FileKind::Bundle => 2,
             FileKind::Release => 2,
         }
     }
@@ -190,7 +194,7 @@ mod tests {
             refusal(&file("zkmargin-bundle", 2, 9)),
             EnvelopeError::Version { kind, found: 2 }
         );
-        for elements in [3, 5] {
+        for elements in [4, 6] {
             assert!(matches!(
                 refusal(&file("zkmargin-bundle", 1, elements)),
                 EnvelopeError::Malformed(CanonicalError::Length { .. })

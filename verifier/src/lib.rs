@@ -10,24 +10,33 @@
 //! trader has no account elsewhere, or that the model is wise. None of this has been audited.
 //!
 //! # Modules
-//! - [`dsse`]: signatures; [`envelope`]: the head of every binary file; [`age`], [`book`]: words of files;
+//! - [`dsse`]: signatures; [`keys`]: which keys are good, and when; [`envelope`]: the head of every binary file; [`age`], [`book`]: words of files;
 //! - [`attestation`], [`opening`]: what a venue signs, and the secret that the trader gets with it; [`release`]: how an audience gives it back;
 //! - [`statement`], [`bundle`]: what a trader asserts, and what travels;
+//! - [`published`]: whose snapshot it is;
 //! - [`facts`]: whether it fits the verifier's own facts; [`policy`], [`acceptance`]: whether the partner accepts it;
+//! - [`breaker`], [`journal`]: whether markets are calm enough, and where that is written;
 //! - [`verify`]: all of it in order; [`verdict`]: the answer, in words and as data;
+//! - `registry` (cargo feature of that name): what was accepted, at most once, and how every account stands;
 //! - [`mod@file`]: reading files with a cap, and where the parameter cache is; [`words`]: what messages are made of.
 
 pub mod acceptance;
 pub mod age;
 pub mod attestation;
 pub mod book;
+pub mod breaker;
 pub mod bundle;
 pub mod dsse;
 pub mod envelope;
 pub mod facts;
 pub mod file;
+pub mod journal;
+pub mod keys;
 pub mod opening;
 pub mod policy;
+pub mod published;
+#[cfg(feature = "registry")]
+pub mod registry;
 pub mod release;
 pub mod statement;
 pub mod verdict;
@@ -43,7 +52,8 @@ pub use bundle::{Bundle, BundleError, ProofHash, SignedStatement, SubjectSignatu
 pub use dsse::{PublicKey, SignatureError, SigningKey};
 pub use opening::{OpenedColumn, Opening, OpeningError};
 pub use policy::{Policy, PolicyFileError};
+pub use published::{Publishers, SnapshotSignature};
 pub use release::{Release, ReleaseError, SignedRelease};
 pub use statement::{PublicFacts, Statement, Window};
 pub use verdict::Verdict;
-pub use verify::{Context, VerifyError, check_bundle, verify_bundle};
+pub use verify::{Context, Partner, VerifyError, check_bundle, verify_bundle};

@@ -1,6 +1,6 @@
 //! The policy file: what a partner accepts, in JSON.
 //!
-//! Every field must be there and none may be unknown, so that a policy says in full what it means:
+//! Every field must be there, but for `breaker` and `calls`, and none may be unknown, so that a policy says in full what it means:
 //!
 //! ```json
 //! {
@@ -37,7 +37,10 @@ use zkmargin_risk::universe::Network;
 
 use crate::age::Age;
 use crate::book::Book;
+use crate::breaker::{Limits, LimitsError};
 use crate::dsse::{PublicKey, SignatureError};
+use crate::keys::Keys;
+use crate::published::Publishers;
 
 /// Most bytes of a policy file.
 pub const MAX_POLICY_BYTES: usize = 1 << 20;
@@ -54,10 +57,11 @@ pub struct Policy {
     pub books: BTreeSet<Book>,
     /// Digests of the accepted universes.
     pub universes: BTreeSet<Digest>,
-    /// Accepted venues by name, with the keys accepted for each. A signature must be by a key that is here and in the universe.
+    /// Accepted venues by name, with the keys accepted for each and the times for which they are. A signature must be by a key that is here
+    /// and in the universe.
     #[serde(with = "zkmargin_risk::json::unique")]
-    #[schemars(with = "BTreeMap<String, BTreeSet<PublicKey>>")]
-    pub venues: BTreeMap<String, BTreeSet<PublicKey>>,
+    #[schemars(with = "BTreeMap<String, Keys>")]
+    pub venues: BTreeMap<String, Keys>,
     /// Venues that every statement must have an attestation of.
     pub required_venues: BTreeSet<String>,
     /// Subjects that are one party. A statement about several subjects is accepted only if one group has them all.
@@ -93,6 +97,22 @@ pub struct Policy {
     pub max_attestation_age: Age,
     /// Whether a statement must carry a nonce that the partner drew.
     pub nonce: NonceRule,
+    /// Limits of the circuit breaker; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Limits>,
+    /// When a proof is due again; absent where no registry keeps what was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<Calls>,
+}
+
+/// When a proof is due again, and how late it may be. A statement is good to the end of its window; a late successor is a margin call.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Calls {
+    /// How long before the end of a statement its successor is due.
+    pub notice: Age,
+    /// How long after the end of a statement its account is called, before it lapses.
+    pub grace: Age,
 }
 
 /// Which snapshots a policy accepts. A bundle never supplies one.
@@ -104,6 +124,9 @@ pub enum AcceptedSnapshots {
     /// Those with these digests.
     #[serde(untagged)]
     Listed(BTreeSet<Digest>),
+    /// The partner's own copy, signed by so many of these publishers.
+    #[serde(untagged)]
+    Signed(Publishers),
 }
 
 /// What a policy says of nonces.
@@ -134,12 +157,23 @@ pub enum PolicyFileError {
         /// The field.
         field: String,
     },
+    /// More or fewer signatures than there are publishers are demanded.
+    #[error("policy: snapshots: signed_by is {signed_by}, expected 1 to {publishers}, the number of publishers")]
+    Publishers {
+        /// How many must have signed.
+        signed_by: usize,
+        /// How many publishers there are.
+        publishers: usize,
+    },
     /// A required venue that is not accepted.
     #[error("policy: required_venues has {venue:?}, which is not among venues")]
     RequiredVenue {
         /// The venue.
         venue: String,
     },
+    /// Limits of a circuit breaker that are none.
+    #[error("policy: {0}")]
+    Breaker(#[from] LimitsError),
     /// A key that can sign nothing.
     #[error("policy: {field}: {error}")]
     Key {
@@ -218,6 +252,18 @@ impl Policy {
             })
         };
         usable("audience", &self.audience)?;
+        if let Some(limits) = &self.breaker {
+            limits.check()?;
+        }
+        if let AcceptedSnapshots::Signed(Publishers { signed_by, of }) = &self.snapshots {
+            of.iter().try_for_each(|key| usable("snapshots", &key))?;
+            if !(1..=of.len()).contains(signed_by) {
+                return Err(PolicyFileError::Publishers {
+                    signed_by: *signed_by,
+                    publishers: of.len(),
+                });
+            }
+        }
         let mut owners: BTreeMap<PublicKey, &str> = BTreeMap::new();
         for (venue, keys) in &self.venues {
             if keys.is_empty() {
@@ -225,13 +271,13 @@ impl Policy {
                     field: format!("the list of keys of venue {venue:?}"),
                 });
             }
-            for key in keys {
-                usable(&format!("venue {venue:?}"), key)?;
-                if let Some(first) = owners.insert(*key, venue) {
+            for key in keys.iter() {
+                usable(&format!("venue {venue:?}"), &key)?;
+                if let Some(first) = owners.insert(key, venue) {
                     return Err(PolicyFileError::SharedKey {
                         first: first.to_owned(),
                         second: venue.clone(),
-                        key: *key,
+                        key,
                     });
                 }
             }
@@ -261,17 +307,17 @@ impl Policy {
 }
 
 /// What has one text form, as that text.
-mod as_text {
+pub(crate) mod as_text {
     use std::fmt::Display;
     use std::str::FromStr;
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(value)
     }
 
-    pub(super) fn deserialize<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<T, D::Error> {
         String::deserialize(deserializer)?
@@ -297,192 +343,4 @@ mod whole_units {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use super::*;
-    use crate::fixture::public;
-    use serde_json::{Value, json};
-
-    fn file() -> Value {
-        json!({
-            "network": "test",
-            "audience": public("audience").to_string(),
-            "books": ["line-1"],
-            "universes": ["11".repeat(32)],
-            "venues": { "alpha": [public("alpha").to_string()], "beta": [public("beta").to_string()] },
-            "required_venues": ["alpha"],
-            "subject_groups": [[public("a").to_string(), public("b").to_string()]],
-            "all_accounts": true,
-            "held": true,
-            "hypothetical_orders": false,
-            "hypothetical_deposits": false,
-            "models": ["22".repeat(32)],
-            "snapshots": "given",
-            "level": "maintenance",
-            "ratio": "1.05",
-            "excess": "1000",
-            "max_snapshot_age": "10m",
-            "max_attestation_age": 600_000,
-            "nonce": "required",
-        })
-    }
-
-    fn with(field: &str, value: Value) -> Result<Policy, PolicyFileError> {
-        let mut file = file();
-        file[field] = value;
-        Policy::from_json(file.to_string().as_bytes())
-    }
-
-    #[test]
-    fn policy_file_round_trips() {
-        let policy = Policy::from_json(file().to_string().as_bytes()).unwrap();
-        assert_eq!(
-            (policy.ratio.twentieths(), policy.excess, policy.level),
-            (21, 1000, zkmargin_risk::terms::Level::Maintenance.into())
-        );
-        assert_eq!(policy.snapshots, AcceptedSnapshots::Given);
-        assert_eq!(policy.max_snapshot_age, policy.max_attestation_age);
-        assert_eq!(Policy::from_json(policy.to_json().unwrap().as_bytes()).unwrap(), policy);
-        let listed = with("snapshots", json!(["33".repeat(32)])).unwrap();
-        assert_eq!(
-            listed.snapshots,
-            AcceptedSnapshots::Listed(BTreeSet::from([Digest([0x33; 32])]))
-        );
-        assert_eq!(Policy::from_json(listed.to_json().unwrap().as_bytes()).unwrap(), listed);
-    }
-
-    #[test]
-    fn unknown_missing_and_duplicate_fields_are_refused() {
-        assert!(matches!(with("extra", json!(1)), Err(PolicyFileError::Json(_))));
-        for field in file().as_object().unwrap().keys() {
-            let mut file = file();
-            file.as_object_mut().unwrap().remove(field);
-            assert!(
-                matches!(
-                    Policy::from_json(file.to_string().as_bytes()),
-                    Err(PolicyFileError::Json(_))
-                ),
-                "{field}"
-            );
-        }
-        let text = file().to_string();
-        let twice = format!("{{\"all_accounts\": false, {}", &text[1..]);
-        assert!(
-            Policy::from_json(twice.as_bytes())
-                .unwrap_err()
-                .to_string()
-                .contains("duplicate field")
-        );
-        let venue_twice = text.replacen("\"beta\":", "\"alpha\":", 1);
-        assert!(
-            Policy::from_json(venue_twice.as_bytes())
-                .unwrap_err()
-                .to_string()
-                .contains("occurs twice")
-        );
-        assert!(Policy::from_json(&text.as_bytes()[..text.len() - 1]).is_err());
-        assert!(Policy::from_json(format!("{text} {{}}").as_bytes()).is_err());
-    }
-
-    #[test]
-    fn values_out_of_bounds_are_refused() {
-        for (field, value) in [
-            ("network", json!("live")),
-            ("level", json!("variance")),
-            ("ratio", json!("0.95")),
-            ("ratio", json!("1.01")),
-            ("ratio", json!(1.05)),
-            ("ratio", json!("NaN")),
-            ("excess", json!("-1")),
-            ("excess", json!(1000)),
-            ("excess", json!("+1")),
-            ("excess", json!("18446744073709551616")),
-            ("max_snapshot_age", json!("10")),
-            ("max_attestation_age", json!(-1)),
-            ("nonce", json!("optional")),
-            ("snapshots", json!("any")),
-            ("books", json!([""])),
-            ("audience", json!("00")),
-            ("models", json!(["22"])),
-            ("all_accounts", json!("yes")),
-            ("held", json!("yes")),
-            ("hypothetical_orders", json!("refused")),
-            ("hypothetical_deposits", json!(0)),
-        ] {
-            assert!(
-                matches!(with(field, value.clone()), Err(PolicyFileError::Json(_))),
-                "{field}: {value}"
-            );
-        }
-    }
-
-    #[test]
-    fn policy_that_could_accept_nothing_is_refused() {
-        for field in ["books", "universes", "models", "snapshots"] {
-            assert!(matches!(with(field, json!([])), Err(PolicyFileError::Empty { field: empty }) if empty == field));
-        }
-        assert!(matches!(with("venues", json!({})), Err(PolicyFileError::Empty { .. })));
-        assert!(matches!(
-            with("venues", json!({ "alpha": [] })),
-            Err(PolicyFileError::Empty { .. })
-        ));
-        assert!(
-            matches!(with("required_venues", json!(["gamma"])), Err(PolicyFileError::RequiredVenue { venue }) if venue == "gamma")
-        );
-    }
-
-    #[test]
-    fn group_of_nobody_is_refused() {
-        assert!(with("subject_groups", json!([])).is_ok());
-        let key = public("a").to_string();
-        for (groups, place, count) in [(json!([[]]), 1, 1), (json!([[key], []]), 2, 2)] {
-            assert!(matches!(
-                with("subject_groups", groups),
-                Err(PolicyFileError::EmptyGroup { group, groups }) if (group, groups) == (place, count)
-            ));
-        }
-    }
-
-    #[test]
-    fn keys_that_cannot_sign_or_are_shared_are_refused() {
-        let identity = format!("01{}", "00".repeat(31));
-        assert!(matches!(
-            with("audience", json!(identity)),
-            Err(PolicyFileError::Key { .. })
-        ));
-        assert!(matches!(
-            with("venues", json!({ "alpha": [identity] })),
-            Err(PolicyFileError::Key { .. })
-        ));
-        assert!(matches!(
-            with("subject_groups", json!([[identity]])),
-            Err(PolicyFileError::Key { .. })
-        ));
-        let key = public("alpha").to_string();
-        let shared = with("venues", json!({ "alpha": [key], "beta": [key] }));
-        assert!(
-            matches!(shared, Err(PolicyFileError::SharedKey { first, second, .. }) if (first.as_str(), second.as_str()) == ("alpha", "beta"))
-        );
-        let subject = public("a").to_string();
-        let twice = with("subject_groups", json!([[subject], [subject]]));
-        assert!(matches!(twice, Err(PolicyFileError::SubjectInTwoGroups { subject }) if subject == public("a")));
-    }
-
-    #[test]
-    fn file_larger_than_the_cap_is_refused() {
-        let large = vec![b' '; MAX_POLICY_BYTES + 1];
-        assert!(matches!(
-            Policy::from_json(&large),
-            Err(PolicyFileError::TooLarge { .. })
-        ));
-    }
-
-    #[test]
-    fn schema_names_every_field_and_allows_no_other() {
-        let schema = schemars::schema_for!(Policy).to_value();
-        let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
-        assert_eq!(names(&schema["properties"]), names(&file()));
-        assert_eq!(schema["additionalProperties"], json!(false));
-        assert_eq!(schema["required"].as_array().unwrap().len(), names(&file()).len());
-    }
-}
+mod tests;

@@ -17,10 +17,12 @@ use zkmargin_risk::universe::Universe;
 
 use crate::acceptance::{PolicyRefusal, Presented};
 use crate::attestation::AttestationError;
+use crate::breaker::{Breaker, BreakerRefusal};
 use crate::bundle::{Bundle, BundleError, ProofHash, SignedStatement};
 use crate::dsse::{PublicKey, SignatureError};
 use crate::facts::{FactRefusal, Place, check_facts};
-use crate::policy::Policy;
+use crate::policy::{AcceptedSnapshots, Policy};
+use crate::published::{PublisherRefusal, SnapshotSignature};
 use crate::statement::{PublicFacts, Statement, StatementError};
 use crate::verdict::Verdict;
 use crate::words::keys;
@@ -60,6 +62,12 @@ pub enum VerifyError {
     /// The policy does not accept it.
     #[error(transparent)]
     Policy(#[from] PolicyRefusal),
+    /// The circuit breaker does not let it pass.
+    #[error(transparent)]
+    Breaker(#[from] BreakerRefusal),
+    /// A snapshot is not published as the policy demands.
+    #[error(transparent)]
+    Publisher(#[from] PublisherRefusal),
     /// A venue's signature is wrong.
     #[error("{place}: {error}")]
     AttestationSignature {
@@ -151,7 +159,12 @@ impl VerifyError {
             VerifyError::Facts(FactRefusal::Terms { .. }) | VerifyError::Policy(PolicyRefusal::NonceNotGiven) => {
                 exit::USAGE
             }
-            VerifyError::LaterAhead { .. } | VerifyError::Facts(_) | VerifyError::Policy(_) => exit::POLICY,
+            VerifyError::Breaker(BreakerRefusal::NotGiven | BreakerRefusal::NoLimits) => exit::USAGE,
+            VerifyError::Publisher(refusal) => refusal.exit_code(),
+            VerifyError::LaterAhead { .. }
+            | VerifyError::Facts(_)
+            | VerifyError::Policy(_)
+            | VerifyError::Breaker(_) => exit::POLICY,
             VerifyError::AttestationSignature { .. }
             | VerifyError::Signers { .. }
             | VerifyError::SubjectSignature { .. } => exit::PROOF,
@@ -290,8 +303,48 @@ fn attested_points(universe: &Universe, statement: &Statement) -> Vec<Vec<Point>
     attested
 }
 
+/// What a partner decides by, besides the facts.
+#[derive(Copy, Clone, Debug)]
+pub struct Partner<'a> {
+    /// What it accepts.
+    pub policy: &'a Policy,
+    /// The nonce that it drew for these statements, if any.
+    pub nonce: Option<[u8; 32]>,
+    /// Publishers' signatures on the snapshots.
+    pub signatures: &'a [SnapshotSignature],
+    /// Its circuit breaker.
+    pub breaker: Option<&'a Breaker>,
+}
+
+impl Partner<'_> {
+    /// Verifies a bundle against the verifier's facts, this partner's policy, publishers and breaker, at the instant `at`.
+    ///
+    /// # Errors
+    /// The first refusal, in the order of the [module](self).
+    pub fn verify(&self, context: &Context<'_>, bundle: &[u8], at: Instant) -> Result<Verdict, VerifyError> {
+        verify_with(context, bundle, at, |statements| self.accept(context, statements, at))
+    }
+
+    fn accept(&self, context: &Context<'_>, statements: &[&Statement], at: Instant) -> Result<(), VerifyError> {
+        let (policy, presented) = (self.policy, context.presented());
+        policy.accept(&presented, statements, self.nonce, at)?;
+        match (&policy.breaker, self.breaker) {
+            (None, None) => {}
+            (None, Some(_)) => return Err(BreakerRefusal::NoLimits.into()),
+            (Some(_), None) => return Err(BreakerRefusal::NotGiven.into()),
+            (Some(limits), Some(breaker)) => breaker.accept(limits, &presented, statements, at)?,
+        }
+        if let AcceptedSnapshots::Signed(publishers) = &policy.snapshots {
+            for snapshot in [Some(context.snapshot), context.later].into_iter().flatten() {
+                publishers.accept(policy.network, snapshot, self.signatures, at)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Verifies a bundle against the verifier's facts and its policy, at the instant `at`. `nonce` is the one that the partner drew
-/// for these statements, if any.
+/// for these statements, if any. For a policy with publishers or a breaker there is [`Partner::verify`].
 ///
 /// # Errors
 /// The first refusal, in the order of the [module](self).
@@ -302,9 +355,13 @@ pub fn verify_bundle(
     bundle: &[u8],
     at: Instant,
 ) -> Result<Verdict, VerifyError> {
-    verify_with(context, bundle, at, |statements| {
-        policy.accept(&context.presented(), statements, nonce, at)
-    })
+    let partner = Partner {
+        policy,
+        nonce,
+        signatures: &[],
+        breaker: None,
+    };
+    partner.verify(context, bundle, at)
 }
 
 /// Verifies all of a bundle that needs no policy: facts, signatures and proof. For a prover, before anything leaves its hands.
@@ -319,7 +376,7 @@ fn verify_with(
     context: &Context<'_>,
     bundle: &[u8],
     at: Instant,
-    accept: impl FnOnce(&[&Statement]) -> Result<(), PolicyRefusal>,
+    accept: impl FnOnce(&[&Statement]) -> Result<(), VerifyError>,
 ) -> Result<Verdict, VerifyError> {
     let bundle = Bundle::from_bytes(bundle)?;
     let statements: Vec<&Statement> = bundle.statements.iter().map(|signed| &signed.statement).collect();

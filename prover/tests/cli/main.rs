@@ -11,5 +11,6 @@ mod ledger;
 mod model;
 mod process;
 mod prove;
+mod publish;
 mod refusals;
 mod venue;

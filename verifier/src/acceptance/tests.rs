@@ -4,6 +4,7 @@ use crate::attestation::Attestation;
 use crate::fixture::{
     EPOCH, attestation, attestation_by, book, good_statement, instant, now, public, statement, universe,
 };
+use crate::keys::{Keys, Validity};
 use std::collections::BTreeMap;
 
 fn presented() -> Presented {
@@ -18,7 +19,7 @@ fn presented() -> Presented {
 }
 
 fn policy() -> Policy {
-    let keys = |name: &str| (name.to_owned(), BTreeSet::from([public(name)]));
+    let keys = |name: &str| (name.to_owned(), Keys::from([public(name)]));
     Policy {
         network: Network::Test,
         audience: public("audience"),
@@ -42,6 +43,8 @@ fn policy() -> Policy {
         max_snapshot_age: "1m".parse().unwrap(),
         max_attestation_age: "50s".parse().unwrap(),
         nonce: NonceRule::Required,
+        breaker: None,
+        calls: None,
     }
 }
 
@@ -326,4 +329,45 @@ fn second_statement_of_a_bundle_is_checked_like_the_first() {
             expected: [3; 32]
         })
     );
+}
+
+#[test]
+fn key_is_accepted_for_what_it_signed_in_its_time_and_not_once_revoked() {
+    let (signed, key) = (instant("2026-08-06T12:00:10Z"), public("alpha"));
+    let [before, at, after] = [-1, 0, 1].map(|by| {
+        let millis = signed.millis().checked_add_signed(by).unwrap();
+        Instant::from_millis(millis).unwrap()
+    });
+    let with = |validity: Validity, at: Instant| {
+        let mut policy = policy();
+        let keys = Keys::new([(key, validity)]).unwrap();
+        policy.venues.insert("alpha".to_owned(), keys);
+        policy.accept(&presented(), &[&good_statement()], NONCE, at)
+    };
+    let from = |from| Validity {
+        from: Some(from),
+        ..Validity::default()
+    };
+    assert_eq!([before, at].map(|edge| with(from(edge), now())), [Ok(()), Ok(())]);
+    let refused = with(from(after), now());
+    assert!(
+        matches!(refused, Err(PolicyRefusal::KeyNotYetValid { from, time, .. }) if (from, time) == (after, signed))
+    );
+    let until = |until| Validity {
+        until: Some(until),
+        ..Validity::default()
+    };
+    assert_eq!([at, after].map(|edge| with(until(edge), now())), [Ok(()), Ok(())]);
+    let refused = with(until(before), now());
+    assert!(
+        matches!(refused, Err(PolicyRefusal::KeyNoLongerValid { until, time, .. }) if (until, time) == (before, signed))
+    );
+    // Revoked long after it signed: what counts is when it is verified.
+    let revoked = Validity {
+        revoked: Some(now()),
+        ..Validity::default()
+    };
+    let a_moment_earlier = Instant::from_millis(now().millis() - 1).unwrap();
+    assert_eq!(with(revoked, a_moment_earlier), Ok(()));
+    assert!(matches!(with(revoked, now()), Err(PolicyRefusal::KeyRevoked { revoked, .. }) if revoked == now()));
 }

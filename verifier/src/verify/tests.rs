@@ -6,6 +6,7 @@ use crate::fixture::{
     EPOCH, Item, attestation, good_statement, instant, key, now, parameters, point, public, snapshot, statement,
     universe,
 };
+use crate::keys::Keys;
 use crate::policy::{AcceptedSnapshots, NonceRule};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -68,7 +69,7 @@ fn good() -> Bundle {
 }
 
 fn policy() -> Policy {
-    let keys = |name: &str| (name.to_owned(), BTreeSet::from([public(name)]));
+    let keys = |name: &str| (name.to_owned(), Keys::from([public(name)]));
     Policy {
         network: world().universe.network(),
         audience: public("audience"),
@@ -89,6 +90,8 @@ fn policy() -> Policy {
         max_snapshot_age: "10m".parse().unwrap(),
         max_attestation_age: "10m".parse().unwrap(),
         nonce: NonceRule::Required,
+        breaker: None,
+        calls: None,
     }
 }
 

@@ -19,9 +19,10 @@ use zkmargin_risk::json::MAX_BYTES;
 use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::model::Model;
 use zkmargin_risk::venue_file::VenueFile;
+use zkmargin_verifier::breaker::Reference;
 use zkmargin_verifier::envelope::FileKind;
 use zkmargin_verifier::words::{counted, network};
-use zkmargin_verifier::{Bundle, Opening, Policy, ProofHash, SignedAttestation, SignedRelease};
+use zkmargin_verifier::{Bundle, Opening, Policy, ProofHash, SignedAttestation, SignedRelease, SnapshotSignature};
 
 use crate::answer::Answer;
 use crate::load;
@@ -30,7 +31,7 @@ use crate::{history, snapshot, universe};
 /// `inspect`: nothing is verified, and no secret is shown.
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// A universe, snapshot, price history, model, case, policy, venue file, account, fills, key, running commitment, attestation, opening, release or bundle; or the
+    /// A universe, snapshot, price history, model, case, policy, venue file, account, fills, key, running commitment, attestation, opening, release, bundle, reference file or signature on a snapshot; or the
     /// name of a model preset.
     file: PathBuf,
 }
@@ -48,6 +49,7 @@ fn look(bytes: &[u8]) -> anyhow::Result<Answer> {
         Some(FileKind::Opening) => return Ok(opening(&Opening::from_bytes(bytes)?)),
         Some(FileKind::Bundle) => return Ok(bundle(&Bundle::from_bytes(bytes)?)),
         Some(FileKind::Release) => return Ok(release(&SignedRelease::from_bytes(bytes)?)),
+        Some(FileKind::SnapshotSignature) => return Ok(snapshot_signature(&SnapshotSignature::from_bytes(bytes)?)),
         None => {}
     }
     if bytes
@@ -81,6 +83,16 @@ fn look(bytes: &[u8]) -> anyhow::Result<Answer> {
     } else if has(&["instant", "underlyings"]) {
         let found = Snapshot::from_json(text)?;
         Answer::new(snapshot::describe(&found), snapshot::data(&found, None))
+    } else if has(&["instant", "indices"]) {
+        let found = Reference::from_json(bytes)?;
+        Answer::new(
+            format!(
+                "Reference prices of {}: {}",
+                found.instant,
+                counted(found.indices.len(), "underlying")
+            ),
+            json!({ "kind": "reference", "reference": serde_json::to_value(&found).unwrap_or(Value::Null) }),
+        )
     } else if has(&["provenance", "days"]) {
         let found = History::from_json(text)?;
         Answer::new(history::describe(&found), history::data(&found, None))
@@ -190,6 +202,27 @@ fn policy(policy: &Policy) -> Answer {
     );
     let rules = serde_json::to_value(policy).unwrap_or(Value::Null);
     Answer::new(text, json!({ "kind": "policy", "policy": rules }))
+}
+
+fn snapshot_signature(signed: &SnapshotSignature) -> Answer {
+    let is_good = signed.verify().is_ok();
+    let signature = if is_good {
+        "fits the key that it names"
+    } else {
+        "IS WRONG"
+    };
+    Answer::new(
+        format!(
+            "Signature on a snapshot, network {}; it {signature}\nSnapshot {}\nPublisher {}",
+            network(signed.network),
+            signed.snapshot,
+            signed.key
+        ),
+        json!({
+            "kind": "snapshot-signature", "network": signed.network, "snapshot": signed.snapshot, "publisher": signed.key,
+            "signature_fits_key": is_good, "protocol": signed.protocol,
+        }),
+    )
 }
 
 fn running_commitment(head: &Head<'_>) -> Answer {

@@ -25,6 +25,8 @@ enum RoleArg {
     Subject,
     /// Who is told: the partner whom statements are made to.
     Audience,
+    /// Who signs snapshots, so that partners know whose they are.
+    Publisher,
 }
 
 pub(crate) fn run(args: &Keygen) -> anyhow::Result<Answer> {
@@ -32,6 +34,7 @@ pub(crate) fn run(args: &Keygen) -> anyhow::Result<Answer> {
         RoleArg::Venue => Role::Venue,
         RoleArg::Subject => Role::Subject,
         RoleArg::Audience => Role::Audience,
+        RoleArg::Publisher => Role::Publisher,
     };
     let mut outputs = args.out.reserve()?;
     let key = KeyFile::generate(role)?;

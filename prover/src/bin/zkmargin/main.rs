@@ -20,6 +20,7 @@ mod model;
 mod prove;
 mod release;
 mod schema;
+mod sign;
 mod snapshot;
 mod universe;
 mod update;
@@ -67,7 +68,7 @@ enum Command {
     /// Universes: which venues and instruments there are, and where each stands in a commitment.
     #[command(subcommand)]
     Universe(universe::Verb),
-    /// Makes a key: of a venue, a subject (who trades) or an audience (who is told).
+    /// Makes a key: of a venue, a subject (who trades), an audience (who is told) or a publisher (of snapshots).
     Keygen(keygen::Keygen),
     /// What a venue does: attest an account, keep its running commitment.
     #[command(subcommand)]

@@ -1,4 +1,4 @@
-//! `zkmargin snapshot import`.
+//! `zkmargin snapshot import`; `sign` is in [`crate::sign`].
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -16,6 +16,7 @@ use zkmargin_verifier::words::counted;
 
 use crate::answer::Answer;
 use crate::load::{self, Out};
+use crate::sign::{self, Sign};
 
 /// Lines of each list that are shown to people; data has them all.
 const SHOWN: usize = 12;
@@ -35,6 +36,8 @@ pub(crate) enum Verb {
     /// Makes a snapshot from somebody's recording of a market.
     #[command(subcommand)]
     Import(Import),
+    /// Signs a snapshot as its publisher.
+    Sign(Sign),
 }
 
 #[derive(Debug, Subcommand)]
@@ -105,7 +108,10 @@ pub(crate) struct DeribitRecording {
 }
 
 pub(crate) fn run(verb: &Verb) -> anyhow::Result<Answer> {
-    let Verb::Import(import) = verb;
+    let import = match verb {
+        Verb::Import(import) => import,
+        Verb::Sign(args) => return sign::run(args),
+    };
     let common = match import {
         Import::RecordedChain(args) => &args.common,
         Import::DeribitApi(args) => &args.common,

@@ -81,6 +81,8 @@ impl Partner {
             max_snapshot_age: "10m".parse()?,
             max_attestation_age: "10m".parse()?,
             nonce: NonceRule::Required,
+            breaker: None,
+            calls: None,
         };
         write_file(
             Path::new("policy.json"),

@@ -3,27 +3,26 @@
 //! Exit codes: 0 valid; 1 anything wrong inside proof or signature bytes; 2 usage, input and output, a file that does not
 //! decode; 3 refused by policy; 70 internal; 141 standard output was closed before the answer was out.
 
-use std::panic::catch_unwind;
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+mod breaker;
+mod load;
+#[cfg(feature = "registry")]
+mod registry;
 
-use anyhow::{Context as _, anyhow, bail};
+use std::panic::catch_unwind;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, anyhow};
 use clap::{Args, Parser, Subcommand};
+use serde_json::Value;
 use zkmargin_circuits::{Parameters, ParametersError};
 use zkmargin_risk::canonical::parse_hex;
-use zkmargin_risk::history::History;
 use zkmargin_risk::instant::Instant;
-use zkmargin_risk::json::MAX_BYTES;
-use zkmargin_risk::market::Snapshot;
-use zkmargin_risk::model::{Model, PRESETS};
-use zkmargin_risk::universe::Universe;
 use zkmargin_verifier::envelope::FileKind;
-use zkmargin_verifier::facts::check_venue_keys;
 use zkmargin_verifier::file::{default_cache_dir, read_file};
-use zkmargin_verifier::policy::MAX_POLICY_BYTES;
+use zkmargin_verifier::journal::Journal;
 use zkmargin_verifier::verify::exit;
-use zkmargin_verifier::{Context, Policy, Verdict, verify_bundle, words};
+use zkmargin_verifier::{Context, Partner, Verdict, words};
 
 /// In whose name errors are said.
 const TOOL: &str = "zkmargin-verify";
@@ -50,6 +49,13 @@ struct Cli {
 enum Command {
     /// Prints 32 random bytes in hexadecimal: send them to the trader, who puts them into the statement.
     Nonce,
+    /// The circuit breaker: observes snapshots, says how you stand to the market.
+    #[command(subcommand)]
+    Breaker(breaker::Verb),
+    /// The registry: what you accepted, how every account stands.
+    #[cfg(feature = "registry")]
+    #[command(subcommand)]
+    Registry(registry::Verb),
 }
 
 #[derive(Debug, Args)]
@@ -77,6 +83,16 @@ struct VerifyArgs {
     /// The nonce that you drew for this proof, 64 hexadecimal digits.
     #[arg(long, value_parser = parse_hex::<32>)]
     nonce: Option<[u8; 32]>,
+    /// A publisher's signature on a snapshot; may be given several times.
+    #[arg(long = "snapshot-signature", value_name = "FILE")]
+    snapshot_signatures: Vec<PathBuf>,
+    /// The journal of your circuit breaker, for a policy that has one.
+    #[arg(long, value_name = "JOURNAL")]
+    breaker: Option<PathBuf>,
+    /// Records what is accepted, at most once: a path, sqlite:PATH or postgres://USER@HOST/DATABASE, made with `registry create`.
+    #[cfg(feature = "registry")]
+    #[arg(long, value_name = "URL")]
+    registry: Option<String>,
     /// The instant at which to verify, such as 2026-08-06T12:01:00Z; by default the system's clock.
     #[arg(long)]
     at: Option<Instant>,
@@ -128,9 +144,16 @@ fn run(cli: &Cli) -> u8 {
                 None,
             ),
         },
+        (Some(Command::Breaker(verb)), _) => breaker::run(verb),
+        #[cfg(feature = "registry")]
+        (Some(Command::Registry(verb)), _) => registry::run(verb),
         (None, Some(args)) => match verify(args) {
             Ok(verdict) => answer(args, &verdict),
-            Err(failure) => refuse(&failure, Some(args)),
+            Err(failure) => refuse(
+                &failure,
+                args.json
+                    .then(|| serde_json::json!({ "valid": false, "exit": failure.code })),
+            ),
         },
         (None, None) => refuse(&Failure::usage(anyhow!("nothing to verify: see --help")), None),
     }
@@ -143,32 +166,19 @@ fn nonce() -> anyhow::Result<String> {
 }
 
 fn verify(args: &VerifyArgs) -> Result<Verdict, Failure> {
-    let at = match args.at {
-        Some(at) => at,
-        None => now().map_err(|error| Failure {
-            code: exit::INTERNAL,
-            error,
-        })?,
-    };
-    let policy = load(&args.policy, MAX_POLICY_BYTES, |bytes| Ok(Policy::from_json(bytes)?)).map_err(Failure::usage)?;
-    let universe = load(&args.universe, MAX_BYTES, |bytes| {
-        let universe = Universe::from_json(text(bytes)?)?;
-        check_venue_keys(&universe)?;
-        Ok(universe)
-    })
-    .map_err(Failure::usage)?;
-    let snapshot = load(&args.snapshot, MAX_BYTES, |bytes| {
-        Ok(Snapshot::from_json(text(bytes)?)?)
-    })
-    .map_err(Failure::usage)?;
-    let later = args
-        .later
-        .as_ref()
-        .map(|path| load(path, MAX_BYTES, |bytes| Ok(Snapshot::from_json(text(bytes)?)?)));
-    let later = later.transpose().map_err(Failure::usage)?;
-    let model = load_model(&args.model)
-        .and_then(|model| with_history(model, args.history.as_deref()))
+    let at = load::instant(args.at)?;
+    let policy = load::policy(&args.policy)?;
+    let universe = load::universe(&args.universe)?;
+    let snapshot = load::snapshot(&args.snapshot)?;
+    let later = args.later.as_deref().map(load::snapshot).transpose()?;
+    let model = load::load_model(&args.model)
+        .and_then(|model| load::with_history(model, args.history.as_deref()))
         .map_err(Failure::usage)?;
+    let signatures = load::signatures(&args.snapshot_signatures)?;
+    // Held until the answer is recorded: nothing is accepted on a stance that was just left.
+    let journal = args.breaker.as_deref().map(Journal::share).transpose();
+    let journal = journal.map_err(|error| Failure::usage(error.into()))?;
+    let breaker = journal.as_ref().map(breaker::of).transpose()?;
     let bundle = read_file(&args.proof, FileKind::Bundle.max_bytes()).map_err(|error| Failure::usage(error.into()))?;
 
     let cache = if args.no_cache {
@@ -191,51 +201,31 @@ fn verify(args: &VerifyArgs) -> Result<Verdict, Failure> {
         model: &model,
         parameters: &parameters,
     };
-    verify_bundle(&context, &policy, args.nonce, &bundle, at).map_err(|error| {
-        let code = error.exit_code();
-        let error = anyhow::Error::from(error).context(format!("{}: refused at {at}", args.proof.display()));
+    let partner = Partner {
+        policy: &policy,
+        nonce: args.nonce,
+        signatures: &signatures,
+        breaker: breaker.as_ref(),
+    };
+    let refused = |code: u8, error: anyhow::Error| {
+        let error = error.context(format!("{}: refused at {at}", args.proof.display()));
         Failure { code, error }
-    })
-}
-
-/// Reads a file and what is in it; an error names the file.
-fn load<T>(path: &Path, cap: usize, read: impl FnOnce(&[u8]) -> anyhow::Result<T>) -> anyhow::Result<T> {
-    let bytes = read_file(path, cap)?;
-    read(&bytes).with_context(|| path.display().to_string())
-}
-
-fn text(bytes: &[u8]) -> anyhow::Result<&str> {
-    std::str::from_utf8(bytes).context("not UTF-8")
-}
-
-fn load_model(name: &Path) -> anyhow::Result<Model> {
-    let preset = name
-        .to_str()
-        .filter(|name| PRESETS.iter().any(|(preset, _)| preset == name));
-    match preset {
-        Some(preset) => Ok(Model::preset(preset)?),
-        None if !name.exists() => bail!("--model: {}", words::no_model(name)),
-        None => load(name, MAX_BYTES, |bytes| Ok(Model::from_json(text(bytes)?)?)),
+    };
+    #[cfg(feature = "registry")]
+    if let Some(url) = &args.registry {
+        let mut registry = registry::open_for(url, &policy)?;
+        let accepted = registry.accept(&partner, &context, &bundle, at);
+        return accepted.map_err(|error| match error.is_refusal() {
+            true => refused(error.exit_code(), error.into()),
+            false => Failure {
+                code: error.exit_code(),
+                error: error.into(),
+            },
+        });
     }
-}
-
-/// The model with the history that it needs.
-fn with_history(model: Model, path: Option<&Path>) -> anyhow::Result<Model> {
-    match (path, model.history()) {
-        (None, None) => Ok(model),
-        (None, Some(digest)) => bail!("--history: {}", words::no_history(model.name(), digest)),
-        (Some(path), _) => {
-            let history = load(path, MAX_BYTES, |bytes| Ok(History::from_json(text(bytes)?)?))?;
-            model.with_history(history).with_context(|| path.display().to_string())
-        }
-    }
-}
-
-fn now() -> anyhow::Result<Instant> {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .context("the system's clock is before 1970")?;
-    Ok(Instant::from_millis(u64::try_from(since.as_millis())?)?)
+    partner
+        .verify(&context, &bundle, at)
+        .map_err(|error| refused(error.exit_code(), error.into()))
 }
 
 fn answer(args: &VerifyArgs, verdict: &Verdict) -> u8 {
@@ -253,14 +243,29 @@ fn answer(args: &VerifyArgs, verdict: &Verdict) -> u8 {
     words::answer(TOOL, &text, exit::OK)
 }
 
-/// Says why not, on standard error, with `--json` also as data on standard output.
-fn refuse(failure: &Failure, args: Option<&VerifyArgs>) -> u8 {
+/// Says why not, on standard error, and with `--json`, when `data` is given, also as data on standard output.
+fn refuse(failure: &Failure, data: Option<Value>) -> u8 {
     let error = words::describe(failure.error.as_ref());
-    if args.is_some_and(|args| args.json) {
-        let value = serde_json::json!({ "valid": false, "exit": failure.code, "error": error });
+    if let Some(mut value) = data {
+        value["error"] = Value::from(error.as_str());
         // The exit code says it all even if nobody reads standard output.
         let _ = words::print(&format!("{value:#}"));
     }
     words::complain(TOOL, &error);
     failure.code
+}
+
+/// The answer of a verb, as text or data.
+fn respond(json: bool, answer: Result<(String, Value), Failure>) -> u8 {
+    match answer {
+        Ok((text, mut data)) => {
+            data["exit"] = Value::from(exit::OK);
+            let text = if json { format!("{data:#}") } else { text };
+            words::answer(TOOL, &text, exit::OK)
+        }
+        Err(failure) => {
+            let data = json.then(|| serde_json::json!({ "exit": failure.code }));
+            refuse(&failure, data)
+        }
+    }
 }

@@ -1,12 +1,15 @@
 //! `zkmargin-verify` as a process: exit codes, what it prints, and that it leaves nothing behind.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod partner;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
-use zkmargin_circuits::{Blind, PROTOCOL_VERSION, Parameters, commit};
+use zkmargin_circuits::{Blind, Opening, PROTOCOL_VERSION, Parameters, commit, prove};
+use zkmargin_risk::canonical::Digest;
 use zkmargin_risk::history::History;
 use zkmargin_risk::instant::Instant;
 use zkmargin_risk::market::Snapshot;
@@ -97,9 +100,36 @@ impl Folder {
     }
 
     fn bundle_of(&self, model: &Model) -> Vec<u8> {
+        self.make_bundle(model, "account", None, false)
+    }
+
+    /// A bundle about this account, with a proof, for a statement that takes the place of another, if any; and its statement digest.
+    fn proven(&self, account: &str, replaces: Option<Digest>) -> (Vec<u8>, Digest) {
+        let model = Model::preset("paradex-pm").unwrap();
+        let bundle = self.make_bundle(&model, account, replaces, true);
+        let statement = Bundle::from_bytes(&bundle).unwrap().statements.remove(0).statement;
+        let (universe, parameters) = (self.universe(), Parameters::load(6, None).unwrap());
+        let snapshot = self.snapshot();
+        let context = Context {
+            universe: &universe,
+            snapshot: &snapshot,
+            later: None,
+            model: &model,
+            parameters: &parameters,
+        };
+        let digest = context.prepare(&[&statement]).unwrap()[0].digest;
+        (bundle, digest)
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot::from_json(&fs::read_to_string(self.path("snapshot.json")).unwrap()).unwrap()
+    }
+
+    fn make_bundle(&self, model: &Model, account: &str, replaces: Option<Digest>, is_proven: bool) -> Vec<u8> {
         let instant = |text: &str| text.parse::<Instant>().unwrap();
         let (universe, parameters) = (self.universe(), Parameters::load(6, None).unwrap());
-        let snapshot = Snapshot::from_json(&fs::read_to_string(self.path("snapshot.json")).unwrap()).unwrap();
+        let snapshot = self.snapshot();
+        let blind = Blind::random().unwrap();
         let book = Book::new("line-1").unwrap();
         let attestation = Attestation {
             protocol: PROTOCOL_VERSION,
@@ -108,7 +138,7 @@ impl Folder {
             k: 6,
             venue: "alpha".to_owned(),
             subject: public(2),
-            account: PseudonymSecret::from_bytes([9; 32]).pseudonym("account", &public(3)),
+            account: PseudonymSecret::from_bytes([9; 32]).pseudonym(account, &public(3)),
             accounts: 1,
             epoch: instant(EPOCH),
             time: instant(EPOCH),
@@ -116,7 +146,7 @@ impl Folder {
             audience: public(3),
             book: book.clone(),
             held: false,
-            points: vec![commit(&parameters, &[5], &Blind::random().unwrap()).unwrap()],
+            points: vec![commit(&parameters, &[500_000_000], &blind).unwrap()],
         };
         let statement = Statement {
             terms: Terms::at(Level::Initial),
@@ -127,7 +157,7 @@ impl Folder {
                 from: instant(NOW),
                 until: instant("2026-08-06T13:00:00Z"),
             },
-            replaces: None,
+            replaces,
             attestations: vec![attestation.sign(&key(1))],
         };
         let context = Context {
@@ -137,11 +167,19 @@ impl Folder {
             model,
             parameters: &parameters,
         };
-        let digest = context.prepare(&[&statement]).unwrap()[0].digest;
-        let signatures = vec![SubjectSignature::sign(&key(2), digest, ProofHash::of(NO_PROOF))];
+        let prepared = context.prepare(&[&statement]).unwrap().remove(0);
+        let proof = if is_proven {
+            let mut lots = vec![0; universe.layout().slots()];
+            lots[0] = 500_000_000;
+            prove(&parameters, &[prepared.claim()], &[Opening::new(lots, vec![blind])]).unwrap()
+        } else {
+            NO_PROOF.to_vec()
+        };
+        let signature = SubjectSignature::sign(&key(2), prepared.digest, ProofHash::of(&proof));
+        let signatures = vec![signature];
         Bundle {
             statements: vec![SignedStatement { statement, signatures }],
-            proof: NO_PROOF.to_vec(),
+            proof,
         }
         .to_bytes()
     }

@@ -1,0 +1,231 @@
+//! `zkmargin-verify registry`.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+use zkmargin_risk::canonical::{Digest, parse_hex};
+use zkmargin_risk::instant::Instant;
+use zkmargin_verifier::registry::{Account, ExportError, Registry, RegistryError};
+use zkmargin_verifier::verify::exit;
+use zkmargin_verifier::words::{self, OutputError};
+use zkmargin_verifier::{Policy, Pseudonym};
+
+use crate::{Failure, TOOL, load, refuse, respond};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Makes the registry of your policy's audience and network. What is there already is not replaced.
+    Create(Create),
+    /// How every account stands: current, due, called, lapsed or released.
+    Accounts(Accounts),
+    /// What happened to an account.
+    History(History),
+    /// Every accepted statement, for whoever audits.
+    Export(Export),
+    /// Gives back the bundle that a statement was accepted with.
+    Bundle(BundleOf),
+}
+
+/// Where the registry is, and of when to speak.
+#[derive(Debug, Args)]
+struct Of {
+    /// The registry: a path, sqlite:PATH or postgres://USER@HOST/DATABASE.
+    #[arg(long, value_name = "URL")]
+    registry: String,
+    /// The instant to speak of; by default the system's clock.
+    #[arg(long)]
+    at: Option<Instant>,
+}
+
+/// `registry create`.
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// The registry: a path, sqlite:PATH or postgres://USER@HOST/DATABASE.
+    #[arg(long, value_name = "URL")]
+    registry: String,
+    /// Your policy (JSON).
+    #[arg(long)]
+    policy: PathBuf,
+    /// Prints the answer as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// `registry accounts`.
+#[derive(Debug, Args)]
+pub(crate) struct Accounts {
+    #[command(flatten)]
+    of: Of,
+    /// Prints the answer as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// `registry history`.
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    #[command(flatten)]
+    of: Of,
+    /// The account's venue.
+    #[arg(long)]
+    venue: String,
+    /// The venue's name for the account, 64 hexadecimal digits.
+    #[arg(long, value_parser = parse_hex::<32>)]
+    account: [u8; 32],
+    /// Prints the answer as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// `registry export`.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    of: Of,
+    /// The form.
+    #[arg(long)]
+    format: Format,
+}
+
+/// `registry bundle`.
+#[derive(Debug, Args)]
+pub(crate) struct BundleOf {
+    /// The registry.
+    #[arg(long, value_name = "URL")]
+    registry: String,
+    /// The statement digest, 64 hexadecimal digits.
+    #[arg(long, value_parser = parse_hex::<32>)]
+    statement: [u8; 32],
+    /// The file to write; it must not be there yet.
+    #[arg(short = 'o', long, value_name = "FILE")]
+    out: PathBuf,
+    /// Prints the answer as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Copy, Clone, Debug, ValueEnum)]
+enum Format {
+    /// A JSON object a line, one line a statement.
+    Jsonl,
+    /// A row for every account of every statement.
+    Csv,
+}
+
+pub(crate) fn run(verb: &Verb) -> u8 {
+    match verb {
+        Verb::Create(args) => respond(args.json, create(args)),
+        Verb::Accounts(args) => respond(args.json, accounts(args)),
+        Verb::History(args) => respond(args.json, history(args)),
+        Verb::Export(args) => export(args),
+        Verb::Bundle(args) => respond(args.json, bundle(args)),
+    }
+}
+
+/// The registry in which this policy's partner records.
+pub(crate) fn open_for(url: &str, policy: &Policy) -> Result<Registry, Failure> {
+    Registry::open(url, policy.network, policy.audience).map_err(failure)
+}
+
+fn failure(error: RegistryError) -> Failure {
+    Failure {
+        code: error.exit_code(),
+        error: error.into(),
+    }
+}
+
+fn create(args: &Create) -> Result<(String, Value), Failure> {
+    let policy = load::policy(&args.policy)?;
+    Registry::create(&args.registry, policy.network, policy.audience).map_err(failure)?;
+    let text = format!(
+        "A registry for audience {} on network {}.",
+        policy.audience,
+        words::network(policy.network)
+    );
+    Ok((text, json!({ "audience": policy.audience, "network": policy.network })))
+}
+
+fn accounts(args: &Accounts) -> Result<(String, Value), Failure> {
+    let at = load::instant(args.of.at)?;
+    let accounts = Registry::open_any(&args.of.registry)
+        .and_then(|mut registry| registry.accounts(at))
+        .map_err(failure)?;
+    let mut text = format!("{} at {at}", words::counted(accounts.len(), "account"));
+    for account in &accounts {
+        let _ = write!(
+            text,
+            "\n  {:8}  {} at {:?}, book {:?}: {} until {}",
+            account.standing.to_string(),
+            account.account.account,
+            account.account.venue,
+            account.book,
+            account.statement,
+            account.until,
+        );
+    }
+    Ok((text, json!({ "at": at, "accounts": accounts })))
+}
+
+fn history(args: &History) -> Result<(String, Value), Failure> {
+    let at = load::instant(args.of.at)?;
+    let account = Account {
+        venue: args.venue.clone(),
+        account: Pseudonym(args.account),
+    };
+    let events = Registry::open_any(&args.of.registry)
+        .and_then(|mut registry| registry.history(&account, at))
+        .map_err(failure)?;
+    let lines: Vec<String> = events
+        .iter()
+        .map(|event| format!("{}  {:8}  {}", event.at, event.event.to_string(), event.statement))
+        .collect();
+    Ok((
+        lines.join("\n"),
+        json!({ "at": at, "account": account, "events": events }),
+    ))
+}
+
+fn bundle(args: &BundleOf) -> Result<(String, Value), Failure> {
+    let bytes = Registry::open_any(&args.registry)
+        .and_then(|mut registry| registry.bundle(Digest(args.statement)))
+        .map_err(failure)?;
+    let path = args.out.display().to_string();
+    let write = || -> io::Result<()> {
+        let mut file = File::create_new(&args.out)?;
+        file.write_all(&bytes)?;
+        file.sync_all()
+    };
+    write()
+        .with_context(|| format!("cannot write {path}"))
+        .map_err(Failure::usage)?;
+    Ok((
+        format!("{path}: {}", words::counted(bytes.len(), "byte")),
+        json!({ "file": path, "bytes": bytes.len() }),
+    ))
+}
+
+fn export(args: &Export) -> u8 {
+    let run = || -> Result<(), ExportError> {
+        let at = load::instant(args.of.at).map_err(|failure| io::Error::other(failure.error))?;
+        let mut registry = Registry::open_any(&args.of.registry)?;
+        let out = io::stdout().lock();
+        match args.format {
+            Format::Jsonl => registry.export_json_lines(at, out),
+            Format::Csv => registry.export_csv(at, out),
+        }
+    };
+    let error = match run() {
+        Ok(()) => return exit::OK,
+        Err(ExportError::Registry(error)) => return refuse(&failure(error), None),
+        Err(ExportError::Output(error)) => OutputError::from(error),
+    };
+    if !error.is_closed() {
+        words::complain(TOOL, &error);
+    }
+    error.exit_code()
+}

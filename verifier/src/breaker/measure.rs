@@ -1,0 +1,313 @@
+//! What a circuit breaker measures: a snapshot against the partner's reference, against the snapshot before, and against other publishers'.
+//!
+//! Everything is a whole number of basis points, rounded against calm: a distance up, a floor down. Prices are taken to 18 decimals.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use rust_decimal::Decimal;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use zkmargin_risk::instant::Instant;
+use zkmargin_risk::market::{MAX_PRICE, Snapshot, UnderlyingMarket};
+
+use crate::breaker::Limits;
+
+/// Basis points in one.
+const ONE: i128 = 10_000;
+/// Decimals to which prices are taken.
+const SCALE: u32 = 18;
+
+/// What is measured.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// Distance of an index from the reference price.
+    Reference,
+    /// Distance of an index from that of the snapshot before.
+    IndexJump,
+    /// Spread of the relative moves of all indices.
+    IndexDispersion,
+    /// Largest move of an implied volatility.
+    VolatilityJump,
+    /// Spread of the moves of the implied volatilities of an underlying.
+    VolatilityDispersion,
+    /// Median over the expiries of the volatility at the money.
+    LeastVolatility,
+}
+
+impl Measure {
+    /// Those that every underlying has.
+    pub(crate) const OF_AN_UNDERLYING: [Measure; 5] = [
+        Measure::Reference,
+        Measure::IndexJump,
+        Measure::VolatilityJump,
+        Measure::VolatilityDispersion,
+        Measure::LeastVolatility,
+    ];
+
+    /// Whether a small value is the bad one.
+    pub(crate) const fn is_floor(self) -> bool {
+        matches!(self, Measure::LeastVolatility)
+    }
+}
+
+impl fmt::Display for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Measure::Reference => "distance from the reference",
+            Measure::IndexJump => "move of the index",
+            Measure::IndexDispersion => "spread of the moves of the indices",
+            Measure::VolatilityJump => "move of a volatility",
+            Measure::VolatilityDispersion => "spread of the moves of the volatilities",
+            Measure::LeastVolatility => "volatility at the money",
+        })
+    }
+}
+
+/// A partner's own prices, from wherever it trusts: the reference file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reference {
+    /// When they were taken.
+    pub instant: Instant,
+    /// Price of a unit of each underlying, in USD.
+    #[serde(with = "zkmargin_risk::amount::map")]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub indices: BTreeMap<String, Decimal>,
+}
+
+/// Why a text is no reference file.
+#[derive(Debug, Error)]
+pub enum ReferenceError {
+    /// Not JSON of the format; the message has line and column.
+    #[error("reference: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A price that is none.
+    #[error("reference: {underlying:?} is at {price}, expected above 0 and at most {MAX_PRICE}")]
+    Price {
+        /// The underlying.
+        underlying: String,
+        /// Its price.
+        price: Decimal,
+    },
+}
+
+impl Reference {
+    /// Reads and checks a reference file.
+    ///
+    /// # Errors
+    /// [`ReferenceError`].
+    pub fn from_json(text: &[u8]) -> Result<Reference, ReferenceError> {
+        let reference: Reference = zkmargin_risk::json::from_slice(text)?;
+        for (underlying, price) in &reference.indices {
+            if *price <= Decimal::ZERO || *price > MAX_PRICE {
+                return Err(ReferenceError::Price {
+                    underlying: underlying.clone(),
+                    price: *price,
+                });
+            }
+        }
+        Ok(reference)
+    }
+}
+
+/// A measured value, in basis points.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) measure: Measure,
+    pub(crate) underlying: Option<String>,
+    pub(crate) value: u32,
+}
+
+/// What cannot be measured where it should be: a reason to halt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Blind {
+    /// The snapshot has it, the limits have not.
+    Unwatched(String),
+    /// The limits have it, the snapshot has not.
+    Missing(String),
+}
+
+/// Everything that the limits watch, of a snapshot and the one before.
+pub(crate) fn measure(
+    limits: &Limits,
+    before: Option<&Snapshot>,
+    snapshot: &Snapshot,
+    reference: &Reference,
+) -> (Vec<Reading>, Vec<Blind>) {
+    let (mut readings, mut blind) = (Vec::new(), Vec::new());
+    let unwatched = snapshot
+        .underlyings
+        .keys()
+        .filter(|name| !limits.underlyings.contains_key(*name));
+    blind.extend(unwatched.map(|name| Blind::Unwatched(format!("underlying {name}"))));
+    let mut moves = Vec::new();
+    for (name, watched) in &limits.underlyings {
+        let Some(market) = snapshot.underlyings.get(name) else {
+            blind.push(Blind::Missing(format!("underlying {name}")));
+            continue;
+        };
+        let mut read = |measure, value| {
+            readings.push(Reading {
+                measure,
+                underlying: Some(name.clone()),
+                value,
+            });
+        };
+        match reference.indices.get(name) {
+            Some(price) => read(Measure::Reference, distance(market.index, *price)),
+            None => blind.push(Blind::Missing(format!("reference price of {name}"))),
+        }
+        let before = before.map(|before| before.underlyings.get(name));
+        if let Some(Some(before)) = before {
+            read(Measure::IndexJump, distance(market.index, before.index));
+            moves.push(relative_move(market.index, before.index));
+        }
+        match (median_at_the_money(market), watched.volatility.is_some()) {
+            (Some(median), true) => read(Measure::LeastVolatility, median),
+            (None, true) => blind.push(Blind::Missing(format!("volatilities of {name}"))),
+            (Some(_), false) => blind.push(Blind::Unwatched(format!("volatilities of {name}"))),
+            (None, false) => {}
+        }
+        if let (Some(Some(before)), true) = (before, watched.volatility.is_some()) {
+            match volatility_moves(market, before) {
+                Some((jump, spread)) => {
+                    read(Measure::VolatilityJump, jump);
+                    read(Measure::VolatilityDispersion, spread);
+                }
+                None => blind.push(Blind::Missing(format!(
+                    "strike of {name} that the snapshot before has too"
+                ))),
+            }
+        }
+    }
+    if let Some(value) = spread(&moves) {
+        readings.push(Reading {
+            measure: Measure::IndexDispersion,
+            underlying: None,
+            value,
+        });
+    }
+    (readings, blind)
+}
+
+/// The most that two snapshots of one instant differ by: in an index (relative), or a volatility that both have (absolute). What only one has
+/// differs by everything.
+pub(crate) fn disagreement(first: &Snapshot, second: &Snapshot) -> (String, u32) {
+    let mut worst = (String::new(), 0);
+    let mut take = |what: &dyn Fn() -> String, value: u32| {
+        if value > worst.1 {
+            worst = (what(), value);
+        }
+    };
+    for (one, other) in [(first, second), (second, first)] {
+        for (name, market) in &one.underlyings {
+            let Some(counterpart) = other.underlyings.get(name) else {
+                take(&|| format!("underlying {name}"), u32::MAX);
+                continue;
+            };
+            take(
+                &|| format!("index of {name}"),
+                distance(market.index, counterpart.index),
+            );
+            for (expiry, strike, volatility) in volatilities(market) {
+                let there = counterpart
+                    .expiries
+                    .get(&expiry)
+                    .and_then(|options| options.strikes.get(&strike));
+                let value = there.map_or(u32::MAX, |there| {
+                    points_up(fixed(volatility).saturating_sub(fixed(there.volatility)))
+                });
+                take(&|| format!("volatility of {name} {expiry} {strike}"), value);
+            }
+        }
+    }
+    worst
+}
+
+fn volatilities(market: &UnderlyingMarket) -> impl Iterator<Item = (Instant, Decimal, Decimal)> {
+    market.expiries.iter().flat_map(|(expiry, options)| {
+        let strikes = options.strikes.iter();
+        strikes.map(|(strike, options)| (*expiry, *strike, options.volatility))
+    })
+}
+
+/// To [`SCALE`] decimals, cut. At most 10^27 for a price, 10^19 for a volatility.
+fn fixed(value: Decimal) -> i128 {
+    let scale = value.scale();
+    match SCALE.checked_sub(scale) {
+        Some(missing) => value.mantissa().saturating_mul(10i128.saturating_pow(missing)),
+        None => value.mantissa() / 10i128.saturating_pow(scale - SCALE),
+    }
+}
+
+fn saturated(value: i128) -> u32 {
+    u32::try_from(value.max(0)).unwrap_or(u32::MAX)
+}
+
+/// A distance to 18 decimals in basis points of 1, up.
+fn points_up(distance: i128) -> u32 {
+    let unit = 10i128.pow(SCALE) / ONE;
+    saturated(distance.saturating_abs().saturating_add(unit - 1) / unit)
+}
+
+/// `|value - base| / base` in basis points, up; a base that is nothing to 18 decimals is infinitely far.
+fn distance(value: Decimal, base: Decimal) -> u32 {
+    let (value, base) = (fixed(value), fixed(base));
+    if base <= 0 {
+        return u32::MAX;
+    }
+    let distance = value.saturating_sub(base).saturating_abs().saturating_mul(ONE);
+    saturated(distance / base + i128::from(distance % base != 0))
+}
+
+/// `(value - base) / base` to 18 decimals. Divided in two steps: the numerator may need 150 bits in one.
+fn relative_move(value: Decimal, base: Decimal) -> i128 {
+    let (value, base) = (fixed(value), fixed(base));
+    if base <= 0 {
+        return i128::MAX / 4;
+    }
+    const HALF: i128 = 1_000_000_000;
+    let moved = value.saturating_sub(base);
+    let (whole, rest) = (moved.saturating_mul(HALF) / base, moved.saturating_mul(HALF) % base);
+    whole
+        .saturating_mul(HALF)
+        .saturating_add(rest.saturating_mul(HALF) / base)
+}
+
+/// Largest less smallest, in basis points, up; `None` of fewer than two.
+fn spread(moves: &[i128]) -> Option<u32> {
+    let (largest, smallest) = (moves.iter().max()?, moves.iter().min()?);
+    (moves.len() > 1).then(|| points_up(largest.saturating_sub(*smallest)))
+}
+
+/// The largest move of a volatility that both have, and the spread of all moves.
+fn volatility_moves(now: &UnderlyingMarket, before: &UnderlyingMarket) -> Option<(u32, u32)> {
+    let moves: Vec<i128> = volatilities(now)
+        .filter_map(|(expiry, strike, volatility)| {
+            let then = before.expiries.get(&expiry)?.strikes.get(&strike)?.volatility;
+            Some(fixed(volatility).saturating_sub(fixed(then)))
+        })
+        .collect();
+    let jump = moves.iter().copied().map(points_up).max()?;
+    Some((jump, spread(&moves).unwrap_or(0)))
+}
+
+/// The lower median over the expiries of the volatility at the strike nearest to the forward (of two, the lower), in basis points, down.
+fn median_at_the_money(market: &UnderlyingMarket) -> Option<u32> {
+    let mut at_the_money: Vec<i128> = market
+        .expiries
+        .values()
+        .filter_map(|options| {
+            let distance = |strike: &Decimal| fixed(*strike).saturating_sub(fixed(options.forward)).saturating_abs();
+            let nearest = options.strikes.iter().min_by_key(|(strike, _)| distance(strike));
+            nearest.map(|(_, options)| fixed(options.volatility))
+        })
+        .collect();
+    at_the_money.sort_unstable();
+    let middle = at_the_money.len().checked_sub(1)? / 2;
+    let unit = 10i128.pow(SCALE) / ONE;
+    at_the_money.get(middle).map(|volatility| saturated(volatility / unit))
+}

@@ -1,0 +1,502 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod machine;
+
+use super::measure::{disagreement, measure};
+use super::*;
+use crate::fixture::{EPOCH, instant, key, public, snapshot};
+use crate::keys::Keys;
+use crate::policy::{AcceptedSnapshots, Policy};
+use crate::published::{PublisherRefusal, Publishers, SnapshotSignature};
+use rust_decimal::Decimal;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+const MINUTE: u64 = 60_000;
+
+fn steps(cautious: [u32; 2], halted: [u32; 2]) -> Steps {
+    let step = |[enter, leave]: [u32; 2]| Step { enter, leave };
+    Steps {
+        cautious: step(cautious),
+        halted: step(halted),
+    }
+}
+
+fn limits() -> Limits {
+    let of = |volatility| UnderlyingLimits {
+        reference: steps([50, 25], [200, 100]),
+        index_jump: steps([100, 50], [300, 150]),
+        volatility,
+    };
+    let volatility = VolatilityLimits {
+        jump: steps([500, 250], [2000, 1000]),
+        dispersion: steps([800, 400], [3000, 1500]),
+        least: steps([2500, 3000], [1500, 2000]),
+    };
+    Limits {
+        dwell: "10m".parse().unwrap(),
+        silence: "5m".parse().unwrap(),
+        max_reference_age: "1m".parse().unwrap(),
+        publisher_band: 30,
+        index_dispersion: steps([150, 75], [400, 200]),
+        underlyings: BTreeMap::from([("BTC".to_owned(), of(Some(volatility))), ("ETH".to_owned(), of(None))]),
+        cautious: Caution {
+            renewals_only: true,
+            ratio: "1.5".parse().unwrap(),
+        },
+    }
+}
+
+fn policy() -> Policy {
+    let file = json!({
+        "network": "test", "audience": public("audience"), "books": ["line-1"], "universes": ["11".repeat(32)],
+        "venues": { "alpha": [public("alpha")] }, "required_venues": [], "subject_groups": [], "all_accounts": true, "held": false,
+        "hypothetical_orders": true, "hypothetical_deposits": true, "models": ["22".repeat(32)], "snapshots": "given",
+        "level": "maintenance", "ratio": "1", "excess": "0", "max_snapshot_age": "3m", "max_attestation_age": "10m",
+        "nonce": "required", "breaker": limits(),
+    });
+    Policy::from_json(file.to_string().as_bytes()).unwrap()
+}
+
+fn decimal(text: &str) -> Decimal {
+    text.parse().unwrap()
+}
+
+/// BTC with options of two expiries, ETH without, this many milliseconds after the epoch.
+fn market(after: u64, btc: &str, eth: &str, volatilities: [&str; 3]) -> Snapshot {
+    let mut snapshot = snapshot();
+    snapshot.instant = instant(EPOCH).checked_add(after).unwrap();
+    let mut set = |name: &str, index: &str| {
+        let market = snapshot.underlyings.get_mut(name).unwrap();
+        (market.index, market.expiries) = (decimal(index), BTreeMap::new());
+        snapshot.assets.insert(name.to_owned(), decimal(index));
+    };
+    set("BTC", btc);
+    set("ETH", eth);
+    let strike = |volatility: &str| zkmargin_risk::market::Strike {
+        volatility: decimal(volatility),
+        call: None,
+        put: None,
+    };
+    let [near, far, later] = volatilities.map(strike);
+    let first = BTreeMap::from([(decimal("65000"), near), (decimal("80000"), far)]);
+    let second = BTreeMap::from([(decimal("66000"), later)]);
+    let expiries = [("2026-08-28T08:00:00Z", first), ("2026-09-25T08:00:00Z", second)];
+    snapshot.underlyings.get_mut("BTC").unwrap().expiries = expiries
+        .into_iter()
+        .map(|(expiry, strikes)| {
+            (
+                instant(expiry),
+                zkmargin_risk::market::Expiry::new(decimal("65100"), strikes),
+            )
+        })
+        .collect();
+    snapshot
+}
+
+fn calm(after: u64) -> Snapshot {
+    market(after, "65000", "1900", ["0.4", "0.5", "0.45"])
+}
+
+fn reference(snapshot: &Snapshot) -> Reference {
+    Reference {
+        instant: snapshot.instant,
+        indices: BTreeMap::from([
+            ("BTC".to_owned(), decimal("65000")),
+            ("ETH".to_owned(), decimal("1900")),
+        ]),
+    }
+}
+
+fn observe_at(before: Option<&Breaker>, snapshot: &Snapshot, at: Instant) -> Result<Breaker, ObserveError> {
+    let reference = reference(snapshot);
+    let sight = Sight {
+        snapshots: std::slice::from_ref(snapshot),
+        signatures: &[],
+        reference: &reference,
+        at,
+    };
+    Breaker::observe(before, &policy(), &sight)
+}
+
+/// Observed when it is of.
+fn observe(before: Option<&Breaker>, snapshot: &Snapshot) -> Breaker {
+    observe_at(before, snapshot, snapshot.instant).unwrap()
+}
+
+fn values(before: Option<&Snapshot>, snapshot: &Snapshot) -> BTreeMap<(String, Option<String>), u32> {
+    let (readings, blind) = measure(&limits(), before, snapshot, &reference(snapshot));
+    assert_eq!(blind, []);
+    readings
+        .into_iter()
+        .map(|reading| ((reading.measure.to_string(), reading.underlying), reading.value))
+        .collect()
+}
+
+fn value(values: &BTreeMap<(String, Option<String>), u32>, measure: Measure, of: Option<&str>) -> u32 {
+    values[&(measure.to_string(), of.map(str::to_owned))]
+}
+
+#[test]
+fn measures_are_basis_points_rounded_against_calm() {
+    let now = market(MINUTE, "65650.01", "1881", ["0.4301", "0.49", "0.45"]);
+    let values = values(Some(&calm(0)), &now);
+    let btc = |measure| value(&values, measure, Some("BTC"));
+    // 650.01 of 65,000 is 100.0015 basis points.
+    assert_eq!((btc(Measure::Reference), btc(Measure::IndexJump)), (101, 101));
+    assert_eq!(value(&values, Measure::IndexJump, Some("ETH")), 100);
+    assert_eq!(value(&values, Measure::IndexDispersion, None), 201);
+    // +301, -100 and 0.
+    assert_eq!(
+        (btc(Measure::VolatilityJump), btc(Measure::VolatilityDispersion)),
+        (301, 401)
+    );
+    // At the money: 0.4301 and 0.45; the lower median.
+    assert_eq!(btc(Measure::LeastVolatility), 4301);
+}
+
+#[test]
+fn extremes_are_far_and_not_wrong() {
+    let mut tiny = calm(0);
+    let least = Decimal::from_i128_with_scale(1, 28);
+    tiny.underlyings.get_mut("ETH").unwrap().index = least;
+    let moved = values(Some(&tiny), &calm(MINUTE));
+    assert_eq!(value(&moved, Measure::IndexJump, Some("ETH")), u32::MAX);
+    assert_eq!(value(&moved, Measure::IndexDispersion, None), u32::MAX);
+    let vast = market(MINUTE, "1000000000", "0.000000001", ["10", "0.0001", "10"]);
+    let moved = values(Some(&calm(0)), &vast);
+    assert_eq!(value(&moved, Measure::IndexJump, Some("ETH")), 10_000);
+    assert_eq!(value(&moved, Measure::VolatilityJump, Some("BTC")), 96_000);
+}
+
+/// The snapshot that has this value of a measure.
+type ByValue = Box<dyn Fn(i64) -> Snapshot>;
+
+/// The measures of a snapshot by itself.
+fn edges() -> Vec<(&'static str, ByValue, Steps)> {
+    let limits = limits();
+    let btc = limits.underlyings["BTC"].clone();
+    let volatility = btc.volatility.clone().unwrap();
+    let bp = |base: i64, points: i64| {
+        (Decimal::from(base) * Decimal::from(10_000 + points) / Decimal::from(10_000)).to_string()
+    };
+    let level = |points: i64| Decimal::new(points, 4).to_string();
+    vec![
+        // Against the reference: no snapshot before, so that nothing else is measured.
+        (
+            "reference",
+            Box::new(move |points| market(MINUTE, &bp(65_000, points), "1900", ["0.4", "0.5", "0.45"])),
+            btc.reference,
+        ),
+        (
+            "least volatility",
+            Box::new(move |points| market(MINUTE, "65000", "1900", [&level(points), "0.5", &level(points)])),
+            volatility.least,
+        ),
+    ]
+}
+
+#[test]
+fn stance_is_entered_at_its_threshold_and_not_a_basis_point_before() {
+    for (name, snapshot, steps) in edges() {
+        // From calm towards danger.
+        let towards: i64 = if name == "least volatility" { -1 } else { 1 };
+        for (enter, below, reached) in [
+            (steps.cautious.enter, Stance::Normal, Stance::Cautious),
+            (steps.halted.enter, Stance::Cautious, Stance::Halted),
+        ] {
+            let enter = i64::from(enter);
+            let stances = [-1, 0, 1].map(|by| observe(None, &snapshot(enter + by * towards)).stance());
+            assert_eq!(stances, [below, reached, reached], "{name} at {enter}");
+        }
+    }
+}
+
+#[test]
+fn jumps_between_snapshots_are_entered_at_their_thresholds() {
+    let first = observe(None, &calm(0));
+    assert_eq!(first.stance(), Stance::Normal);
+    let stance = |snapshot: Snapshot| observe(Some(&first), &snapshot).stance();
+    let mut limits = policy();
+    // Volatility alone moves: 0.4 to 0.45 is 500 basis points.
+    let moved = |by: i64| {
+        let to = |base: i64| Decimal::new(base + by, 4).to_string();
+        market(MINUTE, "65000", "1900", [&to(4000), &to(5000), &to(4500)])
+    };
+    assert_eq!(
+        [499, 500, 501].map(|by| stance(moved(by))),
+        [Stance::Normal, Stance::Cautious, Stance::Cautious]
+    );
+    assert_eq!(
+        [1999, 2000].map(|by| stance(moved(by))),
+        [Stance::Cautious, Stance::Halted]
+    );
+    // One strike up and one down: the spread is reached before the jump.
+    let turned = |by: i64| {
+        let to = |base: i64| Decimal::new(base, 4).to_string();
+        market(MINUTE, "65000", "1900", [&to(4000 + 400), &to(5000 - by), &to(4500)])
+    };
+    assert_eq!(
+        [399, 400].map(|by| stance(turned(by))),
+        [Stance::Normal, Stance::Cautious]
+    );
+    // The reference moves with the market: only the jump is left.
+    let underlyings = &mut limits.breaker.as_mut().unwrap().underlyings;
+    for limits in underlyings.values_mut() {
+        limits.reference = steps([10_000, 5000], [10_000, 5000]);
+    }
+    let jumped = |points: i64, eth: i64| {
+        let to = |base: i64, points: i64| {
+            (Decimal::from(base) * Decimal::from(10_000 + points) / Decimal::from(10_000)).to_string()
+        };
+        let snapshot = market(MINUTE, &to(65_000, points), &to(1900, eth), ["0.4", "0.5", "0.45"]);
+        let reference = reference(&snapshot);
+        let sight = Sight {
+            snapshots: std::slice::from_ref(&snapshot),
+            signatures: &[],
+            reference: &reference,
+            at: snapshot.instant,
+        };
+        Breaker::observe(Some(&first), &limits, &sight).unwrap().stance()
+    };
+    assert_eq!(
+        [99, 100, 101].map(|by| jumped(by, by)),
+        [Stance::Normal, Stance::Cautious, Stance::Cautious]
+    );
+    assert_eq!([299, 300].map(|by| jumped(by, by)), [Stance::Cautious, Stance::Halted]);
+    // Apart: 75 up and 74 down is 149.
+    assert_eq!([74, 75].map(|by| jumped(75, -by)), [Stance::Normal, Stance::Cautious]);
+}
+
+#[test]
+fn what_cannot_be_measured_is_a_halt_with_its_cause() {
+    let first = observe(None, &calm(0));
+    let halted_for = |snapshot: &Snapshot, before: Option<&Breaker>| {
+        let breaker = observe(before, snapshot);
+        assert_eq!(breaker.stance(), Stance::Halted);
+        assert!(!breaker.seen().iter().any(|seen| seen.snapshot == snapshot.digest()));
+        breaker.transitions().last().unwrap().causes.clone()
+    };
+    let missing = |what: &str| vec![Cause::Missing { what: what.to_owned() }];
+    let unwatched = |what: &str| vec![Cause::Unwatched { what: what.to_owned() }];
+    let mut without = calm(MINUTE);
+    without.underlyings.remove("ETH");
+    assert_eq!(halted_for(&without, None), missing("underlying ETH"));
+    let mut more = calm(MINUTE);
+    let eth = more.underlyings["ETH"].clone();
+    more.underlyings.insert("SOL".to_owned(), eth);
+    assert_eq!(halted_for(&more, None), unwatched("underlying SOL"));
+    let mut options = calm(MINUTE);
+    options.underlyings.get_mut("ETH").unwrap().expiries = options.underlyings["BTC"].expiries.clone();
+    assert_eq!(halted_for(&options, None), unwatched("volatilities of ETH"));
+    let mut bare = calm(MINUTE);
+    bare.underlyings.get_mut("BTC").unwrap().expiries.clear();
+    assert_eq!(halted_for(&bare, None), missing("volatilities of BTC"));
+    let mut others = calm(MINUTE);
+    for options in others.underlyings.get_mut("BTC").unwrap().expiries.values_mut() {
+        options.strikes = options
+            .strikes
+            .iter()
+            .map(|(strike, at)| (*strike + Decimal::ONE, at.clone()))
+            .collect();
+    }
+    assert_eq!(
+        halted_for(&others, Some(&first)),
+        missing("strike of BTC that the snapshot before has too")
+    );
+}
+
+#[test]
+fn observation_out_of_order_or_of_another_time_is_none() {
+    let first = observe(None, &calm(MINUTE));
+    let at = |millis: u64| instant(EPOCH).checked_add(millis).unwrap();
+    // A snapshot from before.
+    let edges =
+        [MINUTE - 1, MINUTE, MINUTE + 1].map(|after| observe_at(Some(&first), &calm(after), at(2 * MINUTE)).is_ok());
+    assert_eq!(edges, [false, true, true]);
+    assert!(matches!(
+        observe_at(Some(&first), &calm(0), at(2 * MINUTE)),
+        Err(ObserveError::Rollback { .. })
+    ));
+    // A clock behind the snapshot, or too far ahead.
+    assert!(matches!(
+        observe_at(None, &calm(MINUTE), at(MINUTE - 1)),
+        Err(ObserveError::Ahead { .. })
+    ));
+    assert!(observe_at(None, &calm(MINUTE), at(MINUTE)).is_ok());
+    assert!(observe_at(None, &calm(MINUTE), at(4 * MINUTE)).is_ok());
+    assert!(matches!(
+        observe_at(None, &calm(MINUTE), at(4 * MINUTE + 1)),
+        Err(ObserveError::Stale { .. })
+    ));
+    // A reference of another time.
+    let with_reference = |instant: Instant| {
+        let snapshot = calm(5 * MINUTE);
+        let mut reference = reference(&snapshot);
+        reference.instant = instant;
+        let sight = Sight {
+            snapshots: std::slice::from_ref(&snapshot),
+            signatures: &[],
+            reference: &reference,
+            at: snapshot.instant,
+        };
+        Breaker::observe(None, &policy(), &sight)
+    };
+    for (millis, good) in [
+        (4 * MINUTE - 1, false),
+        (4 * MINUTE, true),
+        (6 * MINUTE, true),
+        (6 * MINUTE + 1, false),
+    ] {
+        let answer = with_reference(at(millis));
+        assert_eq!(answer.is_ok(), good, "{millis}");
+        assert!(good || matches!(answer, Err(ObserveError::StaleReference { .. })));
+    }
+    // A second, slightly different one of the same instant does not take the place of the first.
+    let second = market(MINUTE, "65001", "1900", ["0.4", "0.5", "0.45"]);
+    assert!(matches!(
+        observe_at(Some(&first), &second, at(MINUTE)),
+        Err(ObserveError::SecondOfInstant { .. })
+    ));
+    let mut main = policy();
+    main.network = Network::Main;
+    let snapshot = calm(2 * MINUTE);
+    let reference = reference(&snapshot);
+    let sight = Sight {
+        snapshots: &[snapshot],
+        signatures: &[],
+        reference: &reference,
+        at: at(2 * MINUTE),
+    };
+    assert!(matches!(
+        Breaker::observe(Some(&first), &main, &sight),
+        Err(ObserveError::Network {
+            found: Network::Test,
+            expected: Network::Main
+        })
+    ));
+    main.breaker = None;
+    assert!(matches!(
+        Breaker::observe(None, &main, &sight),
+        Err(ObserveError::NoLimits)
+    ));
+}
+
+fn signed_policy(signed_by: usize) -> Policy {
+    let mut policy = policy();
+    policy.snapshots = AcceptedSnapshots::Signed(Publishers {
+        signed_by,
+        of: Keys::from(["one", "two", "three"].map(public)),
+    });
+    policy
+}
+
+fn sign(name: &str, snapshot: &Snapshot) -> SnapshotSignature {
+    SnapshotSignature::sign(&key(name), Network::Test, snapshot.digest())
+}
+
+#[test]
+fn disagreement_beyond_the_band_is_a_halt_and_no_average() {
+    // 30 basis points of 65,000 are 195.
+    let sights = ["65194.99", "65195", "65195.01"].map(|btc| {
+        let snapshots = [calm(0), market(0, btc, "1900", ["0.4", "0.5", "0.45"])];
+        let signatures = [
+            sign("one", &snapshots[0]),
+            sign("two", &snapshots[0]),
+            sign("three", &snapshots[1]),
+        ];
+        let reference = reference(&snapshots[0]);
+        let sight = Sight {
+            snapshots: &snapshots,
+            signatures: &signatures,
+            reference: &reference,
+            at: snapshots[0].instant,
+        };
+        Breaker::observe(None, &signed_policy(2), &sight).unwrap()
+    });
+    assert_eq!(
+        sights.each_ref().map(Breaker::stance),
+        [Stance::Normal, Stance::Normal, Stance::Halted]
+    );
+    // Within the band it is the snapshot that two signed, as it is.
+    assert_eq!(
+        sights[0].seen(),
+        [Seen {
+            snapshot: calm(0).digest(),
+            instant: calm(0).instant
+        }]
+    );
+    assert_eq!(sights[2].seen(), []);
+    let cause = &sights[2].transitions()[0].causes[0];
+    assert!(matches!(cause, Cause::Disagreement { value: 31, band: 30, what, .. } if what == "index of BTC"));
+    // Volatilities too, and what only one of them has.
+    let turned = market(0, "65000", "1900", ["0.4031", "0.5", "0.45"]);
+    assert_eq!(disagreement(&calm(0), &turned).1, 31);
+    let mut less = calm(0);
+    less.underlyings.remove("ETH");
+    assert_eq!(disagreement(&less, &calm(0)).1, u32::MAX);
+    // A second voice that comes later is heard all the same.
+    let (first, second) = (calm(0), market(0, "66000", "1900", ["0.4", "0.5", "0.45"]));
+    let reference = reference(&first);
+    let sight = |snapshot, signatures| Sight {
+        snapshots: std::slice::from_ref(snapshot),
+        signatures,
+        reference: &reference,
+        at: first.instant,
+    };
+    let both = [sign("one", &first), sign("two", &first)];
+    let before = Breaker::observe(None, &signed_policy(2), &sight(&first, &both)).unwrap();
+    let third = [sign("three", &second)];
+    let after = Breaker::observe(Some(&before), &signed_policy(2), &sight(&second, &third)).unwrap();
+    assert_eq!((before.stance(), after.stance()), (Stance::Normal, Stance::Halted));
+    assert_eq!((before.seen().len(), after.seen().len()), (1, 0), "neither is used");
+}
+
+#[test]
+fn snapshot_that_too_few_or_strangers_signed_is_no_observation() {
+    let snapshot = calm(0);
+    let reference = reference(&snapshot);
+    let observe = |signatures: &[SnapshotSignature]| {
+        let sight = Sight {
+            snapshots: std::slice::from_ref(&snapshot),
+            signatures,
+            reference: &reference,
+            at: snapshot.instant,
+        };
+        Breaker::observe(None, &signed_policy(2), &sight)
+    };
+    assert!(observe(&[sign("one", &snapshot), sign("two", &snapshot)]).is_ok());
+    for (signatures, count) in [(vec![], 0), (vec![sign("one", &snapshot)], 1)] {
+        assert!(matches!(
+            observe(&signatures),
+            Err(ObserveError::Publisher(PublisherRefusal::TooFew { found, expected: 2, .. })) if found == count
+        ));
+    }
+    assert!(matches!(
+        observe(&[sign("stranger", &snapshot)]),
+        Err(ObserveError::Publisher(PublisherRefusal::Publisher { .. }))
+    ));
+}
+
+#[test]
+fn snapshot_that_gave_cause_to_halt_is_not_cleared_by_being_seen_again() {
+    let wild = market(MINUTE, "70000", "1900", ["0.4", "0.5", "0.45"]);
+    let mut policy = policy();
+    for limits in policy.breaker.as_mut().unwrap().underlyings.values_mut() {
+        limits.reference = steps([10_000, 5000], [10_000, 5000]);
+    }
+    let reference = reference(&wild);
+    let sight = Sight {
+        snapshots: std::slice::from_ref(&wild),
+        signatures: &[],
+        reference: &reference,
+        at: wild.instant,
+    };
+    let first = observe(None, &calm(0));
+    let once = Breaker::observe(Some(&first), &policy, &sight).unwrap();
+    let twice = Breaker::observe(Some(&once), &policy, &sight).unwrap();
+    assert_eq!([once.stance(), twice.stance()], [Stance::Halted, Stance::Halted]);
+    assert_eq!((once.seen(), twice.seen()), (first.seen(), first.seen()));
+    // What was good stays good.
+    let again = observe(Some(&first), &calm(0));
+    assert_eq!(again.seen(), first.seen());
+}

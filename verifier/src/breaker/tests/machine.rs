@@ -1,0 +1,262 @@
+//! The state machine, what it lets pass, and where it is kept.
+use super::*;
+use crate::acceptance::Presented;
+use crate::fixture::good_statement;
+use proptest::prelude::*;
+use serde_json::Value;
+use zkmargin_risk::terms::{Level, Margin, Ratio20};
+
+fn presented(snapshot: &Snapshot) -> Presented {
+    Presented {
+        network: Network::Test,
+        universe: Digest([1; 32]),
+        snapshot: snapshot.digest(),
+        snapshot_instant: snapshot.instant,
+        later: None,
+        model: Digest([2; 32]),
+    }
+}
+
+#[test]
+fn halted_accepts_nothing_and_cautious_only_renewals_at_a_higher_ratio() {
+    let (limits, at) = (limits(), instant(EPOCH));
+    let with = |breaker: &Breaker, snapshot: &Snapshot, replaces: Option<Digest>, ratio: &str| {
+        let mut statement = good_statement();
+        (statement.replaces, statement.terms.ratio) = (replaces, ratio.parse::<Ratio20>().unwrap());
+        breaker.accept(&limits, &presented(snapshot), &[&statement], at)
+    };
+    let normal = observe(None, &calm(0));
+    assert_eq!(with(&normal, &calm(0), None, "1"), Ok(()));
+    let wary = market(0, "65400", "1900", ["0.4", "0.5", "0.45"]);
+    let cautious = observe(None, &wary);
+    assert_eq!(cautious.stance(), Stance::Cautious);
+    let other = Some(Digest([7; 32]));
+    assert_eq!(with(&cautious, &wary, other, "1.5"), Ok(()));
+    assert!(matches!(
+        with(&cautious, &wary, None, "1.5"),
+        Err(BreakerRefusal::NotARenewal {
+            statement: 0,
+            what: "takes the place of no other"
+        })
+    ));
+    assert!(matches!(
+        with(&cautious, &wary, other, "1.45"),
+        Err(BreakerRefusal::Ratio { statement: 0, .. })
+    ));
+    let wild = market(0, "70000", "1900", ["0.4", "0.5", "0.45"]);
+    let halted = observe(None, &wild);
+    for (replaces, ratio) in [(None, "1"), (other, "1.5"), (other, "10")] {
+        let refused = with(&halted, &wild, replaces, ratio);
+        assert!(
+            matches!(refused, Err(BreakerRefusal::Halted { why: Some(_), .. })),
+            "{refused:?}"
+        );
+    }
+    // A snapshot that it did not see.
+    assert!(matches!(
+        with(&normal, &wary, None, "1"),
+        Err(BreakerRefusal::Snapshot { found }) if found == wary.digest()
+    ));
+    // Of variation it is the later one that counts.
+    let mut variation = good_statement();
+    variation.terms.margin = Margin::Variation;
+    let mut both = presented(&wary);
+    both.later = Some((calm(0).digest(), at));
+    assert_eq!(normal.accept(&limits, &both, &[&variation], at), Ok(()));
+    variation.terms.margin = Level::Maintenance.into();
+    assert!(matches!(
+        normal.accept(&limits, &both, &[&variation], at),
+        Err(BreakerRefusal::Snapshot { .. })
+    ));
+}
+
+#[test]
+fn silence_and_a_clock_that_was_set_back_are_refused_a_millisecond_too_far() {
+    let (limits, breaker) = (limits(), observe(None, &calm(10 * MINUTE)));
+    let statement = good_statement();
+    let accept = |at: u64| {
+        let at = instant(EPOCH).checked_add(at).unwrap();
+        breaker.accept(&limits, &presented(&calm(10 * MINUTE)), &[&statement], at)
+    };
+    assert_eq!(
+        [5 * MINUTE, 10 * MINUTE, 15 * MINUTE].map(accept),
+        [Ok(()), Ok(()), Ok(())]
+    );
+    assert!(matches!(accept(15 * MINUTE + 1), Err(BreakerRefusal::Silent { .. })));
+    assert!(matches!(accept(5 * MINUTE - 1), Err(BreakerRefusal::Ahead { .. })));
+}
+
+#[test]
+fn halt_ends_a_dwell_time_after_the_last_unrest_one_step_at_a_time() {
+    let wild = observe(None, &market(0, "70000", "1900", ["0.4", "0.5", "0.45"]));
+    assert_eq!(wild.stance(), Stance::Halted);
+    // Back at once is a jump again: that is where the dwell time begins.
+    let mut breaker = observe(Some(&wild), &calm(MINUTE));
+    assert_eq!(breaker.transitions().len(), 1, "in place: {:?}", breaker.transitions());
+    let mut stances = Vec::new();
+    for minute in 2..=22 {
+        breaker = observe(Some(&breaker), &calm(minute * MINUTE));
+        stances.push((minute, breaker.stance()));
+    }
+    let expected = (2..=22).map(|minute| match minute {
+        ..=10 => (minute, Stance::Halted),
+        11..=20 => (minute, Stance::Cautious),
+        _ => (minute, Stance::Normal),
+    });
+    assert_eq!(stances, expected.collect::<Vec<_>>());
+    let calm_cause = |transition: &Transition| matches!(transition.causes[..], [Cause::Calm { .. }]);
+    assert!(breaker.transitions()[1..].iter().all(calm_cause));
+}
+
+#[test]
+fn clock_that_is_set_forward_or_a_feed_that_stands_still_ends_no_halt() {
+    let wild = observe(None, &market(0, "70000", "1900", ["0.4", "0.5", "0.45"]));
+    let (dwell, now) = (limits().dwell, |at: u64, market: u64| {
+        let of = |millis| instant(EPOCH).checked_add(millis).unwrap();
+        Moment {
+            at: of(at),
+            market: of(market),
+        }
+    });
+    let quiet = || Finding {
+        entered: Stance::Normal,
+        held: Stance::Normal,
+        causes: Vec::new(),
+    };
+    for (moment, expected) in [
+        (now(600 * MINUTE, MINUTE), Stance::Halted),
+        (now(10 * MINUTE, 10 * MINUTE - 1), Stance::Halted),
+        (now(10 * MINUTE - 1, 10 * MINUTE), Stance::Halted),
+        (now(10 * MINUTE, 10 * MINUTE), Stance::Cautious),
+    ] {
+        let mut breaker = wild.clone();
+        breaker.settle(quiet(), dwell, moment);
+        assert_eq!(breaker.stance(), expected, "{moment:?}");
+    }
+    // Set back, and then on again: the wait begins where the clock went back to.
+    let mut breaker = wild.clone();
+    breaker.settle(
+        Finding {
+            held: Stance::Halted,
+            ..quiet()
+        },
+        dwell,
+        now(600 * MINUTE, MINUTE),
+    );
+    breaker.settle(quiet(), dwell, now(2 * MINUTE, 2 * MINUTE));
+    breaker.settle(quiet(), dwell, now(12 * MINUTE - 1, 20 * MINUTE));
+    assert_eq!(breaker.stance(), Stance::Halted);
+    breaker.settle(quiet(), dwell, now(12 * MINUTE, 20 * MINUTE));
+    assert_eq!(breaker.stance(), Stance::Cautious);
+}
+
+fn stance() -> impl Strategy<Value = Stance> {
+    prop_oneof![Just(Stance::Normal), Just(Stance::Cautious), Just(Stance::Halted)]
+}
+
+proptest! {
+    /// Whatever is observed, whenever: worsening is at once, going back waits for the dwell time by clock and market, a transition has a
+    /// cause and leads from where the one before led to, and the history is never rewritten.
+    #[test]
+    fn no_flapping_inside_the_dwell_time_and_every_transition_has_a_cause(
+        observations in prop::collection::vec((stance(), stance(), -20i64..40, 0u64..20), 1..80),
+    ) {
+        let dwell: Age = "10m".parse().unwrap();
+        let start = instant(EPOCH);
+        let mut now = Moment { at: start, market: start };
+        let mut breaker = Breaker::begin(Network::Test, now);
+        for (entered, held, clock, market) in observations {
+            let millis = now.at.millis().saturating_add_signed(clock * 60_000);
+            now = Moment {
+                at: Instant::from_millis(millis).unwrap(),
+                market: now.market.checked_add(market * MINUTE).unwrap(),
+            };
+            let cause = Cause::Missing { what: "calm".to_owned() };
+            let causes = if entered > Stance::Normal { vec![cause] } else { Vec::new() };
+            let before = breaker.clone();
+            breaker.settle(Finding { entered, held: held.max(entered), causes }, dwell, now);
+            prop_assert!(breaker.stance >= entered);
+            prop_assert!(breaker.transitions.starts_with(&before.transitions));
+            prop_assert!(breaker.transitions.len() <= before.transitions.len() + 1);
+            if breaker.stance < before.stance {
+                prop_assert_eq!(breaker.stance, before.stance.calmer());
+                prop_assert!(now.market.millis_since(before.since.market) >= dwell.millis());
+                prop_assert!(held.max(entered) < before.stance);
+            }
+        }
+        let mut stance = Stance::Normal;
+        let mut last: Option<&Transition> = None;
+        for transition in &breaker.transitions {
+            prop_assert_eq!(transition.from, stance);
+            prop_assert!(transition.to != transition.from && !transition.causes.is_empty());
+            if let Some(last) = last.filter(|_| transition.to < transition.from) {
+                prop_assert!(transition.market.millis_since(last.market) >= dwell.millis());
+            }
+            (stance, last) = (transition.to, Some(transition));
+        }
+        prop_assert_eq!(stance, breaker.stance);
+        let statement = good_statement();
+        if breaker.stance == Stance::Halted {
+            let answer = breaker.accept(&limits(), &presented(&calm(0)), &[&statement], now.at);
+            let is_halted = matches!(answer, Err(BreakerRefusal::Halted { .. }));
+            prop_assert!(is_halted);
+        }
+    }
+}
+
+#[test]
+fn journal_gives_back_the_breaker_that_was_written() {
+    let breaker = observe(
+        Some(&observe(None, &calm(0))),
+        &market(MINUTE, "70000", "1900", ["0.4", "0.5", "0.45"]),
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.json");
+    assert!(matches!(
+        crate::journal::Journal::share(&path),
+        Err(crate::journal::JournalError::NotFound { .. })
+    ));
+    let mut journal = crate::journal::Journal::hold(&path).unwrap();
+    assert_eq!(journal.read().unwrap(), None);
+    journal.write(&breaker).unwrap();
+    drop(journal);
+    let journal = crate::journal::Journal::share(&path).unwrap();
+    assert_eq!(journal.read().unwrap(), Some(breaker));
+}
+
+#[test]
+fn limits_without_hysteresis_or_with_a_halt_before_caution_are_refused() {
+    let refused = |change: fn(&mut Limits)| {
+        let mut limits = limits();
+        change(&mut limits);
+        limits.check()
+    };
+    assert_eq!(limits().check(), Ok(()));
+    assert_eq!(
+        refused(|limits| limits.underlyings.clear()),
+        Err(LimitsError::NothingWatched)
+    );
+    let of = |measure| move |answer: Result<(), LimitsError>| matches!(answer, Err(LimitsError::Steps { measure: found, .. }) if found == measure);
+    let dispersion = of(Measure::IndexDispersion);
+    assert!(dispersion(refused(
+        |limits| limits.index_dispersion = steps([150, 150], [400, 200])
+    )));
+    assert!(dispersion(refused(
+        |limits| limits.index_dispersion = steps([150, 75], [149, 75])
+    )));
+    assert!(dispersion(refused(
+        |limits| limits.index_dispersion = steps([150, 75], [400, 74])
+    )));
+    let least = of(Measure::LeastVolatility);
+    fn volatility(limits: &mut Limits) -> &mut VolatilityLimits {
+        limits.underlyings.get_mut("BTC").unwrap().volatility.as_mut().unwrap()
+    }
+    assert!(least(refused(
+        |limits| volatility(limits).least = steps([2500, 2500], [1500, 2000])
+    )));
+    assert!(least(refused(
+        |limits| volatility(limits).least = steps([2500, 3000], [2501, 3000])
+    )));
+    let file: Value = serde_json::to_value(limits()).unwrap();
+    assert_eq!(serde_json::from_value::<Limits>(file).unwrap(), limits());
+}

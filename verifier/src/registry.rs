@@ -1,0 +1,182 @@
+//! A partner's registry: what it accepted, at most once, and how every account stands (protocol §8).
+//!
+//! [`Registry::accept`] verifies a bundle and then, in one transaction of the database, checks it against everything that was accepted before
+//! and records it. So a refused bundle leaves the registry as it was, two processes never both accept one statement, and what was
+//! confirmed survives a crash.
+//!
+//! - The key is the **statement digest**, not the proof's bytes: another proof of the same statement is the same acceptance.
+//! - An **account** (a venue's pseudonym) stands in one live statement, unless the new one names that one as replaced. Its epoch never goes
+//!   back, and one epoch has one snapshot.
+//! - The registry has a **clock** of its own, the latest instant at which it accepted anything: a system clock that is set back revives no
+//!   statement that had ended.
+//! - An account is current, due, called or lapsed by the end of its last statement. A late proof is a call, not a liquidation: whoever
+//!   brings one within the grace time is current again, and the history shows that it was late.
+
+use zkmargin_risk::canonical::Digest;
+use zkmargin_risk::instant::Instant;
+use zkmargin_risk::universe::Network;
+#[cfg(test)]
+use zkmargin_store::StoreError;
+use zkmargin_store::{Row, Schema, Store};
+
+use crate::attestation::Pseudonym;
+use crate::bundle::{Bundle, ProofHash};
+use crate::dsse::PublicKey;
+use crate::policy::NonceRule;
+use crate::verdict::Verdict;
+use crate::verify::{Context, Partner};
+
+mod export;
+mod record;
+mod refusal;
+mod standing;
+
+pub use export::ExportError;
+use record::{Acceptance, record};
+pub use refusal::{RegistryError, RegistryRefusal};
+pub use standing::{Account, AccountStanding, Event, EventKind, Standing};
+
+/// The tables.
+const SCHEMA: Schema = Schema {
+    application: "zkmargin-registry",
+    migrations: &["
+        CREATE TABLE partner (id BIGINT PRIMARY KEY, network BIGINT NOT NULL, audience BLOB NOT NULL, clock BIGINT NOT NULL);
+        CREATE TABLE bundles (proof BLOB PRIMARY KEY, accepted BIGINT NOT NULL, bytes BLOB NOT NULL);
+        CREATE TABLE nonces (nonce TEXT PRIMARY KEY, proof BLOB NOT NULL, used BIGINT NOT NULL);
+        CREATE TABLE statements (
+            digest BLOB PRIMARY KEY, number BIGINT NOT NULL UNIQUE, accepted BIGINT NOT NULL, book TEXT NOT NULL,
+            due BIGINT NOT NULL, ends BIGINT NOT NULL, lapses BIGINT NOT NULL,
+            replaced_by BLOB, replaced BIGINT, proof BLOB NOT NULL REFERENCES bundles (proof), record TEXT NOT NULL
+        );
+        CREATE TABLE holdings (
+            statement BLOB NOT NULL REFERENCES statements (digest), venue TEXT NOT NULL, account BLOB NOT NULL, subject BLOB NOT NULL,
+            epoch BIGINT NOT NULL, snapshot BLOB NOT NULL, PRIMARY KEY (statement, venue, account)
+        );
+        CREATE INDEX holdings_by_account ON holdings (venue, account, epoch);
+    "],
+};
+
+/// What a partner accepted.
+#[derive(Debug)]
+pub struct Registry {
+    store: Store,
+}
+
+impl Registry {
+    /// Makes a new registry of one partner on one network. What is there already is not replaced.
+    ///
+    /// # Errors
+    /// [`RegistryError::Store`].
+    pub fn create(url: &str, on: Network, audience: PublicKey) -> Result<Registry, RegistryError> {
+        let store = Store::create(url, &SCHEMA, |tx| -> Result<(), RegistryError> {
+            tx.execute(
+                "INSERT INTO partner (id, network, audience, clock) VALUES (1, $1, $2, 0)",
+                &[signed(on.code()).into(), audience.as_bytes().into()],
+            )?;
+            Ok(())
+        })?;
+        Ok(Registry { store })
+    }
+
+    /// Opens the registry of this partner on this network.
+    ///
+    /// # Errors
+    /// [`RegistryError::OtherPartner`], [`RegistryError::Store`].
+    pub fn open(url: &str, on: Network, audience: PublicKey) -> Result<Registry, RegistryError> {
+        let mut registry = Registry::open_any(url)?;
+        let (found_on, found) = registry.partner()?;
+        if (found_on, found) != (on, audience) {
+            return Err(RegistryError::OtherPartner {
+                found,
+                on: found_on,
+                expected: audience,
+                expected_on: on,
+            });
+        }
+        Ok(registry)
+    }
+
+    /// Opens a registry, whosever it is: to look, not to accept.
+    ///
+    /// # Errors
+    /// [`RegistryError::Store`].
+    pub fn open_any(url: &str) -> Result<Registry, RegistryError> {
+        let store = Store::open(url, &SCHEMA)?;
+        Ok(Registry { store })
+    }
+
+    fn partner(&mut self) -> Result<(Network, PublicKey), RegistryError> {
+        self.store.read(|tx| {
+            let row = tx.one("SELECT network, audience FROM partner", &[])?;
+            let code = row.unsigned(0)?;
+            let on = Network::from_code(code).ok_or(RegistryError::Row {
+                field: "network",
+                value: code.to_string(),
+            })?;
+            Ok((on, PublicKey(row.byte_array(1)?)))
+        })
+    }
+
+    /// Verifies a bundle and records it, at most once. When this returns `Ok`, it is on the disk.
+    ///
+    /// # Errors
+    /// The first [`RegistryError`]; nothing is recorded then.
+    pub fn accept(
+        &mut self,
+        partner: &Partner<'_>,
+        context: &Context<'_>,
+        bundle: &[u8],
+        at: Instant,
+    ) -> Result<Verdict, RegistryError> {
+        let policy = partner.policy;
+        let calls = policy.calls.ok_or(RegistryError::NoCalls)?;
+        let verdict = partner.verify(context, bundle, at).map_err(Box::new)?;
+        let proof = Bundle::from_bytes(bundle)
+            .map_err(|error| Box::new(error.into()))?
+            .proof;
+        self.record(&Acceptance {
+            verdict: &verdict,
+            calls,
+            nonce_is_drawn: partner.nonce.is_some() || policy.nonce == NonceRule::Required,
+            bundle,
+            proof: ProofHash::of(&proof),
+        })?;
+        Ok(verdict)
+    }
+
+    fn record(&mut self, acceptance: &Acceptance<'_>) -> Result<(), RegistryError> {
+        self.store.write(|tx| record(tx, acceptance))
+    }
+}
+
+/// Codes and instants are far below what a database's integer holds.
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn millis(instant: Instant) -> i64 {
+    signed(instant.millis())
+}
+
+fn instant(row: &Row, column: usize, field: &'static str) -> Result<Instant, RegistryError> {
+    let millis = row.unsigned(column)?;
+    Instant::from_millis(millis).map_err(|error| RegistryError::Row {
+        field,
+        value: error.to_string(),
+    })
+}
+
+fn digest_or_null(row: &Row, column: usize) -> Result<Option<Digest>, RegistryError> {
+    match row.optional_bytes(column)? {
+        None => Ok(None),
+        Some(_) => Ok(Some(Digest(row.byte_array(column)?))),
+    }
+}
+
+/// The pseudonym in a column.
+fn pseudonym(row: &Row, column: usize) -> Result<Pseudonym, RegistryError> {
+    Ok(Pseudonym(row.byte_array(column)?))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,304 @@
+//! The one transaction in which a verified bundle is checked against what was accepted before, and recorded.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use zkmargin_risk::canonical::Digest;
+use zkmargin_risk::instant::Instant;
+use zkmargin_risk::universe::Network;
+use zkmargin_store::Transaction;
+
+use crate::bundle::ProofHash;
+use crate::dsse::PublicKey;
+use crate::policy::Calls;
+use crate::registry::{Account, RegistryError, RegistryRefusal, digest_or_null, instant, millis};
+use crate::verdict::{ProvenAccount, ProvenStatement, Verdict};
+
+/// A verified bundle and what is recorded beside it.
+#[derive(Copy, Clone, Debug)]
+pub(super) struct Acceptance<'a> {
+    pub(super) verdict: &'a Verdict,
+    pub(super) calls: Calls,
+    /// Whether the nonce counts: the partner drew it.
+    pub(super) nonce_is_drawn: bool,
+    pub(super) bundle: &'a [u8],
+    pub(super) proof: ProofHash,
+}
+
+/// Everything that one transaction checks and writes.
+pub(super) fn record(tx: &mut Transaction<'_>, acceptance: &Acceptance<'_>) -> Result<(), RegistryError> {
+    let Acceptance {
+        verdict,
+        nonce_is_drawn,
+        bundle,
+        proof,
+        ..
+    } = *acceptance;
+    let at = verdict.at;
+    let clock = instant(&tx.one("SELECT clock FROM partner", &[])?, 0, "clock")?.max(at);
+    tx.execute(
+        "INSERT INTO bundles (proof, accepted, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        &[(&proof.0).into(), millis(at).into(), bundle.into()],
+    )?;
+    // One after another: a statement is checked beside those of its own bundle, too.
+    for (index, statement) in verdict.statements.iter().enumerate() {
+        check_statement(tx, verdict, index, statement, clock)?;
+        write_statement(tx, acceptance, statement)?;
+    }
+    // All statements of a bundle carry the one nonce that was drawn for them.
+    if let Some(statement) = verdict.statements.first().filter(|_| nonce_is_drawn) {
+        use_nonce(tx, &statement.nonce, proof, at)?;
+    }
+    tx.execute("UPDATE partner SET clock = $1", &[millis(clock).into()])?;
+    Ok(())
+}
+
+fn use_nonce(tx: &mut Transaction<'_>, nonce: &str, proof: ProofHash, at: Instant) -> Result<(), RegistryError> {
+    let used = tx.optional("SELECT used FROM nonces WHERE nonce = $1", &[nonce.into()])?;
+    if let Some(used) = used {
+        return Err(RegistryRefusal::NonceUsed {
+            nonce: nonce.to_owned(),
+            used: instant(&used, 0, "used")?,
+        }
+        .into());
+    }
+    tx.execute(
+        "INSERT INTO nonces (nonce, proof, used) VALUES ($1, $2, $3)",
+        &[nonce.into(), (&proof.0).into(), millis(at).into()],
+    )?;
+    Ok(())
+}
+
+fn check_statement(
+    tx: &mut Transaction<'_>,
+    verdict: &Verdict,
+    index: usize,
+    statement: &ProvenStatement,
+    clock: Instant,
+) -> Result<(), RegistryError> {
+    let digest = statement.digest;
+    if let Some(row) = tx.optional(
+        "SELECT accepted FROM statements WHERE digest = $1",
+        &[(&digest.0).into()],
+    )? {
+        return Err(RegistryRefusal::AlreadyAccepted {
+            statement: index,
+            digest,
+            accepted: instant(&row, 0, "accepted")?,
+        }
+        .into());
+    }
+    if statement.until < clock {
+        return Err(RegistryRefusal::ClockWentBack {
+            statement: index,
+            until: statement.until,
+            clock,
+        }
+        .into());
+    }
+    if let Some(replaces) = statement.replaces {
+        check_replaced(tx, index, statement, replaces, clock)?;
+    }
+    for account in &statement.accounts {
+        check_account(tx, verdict, index, statement, account, clock)?;
+    }
+    Ok(())
+}
+
+fn check_replaced(
+    tx: &mut Transaction<'_>,
+    index: usize,
+    statement: &ProvenStatement,
+    replaces: Digest,
+    clock: Instant,
+) -> Result<(), RegistryError> {
+    let found = tx.optional(
+        "SELECT replaced_by, lapses, book FROM statements WHERE digest = $1",
+        &[(&replaces.0).into()],
+    )?;
+    let found = found.ok_or(RegistryRefusal::ReplacesUnknown {
+        statement: index,
+        replaces,
+    })?;
+    if let Some(by) = digest_or_null(&found, 0)? {
+        return Err(RegistryRefusal::AlreadyReplaced {
+            statement: index,
+            replaces,
+            by,
+        }
+        .into());
+    }
+    let lapsed = instant(&found, 1, "lapses")?;
+    if lapsed < clock {
+        return Err(RegistryRefusal::ReplacesLapsed {
+            statement: index,
+            replaces,
+            lapsed,
+        }
+        .into());
+    }
+    let expected = found.text(2)?;
+    if expected != statement.book.as_str() {
+        return Err(RegistryRefusal::ReplacesOtherBook {
+            statement: index,
+            replaces,
+            found: statement.book.clone(),
+            expected: expected.to_owned(),
+        }
+        .into());
+    }
+    let subjects = tx.rows(
+        "SELECT DISTINCT subject FROM holdings WHERE statement = $1",
+        &[(&replaces.0).into()],
+    )?;
+    for row in &subjects {
+        let subject = PublicKey(row.byte_array(0)?);
+        if statement.accounts.iter().any(|account| account.subject == subject) {
+            return Ok(());
+        }
+    }
+    Err(RegistryRefusal::ReplacesStranger {
+        statement: index,
+        replaces,
+    }
+    .into())
+}
+
+fn check_account(
+    tx: &mut Transaction<'_>,
+    verdict: &Verdict,
+    index: usize,
+    statement: &ProvenStatement,
+    proven: &ProvenAccount,
+    clock: Instant,
+) -> Result<(), RegistryError> {
+    let account = || {
+        Box::new(Account {
+            venue: proven.venue.clone(),
+            account: proven.account,
+        })
+    };
+    let (venue, pseudonym) = (proven.venue.as_str(), &proven.account.0);
+    let last = tx.optional(
+        "SELECT epoch, snapshot FROM holdings WHERE venue = $1 AND account = $2 ORDER BY epoch DESC LIMIT 1",
+        &[venue.into(), pseudonym.into()],
+    )?;
+    if let Some(last) = last {
+        let (epoch, snapshot) = (instant(&last, 0, "epoch")?, Digest(last.byte_array(1)?));
+        if verdict.snapshot_instant < epoch {
+            return Err(RegistryRefusal::EpochRollback {
+                statement: index,
+                account: account(),
+                found: verdict.snapshot_instant,
+                last: epoch,
+            }
+            .into());
+        }
+        if verdict.snapshot_instant == epoch && verdict.snapshot != snapshot {
+            return Err(RegistryRefusal::OtherSnapshot {
+                statement: index,
+                account: account(),
+                found: verdict.snapshot,
+                last: snapshot,
+            }
+            .into());
+        }
+    }
+    let live = tx.rows(
+        "SELECT s.digest, s.ends FROM holdings h JOIN statements s ON s.digest = h.statement
+         WHERE h.venue = $1 AND h.account = $2 AND s.replaced_by IS NULL AND s.ends >= $3",
+        &[venue.into(), pseudonym.into(), millis(clock).into()],
+    )?;
+    for row in &live {
+        let live = Digest(row.byte_array(0)?);
+        if statement.replaces != Some(live) {
+            return Err(RegistryRefusal::InLiveStatement {
+                statement: index,
+                account: account(),
+                live,
+                until: instant(row, 1, "ends")?,
+            }
+            .into());
+        }
+    }
+    Ok(())
+}
+
+fn write_statement(
+    tx: &mut Transaction<'_>,
+    acceptance: &Acceptance<'_>,
+    statement: &ProvenStatement,
+) -> Result<(), RegistryError> {
+    let Acceptance {
+        verdict, calls, proof, ..
+    } = acceptance;
+    let (at, until) = (verdict.at, statement.until);
+    let due = Instant::from_millis(until.millis().saturating_sub(calls.notice.millis())).unwrap_or(until);
+    let lapses = until.checked_add(calls.grace.millis()).unwrap_or(Instant::MAX);
+    let record = recorded(verdict, statement, *proof).to_string();
+    let number = tx.one("SELECT COUNT(*) FROM statements", &[])?.integer(0)?;
+    tx.execute(
+        "INSERT INTO statements (digest, number, accepted, book, due, ends, lapses, proof, record)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        &[
+            (&statement.digest.0).into(),
+            number.into(),
+            millis(at).into(),
+            statement.book.as_str().into(),
+            millis(due).into(),
+            millis(until).into(),
+            millis(lapses).into(),
+            (&proof.0).into(),
+            record.as_str().into(),
+        ],
+    )?;
+    if let Some(replaces) = &statement.replaces {
+        tx.execute(
+            "UPDATE statements SET replaced_by = $1, replaced = $2 WHERE digest = $3",
+            &[(&statement.digest.0).into(), millis(at).into(), (&replaces.0).into()],
+        )?;
+    }
+    for account in &statement.accounts {
+        tx.execute(
+            "INSERT INTO holdings (statement, venue, account, subject, epoch, snapshot) VALUES ($1, $2, $3, $4, $5, $6)",
+            &[
+                (&statement.digest.0).into(),
+                account.venue.as_str().into(),
+                (&account.account.0).into(),
+                account.subject.as_bytes().into(),
+                millis(verdict.snapshot_instant).into(),
+                (&verdict.snapshot.0).into(),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// What is kept of a statement for whoever audits: all that was proven, on which facts, and the hash of the proof.
+fn recorded(verdict: &Verdict, statement: &ProvenStatement, proof: ProofHash) -> Value {
+    #[derive(Serialize)]
+    struct Facts<'a> {
+        network: Network,
+        universe: Digest,
+        snapshot: Digest,
+        epoch: Instant,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        later: Option<(Digest, Instant)>,
+        model: &'a str,
+        model_digest: Digest,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        history: Option<Digest>,
+        numeraire: &'a str,
+    }
+    let facts = Facts {
+        network: verdict.network,
+        universe: verdict.universe,
+        snapshot: verdict.snapshot,
+        epoch: verdict.snapshot_instant,
+        later: verdict.later,
+        model: &verdict.model,
+        model_digest: verdict.model_digest,
+        history: verdict.history,
+        numeraire: &verdict.numeraire,
+    };
+    json!({ "facts": facts, "statement": statement, "proof": hex::encode(proof.0) })
+}

@@ -1,0 +1,206 @@
+//! Why a registry takes nothing, or finds nothing.
+
+use thiserror::Error;
+use zkmargin_risk::canonical::Digest;
+use zkmargin_risk::instant::Instant;
+use zkmargin_risk::universe::Network;
+use zkmargin_store::StoreError;
+
+use crate::book::Book;
+use crate::dsse::PublicKey;
+use crate::registry::Account;
+use crate::verify::{VerifyError, exit};
+use crate::words::network;
+
+/// Why the registry does not take a valid bundle. `statement` counts from 0, its message from 1.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RegistryRefusal {
+    /// The same statement again, whatever its proof.
+    #[error("statement {} is {digest}, which was accepted at {accepted} already", statement + 1)]
+    AlreadyAccepted {
+        /// The statement.
+        statement: usize,
+        /// Its digest.
+        digest: Digest,
+        /// When it was accepted.
+        accepted: Instant,
+    },
+    /// The nonce was used.
+    #[error("nonce {nonce} was used at {used} already: draw one for every proof")]
+    NonceUsed {
+        /// The nonce, in hexadecimal.
+        nonce: String,
+        /// When.
+        used: Instant,
+    },
+    /// It ended, by the registry's clock.
+    #[error(
+        "statement {} is not good after {until}: the registry accepted something at {clock}, the clock has been set back since", statement + 1
+    )]
+    ClockWentBack {
+        /// The statement.
+        statement: usize,
+        /// Its last instant.
+        until: Instant,
+        /// The registry's clock.
+        clock: Instant,
+    },
+    /// The statement that it takes the place of was never accepted.
+    #[error("statement {} takes the place of {replaces}, which was never accepted", statement + 1)]
+    ReplacesUnknown {
+        /// The statement.
+        statement: usize,
+        /// What it names.
+        replaces: Digest,
+    },
+    /// The statement that it takes the place of has been replaced.
+    #[error("statement {} takes the place of {replaces}, which {by} took already", statement + 1)]
+    AlreadyReplaced {
+        /// The statement.
+        statement: usize,
+        /// What it names.
+        replaces: Digest,
+        /// What took its place.
+        by: Digest,
+    },
+    /// The statement that it takes the place of has lapsed.
+    #[error("statement {} takes the place of {replaces}, which lapsed at {lapsed}: there is nothing left to replace", statement + 1)]
+    ReplacesLapsed {
+        /// The statement.
+        statement: usize,
+        /// What it names.
+        replaces: Digest,
+        /// When it lapsed.
+        lapsed: Instant,
+    },
+    /// The statement that it takes the place of is for another credit line.
+    #[error("statement {} is for book {:?} and takes the place of {replaces}, which is for {:?}", statement + 1, found.as_str(), expected)]
+    ReplacesOtherBook {
+        /// The statement.
+        statement: usize,
+        /// What it names.
+        replaces: Digest,
+        /// Its book.
+        found: Book,
+        /// The other's.
+        expected: String,
+    },
+    /// The statement that it takes the place of is somebody else's.
+    #[error("statement {} takes the place of {replaces}, with which it has no subject in common", statement + 1)]
+    ReplacesStranger {
+        /// The statement.
+        statement: usize,
+        /// What it names.
+        replaces: Digest,
+    },
+    /// An account stands in a live statement.
+    #[error(
+        "statement {}: account {} at {:?} stands in {live} until {until}, which it does not take the place of",
+        statement + 1, account.account, account.venue
+    )]
+    InLiveStatement {
+        /// The statement.
+        statement: usize,
+        /// The account.
+        account: Box<Account>,
+        /// The live statement.
+        live: Digest,
+        /// Its last instant.
+        until: Instant,
+    },
+    /// An epoch before one that was accepted.
+    #[error(
+        "statement {}: account {} at {:?} is of epoch {found}, one of {last} was accepted", statement + 1, account.account, account.venue
+    )]
+    EpochRollback {
+        /// The statement.
+        statement: usize,
+        /// The account.
+        account: Box<Account>,
+        /// Its epoch.
+        found: Instant,
+        /// The last one accepted.
+        last: Instant,
+    },
+    /// Another snapshot of an epoch that was accepted.
+    #[error(
+        "statement {}: account {} at {:?} is on snapshot {found}, at its epoch {last} was accepted", statement + 1, account.account, account.venue
+    )]
+    OtherSnapshot {
+        /// The statement.
+        statement: usize,
+        /// The account.
+        account: Box<Account>,
+        /// Its snapshot.
+        found: Digest,
+        /// The one accepted.
+        last: Digest,
+    },
+}
+
+/// Why nothing was accepted, or nothing found.
+#[derive(Debug, Error)]
+pub enum RegistryError {
+    /// The bundle is refused.
+    #[error(transparent)]
+    Verify(#[from] Box<VerifyError>),
+    /// The bundle is good, and does not fit what was accepted before.
+    #[error(transparent)]
+    Refused(#[from] RegistryRefusal),
+    /// The policy does not say when proofs are due.
+    #[error("the policy has no `calls`: a registry must know when a proof is due again")]
+    NoCalls,
+    /// It is somebody else's.
+    #[error("the registry is of audience {found} on network {}, the policy of {expected} on {}", network(*on), network(*expected_on))]
+    OtherPartner {
+        /// Whose it is.
+        found: PublicKey,
+        /// Of which network.
+        on: Network,
+        /// The policy's audience.
+        expected: PublicKey,
+        /// The policy's network.
+        expected_on: Network,
+    },
+    /// No such account was ever accepted.
+    #[error("no statement about account {} at {:?} was accepted by {at}", account.account, account.venue)]
+    UnknownAccount {
+        /// The account.
+        account: Account,
+        /// Until when it was looked for.
+        at: Instant,
+    },
+    /// No such statement was ever accepted.
+    #[error("no statement {digest} was accepted")]
+    UnknownStatement {
+        /// Its digest.
+        digest: Digest,
+    },
+    /// A value in the database that this build did not write.
+    #[error("the registry's {field} of a row is not what it should be: {value}")]
+    Row {
+        /// Which.
+        field: &'static str,
+        /// What it is.
+        value: String,
+    },
+    /// The database.
+    #[error("registry: {0}")]
+    Store(#[from] StoreError),
+}
+
+impl RegistryError {
+    /// Whether it is the bundle that was refused, and not the registry that failed.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, RegistryError::Verify(_) | RegistryError::Refused(_))
+    }
+
+    /// The exit code that says what kind of error this is.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            RegistryError::Verify(error) => error.exit_code(),
+            RegistryError::Refused(_) => exit::POLICY,
+            _ => exit::USAGE,
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! What is accepted beside what was accepted before, each rule at its edge; and that a refusal changes nothing.
+use super::*;
+
+/// Refused, with the registry as it was.
+#[track_caller]
+fn refused(registry: &mut Registry, verdict: &Verdict) -> RegistryRefusal {
+    let before = registry.everything();
+    let refusal = refusal(registry.take(verdict, true));
+    assert_eq!(registry.everything(), before, "{refusal}");
+    refusal
+}
+
+#[test]
+fn statement_is_accepted_once_whatever_its_proof() {
+    let mut registry = anywhere();
+    registry.takes(proven("a", &["one"])).unwrap();
+    let refusal = refused(&mut registry, &verdict(vec![proven("a", &["one"])]));
+    assert_eq!(
+        refusal,
+        RegistryRefusal::AlreadyAccepted {
+            statement: 0,
+            digest: Digest(named("a")),
+            accepted: after(MINUTE)
+        }
+    );
+    assert_eq!(RegistryError::from(refusal).exit_code(), exit_policy());
+}
+
+fn exit_policy() -> u8 {
+    crate::verify::exit::POLICY
+}
+
+#[test]
+fn drawn_nonce_is_used_once_and_counts_once_for_all_statements_of_a_bundle() {
+    let mut registry = anywhere();
+    let same_nonce = |name: &str, account: &str| {
+        let mut statement = proven(name, &[account]);
+        statement.nonce = "07".repeat(32);
+        statement
+    };
+    let two = verdict(vec![same_nonce("a", "one"), same_nonce("b", "two")]);
+    registry.take(&two, true).unwrap();
+    let third = verdict(vec![same_nonce("c", "three")]);
+    assert!(matches!(
+        refused(&mut registry, &third),
+        RegistryRefusal::NonceUsed { nonce, used } if nonce == "07".repeat(32) && used == after(MINUTE)
+    ));
+    // A trader's own nonce, where the policy waives it, is no promise.
+    registry.take(&third, false).unwrap();
+}
+
+#[test]
+fn account_stands_in_one_live_statement_until_that_has_ended() {
+    for (at, good) in [(60 * MINUTE - 1, false), (60 * MINUTE, false), (60 * MINUTE + 1, true)] {
+        let mut registry = anywhere();
+        registry.takes(proven("a", &["one", "two"])).unwrap();
+        let mut next = verdict(vec![proven("b", &["two", "three"])]);
+        (next.at, next.statements[0].until) = (after(at), after(90 * MINUTE));
+        if good {
+            registry.take(&next, true).unwrap();
+        } else {
+            assert_eq!(
+                refused(&mut registry, &next),
+                RegistryRefusal::InLiveStatement {
+                    statement: 0,
+                    account: Box::new(account("two")),
+                    live: Digest(named("a")),
+                    until: after(60 * MINUTE),
+                }
+            );
+        }
+    }
+}
+
+#[test]
+fn live_statement_is_replaced_by_the_one_that_names_it_and_by_one_alone() {
+    let mut registry = anywhere();
+    registry.takes(proven("a", &["one", "two"])).unwrap();
+    registry.takes(proven("other", &["three"])).unwrap();
+    // It names another one than the one that the account stands in.
+    let wrong = verdict(vec![replacing("b", "other", &["one", "three"])]);
+    assert!(matches!(
+        refused(&mut registry, &wrong),
+        RegistryRefusal::InLiveStatement { live, .. } if live == Digest(named("a"))
+    ));
+    registry.takes(replacing("b", "a", &["one", "two"])).unwrap();
+    let again = verdict(vec![replacing("c", "a", &["one", "two"])]);
+    assert!(matches!(
+        refused(&mut registry, &again),
+        RegistryRefusal::AlreadyReplaced { by, .. } if by == Digest(named("b"))
+    ));
+    let unknown = verdict(vec![replacing("c", "never", &["four"])]);
+    assert!(matches!(
+        refused(&mut registry, &unknown),
+        RegistryRefusal::ReplacesUnknown { .. }
+    ));
+    let mut elsewhere = verdict(vec![replacing("c", "b", &["one", "two"])]);
+    elsewhere.statements[0].book = book("line-2");
+    assert!(matches!(
+        refused(&mut registry, &elsewhere),
+        RegistryRefusal::ReplacesOtherBook { expected, .. } if expected == "line-1"
+    ));
+    // Nobody ends the statement of somebody else.
+    let mut stranger = verdict(vec![replacing("c", "b", &["four"])]);
+    stranger.statements[0].accounts[0].subject = public("stranger");
+    assert!(matches!(
+        refused(&mut registry, &stranger),
+        RegistryRefusal::ReplacesStranger { .. }
+    ));
+}
+
+#[test]
+fn called_statement_may_be_replaced_and_a_lapsed_one_not() {
+    for (at, good) in [(90 * MINUTE - 1, true), (90 * MINUTE, true), (90 * MINUTE + 1, false)] {
+        let mut registry = anywhere();
+        registry.takes(proven("a", &["one"])).unwrap();
+        let mut next = verdict(vec![replacing("b", "a", &["one"])]);
+        (next.at, next.statements[0].until) = (after(at), after(100 * MINUTE));
+        if good {
+            registry.take(&next, true).unwrap();
+        } else {
+            let refusal = refused(&mut registry, &next);
+            assert!(matches!(refusal, RegistryRefusal::ReplacesLapsed { lapsed, .. } if lapsed == after(90 * MINUTE)));
+            // As a new one it is welcome.
+            next.statements[0].replaces = None;
+            registry.take(&next, true).unwrap();
+        }
+    }
+}
+
+#[test]
+fn epoch_of_an_account_never_goes_back_and_has_one_snapshot() {
+    let mut registry = anywhere();
+    let mut first = verdict(vec![proven("a", &["one"])]);
+    first.snapshot_instant = after(10 * MINUTE);
+    registry.take(&first, true).unwrap();
+    let next = |millis: u64, snapshot: u8| {
+        let mut next = verdict(vec![replacing("b", "a", &["one", "two"])]);
+        (next.snapshot_instant, next.snapshot) = (after(millis), Digest([snapshot; 32]));
+        next
+    };
+    assert_eq!(
+        refused(&mut registry, &next(10 * MINUTE - 1, 2)),
+        RegistryRefusal::EpochRollback {
+            statement: 0,
+            account: Box::new(account("one")),
+            found: after(10 * MINUTE - 1),
+            last: after(10 * MINUTE),
+        }
+    );
+    assert_eq!(
+        refused(&mut registry, &next(10 * MINUTE, 9)),
+        RegistryRefusal::OtherSnapshot {
+            statement: 0,
+            account: Box::new(account("one")),
+            found: Digest([9; 32]),
+            last: Digest([2; 32]),
+        }
+    );
+    for good in [next(10 * MINUTE, 2), next(10 * MINUTE + 1, 9)] {
+        let mut registry = anywhere();
+        registry.take(&first, true).unwrap();
+        registry.take(&good, true).unwrap();
+    }
+}
+
+#[test]
+fn bundle_of_which_one_statement_is_refused_is_refused_whole() {
+    let mut registry = anywhere();
+    registry.takes(proven("a", &["one"])).unwrap();
+    let two = verdict(vec![proven("b", &["two"]), proven("c", &["one"])]);
+    assert!(matches!(
+        refused(&mut registry, &two),
+        RegistryRefusal::InLiveStatement { statement: 1, .. }
+    ));
+    // The same for one that meets only what its own bundle brings.
+    let mut replaces_twice = vec![replacing("b", "a", &["one"]), replacing("c", "a", &["two"])];
+    assert!(registry.take(&verdict(replaces_twice.clone()), true).is_err());
+    replaces_twice.truncate(1);
+    registry.take(&verdict(replaces_twice), true).unwrap();
+}
+
+#[test]
+fn two_partners_have_a_registry_each_and_none_opens_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let mut registries = ["audience", "stranger"].map(|name| {
+        let url = path(name);
+        Registry::create(&url, Network::Test, public(name)).unwrap()
+    });
+    for registry in &mut registries {
+        registry.takes(proven("a", &["one"])).unwrap();
+    }
+    assert!(matches!(
+        Registry::open(&path("stranger"), Network::Test, public("audience")),
+        Err(RegistryError::OtherPartner { found, .. }) if found == public("stranger")
+    ));
+    assert!(matches!(
+        Registry::open(&path("audience"), Network::Main, public("audience")),
+        Err(RegistryError::OtherPartner {
+            on: Network::Test,
+            expected_on: Network::Main,
+            ..
+        })
+    ));
+    assert!(Registry::open(&path("audience"), Network::Test, public("audience")).is_ok());
+    assert!(matches!(
+        Registry::create(&path("audience"), Network::Test, public("audience")),
+        Err(RegistryError::Store(StoreError::Exists { .. }))
+    ));
+    assert!(matches!(
+        Registry::open_any(&path("none")),
+        Err(RegistryError::Store(StoreError::NotFound { .. }))
+    ));
+}
+
+#[test]
+fn clock_that_is_set_back_revives_no_statement() {
+    let mut registry = anywhere();
+    registry.takes(proven("a", &["one"])).unwrap();
+    // An hour on, "a" has ended, and its account stands in another.
+    let mut second = verdict(vec![proven("b", &["one"])]);
+    (second.at, second.statements[0].until) = (after(61 * MINUTE), after(100 * MINUTE));
+    registry.take(&second, true).unwrap();
+    // Back again: what had ended by the registry's clock is not good any more, whatever the system's clock says.
+    let edge = |until: u64| {
+        let mut third = verdict(vec![proven("c", &["two"])]);
+        (third.at, third.statements[0].until) = (after(2 * MINUTE), after(until));
+        third
+    };
+    assert_eq!(
+        refused(&mut registry, &edge(61 * MINUTE - 1)),
+        RegistryRefusal::ClockWentBack {
+            statement: 0,
+            until: after(61 * MINUTE - 1),
+            clock: after(61 * MINUTE),
+        }
+    );
+    registry.take(&edge(61 * MINUTE), true).unwrap();
+    // And "b" is live, though by that clock it has not begun.
+    let mut fourth = verdict(vec![proven("d", &["one"])]);
+    (fourth.at, fourth.statements[0].until) = (after(3 * MINUTE), after(100 * MINUTE));
+    assert!(matches!(
+        refused(&mut registry, &fourth),
+        RegistryRefusal::InLiveStatement { live, .. } if live == Digest(named("b"))
+    ));
+    // Forth and back, as often as one likes: there are never two.
+    for (step, minute) in [70, 5, 80, 6, 90].into_iter().enumerate() {
+        fourth.at = after(minute * MINUTE);
+        fourth.statements[0].digest = Digest([step as u8; 32]);
+        assert!(matches!(
+            refused(&mut registry, &fourth),
+            RegistryRefusal::InLiveStatement { .. }
+        ));
+    }
+}

@@ -1,0 +1,116 @@
+//! How accounts stand, and what is exported.
+use super::*;
+
+fn standing(registry: &mut Registry, name: &str, at: u64) -> Standing {
+    let accounts = registry.accounts(after(at)).unwrap();
+    accounts
+        .iter()
+        .find(|found| found.account == account(name))
+        .unwrap()
+        .standing
+}
+
+#[test]
+fn account_is_current_due_called_and_lapsed_each_to_the_millisecond() {
+    let mut registry = anywhere();
+    registry.takes(proven("a", &["one"])).unwrap();
+    let around = |edge: u64| [edge - 1, edge, edge + 1];
+    let mut at = |edge: u64| around(edge).map(|at| standing(&mut registry, "one", at));
+    // Due from ten minutes before the end; called after the end; lapsed half an hour after it.
+    assert_eq!(at(50 * MINUTE), [Standing::Current, Standing::Due, Standing::Due]);
+    assert_eq!(at(60 * MINUTE), [Standing::Due, Standing::Due, Standing::Called]);
+    assert_eq!(at(90 * MINUTE), [Standing::Called, Standing::Called, Standing::Lapsed]);
+    // Before it was accepted there was nothing.
+    assert_eq!(registry.accounts(after(MINUTE - 1)).unwrap(), []);
+}
+
+#[test]
+fn late_proof_answers_the_call_and_history_shows_that_it_was_late() {
+    let mut registry = anywhere();
+    registry.takes(proven("a", &["one", "two"])).unwrap();
+    let mut late = verdict(vec![replacing("b", "a", &["one"])]);
+    (late.at, late.statements[0].until) = (after(70 * MINUTE), after(110 * MINUTE));
+    registry.take(&late, true).unwrap();
+    assert_eq!(standing(&mut registry, "one", 69 * MINUTE), Standing::Called);
+    assert_eq!(standing(&mut registry, "one", 71 * MINUTE), Standing::Current);
+    assert_eq!(standing(&mut registry, "two", 71 * MINUTE), Standing::Released);
+    let mut events = |name: &str, at: u64| {
+        let events = registry.history(&account(name), after(at)).unwrap();
+        events
+            .into_iter()
+            .map(|event| (event.at, event.event))
+            .collect::<Vec<_>>()
+    };
+    let first = [
+        (after(MINUTE), EventKind::Accepted),
+        (after(50 * MINUTE), EventKind::Due),
+        (after(60 * MINUTE + 1), EventKind::Called),
+    ];
+    assert_eq!(events("one", 69 * MINUTE), first);
+    let second = [
+        (after(70 * MINUTE), EventKind::Accepted),
+        (after(100 * MINUTE), EventKind::Due),
+        (after(110 * MINUTE + 1), EventKind::Called),
+        (after(140 * MINUTE + 1), EventKind::Lapsed),
+    ];
+    assert_eq!(events("one", 200 * MINUTE), [&first[..], &second[..]].concat());
+    assert_eq!(
+        events("two", 200 * MINUTE),
+        [&first[..], &[(after(70 * MINUTE), EventKind::Released)]].concat()
+    );
+    assert!(matches!(
+        registry.history(&account("nobody"), after(0)),
+        Err(RegistryError::UnknownAccount { .. })
+    ));
+}
+
+#[test]
+fn export_has_every_statement_and_account_and_csv_is_quoted() {
+    let mut registry = anywhere();
+    registry.takes(proven("a", &["one", "two"])).unwrap();
+    registry.takes(replacing("b", "a", &["one"])).unwrap();
+    let mut lines = Vec::new();
+    registry.export_json_lines(Instant::MAX, &mut lines).unwrap();
+    let lines: Vec<serde_json::Value> = String::from_utf8(lines)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["statement"]["digest"], Digest(named("a")).to_string());
+    assert_eq!(lines[0]["replaced_by"], Digest(named("b")).to_string());
+    assert_eq!(lines[1]["replaced_by"], serde_json::Value::Null);
+    assert_eq!(lines[1]["facts"]["model"], "some \"model\", with a comma");
+    let mut text = Vec::new();
+    registry.export_csv(Instant::MAX, &mut text).unwrap();
+    let mut csv = csv::Reader::from_reader(text.as_slice());
+    let headers = csv.headers().unwrap().clone();
+    let rows: Vec<csv::StringRecord> = csv.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 3, "two accounts and one");
+    let cell = |row: usize, name: &str| {
+        rows[row]
+            .get(headers.iter().position(|found| found == name).unwrap())
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(cell(1, "account"), account("two").account.to_string());
+    assert_eq!(cell(2, "replaces"), Digest(named("a")).to_string());
+    assert_eq!(cell(2, "model"), "some \"model\", with a comma");
+    assert_eq!(cell(2, "replaced_by"), "");
+    // Every column is filled somewhere: none points to nothing.
+    for header in &headers {
+        assert!((0..3).any(|row| !cell(row, header).is_empty()), "{header}");
+    }
+    let kept = registry.bundle(Digest(named("b"))).unwrap();
+    let proof = hex::decode(lines[1]["proof"].as_str().unwrap()).unwrap();
+    assert_eq!(kept, proof, "here a bundle is its own hash");
+    assert!(matches!(
+        registry.bundle(Digest(named("never"))),
+        Err(RegistryError::UnknownStatement { .. })
+    ));
+    // As it was before the second was accepted; nothing of the time after shows.
+    let mut early = verdict(vec![proven("c", &["three"])]);
+    early.at = after(2 * MINUTE);
+    registry.take(&early, true).unwrap();
+    assert_eq!(registry.statements(after(MINUTE)).unwrap().len(), 2);
+}

@@ -1,0 +1,356 @@
+//! What a partner runs besides: keys with a time, signed snapshots, the breaker, the registry; on proofs that are ones.
+
+use super::*;
+use zkmargin_verifier::SnapshotSignature;
+
+impl Folder {
+    fn change_policy(&self, change: impl FnOnce(&mut Value)) {
+        let mut policy: Value = serde_json::from_slice(&fs::read(self.path("policy.json")).unwrap()).unwrap();
+        change(&mut policy);
+        self.write("policy.json", &policy);
+    }
+
+    fn proven_world() -> Folder {
+        let folder = Folder::new();
+        fs::write(folder.path("bundle"), folder.proven("account", None).0).unwrap();
+        folder
+    }
+
+    /// A verb of the tool.
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_zkmargin-verify"));
+        command.current_dir(self.0.path()).args(arguments).output().unwrap()
+    }
+
+    fn observe(&self, at: &str, more: &[&str]) -> Output {
+        let own = [
+            "breaker",
+            "observe",
+            "--policy",
+            "policy.json",
+            "--journal",
+            "journal.json",
+        ];
+        let files = [
+            "--snapshot",
+            "snapshot.json",
+            "--reference",
+            "reference.json",
+            "--at",
+            at,
+        ];
+        self.run(&[&own[..], &files, more].concat())
+    }
+}
+
+#[track_caller]
+fn assert_done(output: &Output, part: &str) {
+    let (text, error) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert_eq!(output.status.code(), Some(0), "{error}");
+    assert!(text.contains(part), "{part:?} is not in {text}");
+}
+
+fn breaker() -> Value {
+    let steps = |enter: u32| json!({ "cautious": { "enter": enter, "leave": enter / 2 }, "halted": { "enter": 4 * enter, "leave": 2 * enter } });
+    let of = json!({ "reference": steps(50), "index_jump": steps(100) });
+    json!({
+        "dwell": "10m", "silence": "5m", "max_reference_age": "1m", "publisher_band": 30, "index_dispersion": steps(100),
+        "underlyings": { "BTC": of, "ETH": of }, "cautious": { "renewals_only": true, "ratio": "1.5" },
+    })
+}
+
+fn reference(btc: &str) -> Value {
+    json!({ "instant": EPOCH, "indices": { "BTC": btc, "ETH": "1900" } })
+}
+
+#[test]
+fn good_proof_is_valid_and_with_a_revoked_key_it_is_refused() {
+    let folder = Folder::proven_world();
+    assert_done(&folder.verify_now(&[]), "VALID at 2026-08-06T12:01:00Z");
+    let with = |field: &str, instant: &str| {
+        folder.change_policy(|policy| {
+            policy["venues"]["alpha"] = json!([{ "key": public(1).to_string(), field: instant }]);
+        });
+        folder.verify_now(&[])
+    };
+    assert_done(&with("revoked", "2026-08-06T12:01:00.001Z"), "VALID");
+    assert_refused(&with("revoked", NOW), 3, "which the policy revoked at");
+    assert_done(&with("from", EPOCH), "VALID");
+    assert_refused(
+        &with("from", "2026-08-06T12:00:00.001Z"),
+        3,
+        "which the policy accepts from",
+    );
+    assert_done(&with("until", EPOCH), "VALID");
+    assert_refused(
+        &with("until", "2026-08-06T11:59:59.999Z"),
+        3,
+        "which the policy accepts until",
+    );
+}
+
+#[test]
+fn snapshot_must_be_signed_by_as_many_publishers_as_the_policy_says() {
+    let folder = Folder::proven_world();
+    folder.change_policy(|policy| {
+        let of: Vec<String> = [5, 6, 7].map(|byte| public(byte).to_string()).to_vec();
+        policy["snapshots"] = json!({ "signed_by": 2, "of": of });
+    });
+    let sign = |name: &str, byte: u8, on: Network| {
+        let signed = SnapshotSignature::sign(&key(byte), on, folder.snapshot().digest());
+        fs::write(folder.path(name), signed.to_bytes()).unwrap();
+    };
+    sign("five", 5, Network::Test);
+    sign("six", 6, Network::Test);
+    sign("main", 6, Network::Main);
+    sign("stranger", 8, Network::Test);
+    let with = |names: &[&str]| {
+        let more: Vec<&str> = names.iter().flat_map(|name| ["--snapshot-signature", name]).collect();
+        folder.verify_now(&more)
+    };
+    assert_refused(&with(&[]), 3, "is signed by 0 of the policy's publishers, it demands 2");
+    assert_refused(&with(&["five", "five"]), 3, "is signed by 1");
+    assert_done(&with(&["five", "six"]), "VALID");
+    assert_refused(&with(&["five", "main"]), 3, "for network main, the policy is for test");
+    assert_refused(
+        &with(&["five", "six", "stranger"]),
+        3,
+        "whom the policy does not accept",
+    );
+    let mut wrong = fs::read(folder.path("six")).unwrap();
+    *wrong.last_mut().unwrap() ^= 1;
+    fs::write(folder.path("six"), wrong).unwrap();
+    assert_refused(&with(&["five", "six"]), 1, "the signature is not one of key");
+    assert_refused(
+        &with(&["snapshot.json"]),
+        2,
+        "snapshot.json: not one of our binary files",
+    );
+}
+
+#[test]
+fn breaker_lets_pass_what_it_observed_and_nothing_once_it_is_halted() {
+    let folder = Folder::proven_world();
+    folder.write("reference.json", &reference("65000"));
+    let with = || folder.verify_now(&["--breaker", "journal.json"]);
+    assert_refused(&with(), 2, "there is no such journal");
+    fs::write(folder.path("journal.json"), "{}").unwrap();
+    assert_refused(&with(), 2, "not a breaker's journal");
+    fs::remove_file(folder.path("journal.json")).unwrap();
+    assert_refused(&folder.observe(NOW, &[]), 2, "the policy has no breaker");
+    folder.change_policy(|policy| policy["breaker"] = breaker());
+    assert_refused(
+        &folder.verify_now(&[]),
+        2,
+        "the policy has a breaker: say where its journal is",
+    );
+    assert_done(&folder.observe(NOW, &[]), "NORMAL since 2026-08-06T12:01:00Z");
+    assert_done(&with(), "VALID");
+    assert_refused(&folder.observe("2026-08-06T11:59:59Z", &[]), 3, "which is after");
+    // 65,000 is 100 basis points from it, up: caution.
+    folder.write("reference.json", &reference("64360"));
+    assert_done(&folder.observe(NOW, &["--json"]), "\"stance\": \"cautious\"");
+    assert_refused(
+        &with(),
+        3,
+        "takes the place of no other: in caution the breaker lets only renewals pass",
+    );
+    folder.write("reference.json", &reference("60000"));
+    assert_done(
+        &folder.observe(NOW, &[]),
+        "cautious to halted: distance from the reference of BTC is 834 basis points",
+    );
+    assert_refused(&with(), 3, "the breaker is halted since 2026-08-06T12:01:00Z");
+    let status = folder.run(&["breaker", "status", "--journal", "journal.json"]);
+    assert_done(&status, "normal to cautious");
+    assert_done(&status, "HALTED since");
+}
+
+#[cfg(unix)]
+#[test]
+fn journal_is_whole_however_often_its_writer_is_killed() {
+    let folder = Folder::new();
+    folder.change_policy(|policy| policy["breaker"] = breaker());
+    folder.write("reference.json", &reference("65000"));
+    assert_done(&folder.observe(NOW, &[]), "NORMAL");
+    for kill in 0..30 {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_zkmargin-verify"));
+        let arguments = [
+            "breaker",
+            "observe",
+            "--policy",
+            "policy.json",
+            "--journal",
+            "journal.json",
+            "--at",
+            NOW,
+        ];
+        command.current_dir(folder.0.path()).args(arguments);
+        command.args(["--snapshot", "snapshot.json", "--reference", "reference.json"]);
+        let mut child = command.stdout(std::process::Stdio::null()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_micros(kill * 300));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let status = folder.run(&["breaker", "status", "--journal", "journal.json"]);
+        assert_done(&status, "NORMAL since 2026-08-06T12:01:00Z");
+    }
+}
+
+#[cfg(feature = "registry")]
+mod registry {
+    use super::*;
+
+    fn world() -> Folder {
+        let folder = Folder::proven_world();
+        folder.change_policy(|policy| policy["calls"] = json!({ "notice": "10m", "grace": "30m" }));
+        assert_done(
+            &folder.run(&["registry", "create", "--registry", "r.db", "--policy", "policy.json"]),
+            "A registry for",
+        );
+        folder
+    }
+
+    fn export(folder: &Folder) -> String {
+        let output = folder.run(&["registry", "export", "--registry", "r.db", "--format", "jsonl"]);
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    #[test]
+    fn proof_is_accepted_once_and_a_refused_one_leaves_the_registry_as_it_was() {
+        let folder = world();
+        let with = |more: &[&str]| folder.verify_now(&[&["--registry", "r.db"], more].concat());
+        let good = fs::read(folder.path("bundle")).unwrap();
+        // Not a proof; and one of another statement.
+        fs::write(folder.path("bundle"), folder.bundle()).unwrap();
+        assert_refused(&with(&[]), 1, "bundle: refused at");
+        assert_eq!(export(&folder), "");
+        fs::write(folder.path("bundle"), &good).unwrap();
+        assert_done(&with(&[]), "VALID");
+        let accepted = export(&folder);
+        assert_eq!(accepted.lines().count(), 1);
+        let record: Value = serde_json::from_str(&accepted).unwrap();
+        let digest = record["statement"]["digest"].as_str().unwrap();
+        assert_refused(&with(&[]), 3, "which was accepted at 2026-08-06T12:01:00Z already");
+        // The nonce was used by it.
+        let (other, _) = folder.proven("another account", None);
+        fs::write(folder.path("bundle"), other).unwrap();
+        assert_refused(&with(&[]), 3, "was used at 2026-08-06T12:01:00Z already");
+        assert_eq!(export(&folder), accepted);
+        let get = [
+            "registry",
+            "bundle",
+            "--registry",
+            "r.db",
+            "--statement",
+            digest,
+            "--out",
+            "kept",
+        ];
+        assert_done(&folder.run(&get), "kept: ");
+        assert_eq!(fs::read(folder.path("kept")).unwrap(), good);
+        assert_refused(&folder.run(&get), 2, "cannot write kept");
+    }
+
+    #[test]
+    fn accounts_are_shown_as_they_stood() {
+        let folder = world();
+        assert_done(&folder.verify_now(&["--registry", "r.db"]), "VALID");
+        let at = |at: &str| folder.run(&["registry", "accounts", "--registry", "r.db", "--at", at]);
+        assert_done(&at("2026-08-06T12:00:59Z"), "0 accounts");
+        assert_done(&at("2026-08-06T12:49:59.999Z"), "current");
+        assert_done(&at("2026-08-06T12:50:00Z"), "due");
+        assert_done(&at("2026-08-06T13:00:00.001Z"), "called");
+        assert_done(&at("2026-08-06T13:30:00.001Z"), "lapsed");
+        let pseudonym = PseudonymSecret::from_bytes([9; 32])
+            .pseudonym("account", &public(3))
+            .to_string();
+        let of = [
+            "registry",
+            "history",
+            "--registry",
+            "r.db",
+            "--venue",
+            "alpha",
+            "--account",
+            &pseudonym,
+        ];
+        assert_done(&folder.run(&of), "lapsed");
+        let csv = folder.run(&["registry", "export", "--registry", "r.db", "--format", "csv"]);
+        assert_done(&csv, &pseudonym);
+    }
+
+    #[test]
+    fn registry_of_somebody_else_or_none_and_a_policy_without_calls_are_usage_errors() {
+        let folder = world();
+        let with = |url: &str| folder.verify_now(&["--registry", url]);
+        assert_refused(&with("none.db"), 2, "there is no such database");
+        assert_refused(&with("policy.json"), 2, "policy.json");
+        assert_refused(&with("mysql://x"), 2, "mysql");
+        let again = folder.run(&["registry", "create", "--registry", "r.db", "--policy", "policy.json"]);
+        assert_refused(&again, 2, "already");
+        folder.change_policy(|policy| policy["audience"] = json!(public(4).to_string()));
+        assert_refused(&with("r.db"), 2, "the registry is of audience");
+        folder.change_policy(|policy| {
+            policy["audience"] = json!(public(3).to_string());
+            policy.as_object_mut().unwrap().remove("calls");
+        });
+        assert_refused(&with("r.db"), 2, "the policy has no `calls`");
+        assert_eq!(export(&folder), "");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn tool_that_is_killed_loses_nothing_that_it_said_and_accepts_nothing_twice() {
+        let folder = world();
+        folder.change_policy(|policy| policy["nonce"] = json!("waived"));
+        let mut accepted = Vec::new();
+        for round in 0..5 {
+            let (bundle, digest) = folder.proven(&format!("account {round}"), None);
+            fs::write(folder.path("bundle"), bundle).unwrap();
+            let mut confirmed = 0;
+            // Killed ever later, and then left alone.
+            for kill in 0..7 {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_zkmargin-verify"));
+                command
+                    .current_dir(folder.0.path())
+                    .args(["--policy", "policy.json", "--universe", "universe.json"]);
+                command.args([
+                    "--snapshot",
+                    "snapshot.json",
+                    "--model",
+                    "paradex-pm",
+                    "bundle",
+                    "--at",
+                    NOW,
+                ]);
+                command
+                    .args(["--registry", "r.db", "--no-cache"])
+                    .stdout(std::process::Stdio::piped());
+                let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+                if kill < 6 {
+                    std::thread::sleep(std::time::Duration::from_millis(15 * kill + round));
+                    let _ = child.kill();
+                }
+                let output = child.wait_with_output().unwrap();
+                confirmed += usize::from(output.status.code() == Some(0));
+                if confirmed > 0 {
+                    assert!(export(&folder).contains(&digest.to_string()));
+                }
+            }
+            assert!(confirmed <= 1, "accepted {confirmed} times");
+            accepted.push(digest.to_string());
+            let kept = export(&folder);
+            assert!(accepted.iter().all(|digest| kept.matches(digest.as_str()).count() == 1));
+            assert_eq!(kept.lines().count(), accepted.len());
+        }
+    }
+}
