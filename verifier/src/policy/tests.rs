@@ -78,7 +78,7 @@ fn unknown_missing_and_duplicate_fields_are_refused() {
         Policy::from_json(venue_twice.as_bytes())
             .unwrap_err()
             .to_string()
-            .contains("occurs twice")
+            .contains("duplicate field `alpha`")
     );
     assert!(Policy::from_json(&text.as_bytes()[..text.len() - 1]).is_err());
     assert!(Policy::from_json(format!("{text} {{}}").as_bytes()).is_err());

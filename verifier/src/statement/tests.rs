@@ -191,8 +191,8 @@ fn golden_statement_digests() {
     assert_eq!(
         digests,
         [
-            "48573ecda2588e6685b16b3b79fd48b3ebfe6ca808e5c077c2d403bc4db00262",
-            "c9467866f1a10d9cd993b8f564e94afd2d4fe704b0413ea8f82e4df607a04609"
+            "cc5d3e1d1d4df04b22eef78d3d747c8b1f40a21b7e80a538531ddb0249428b04",
+            "2804ea9b4bf2b4f0c99eac66937290281802c2cbf76e9f5e853fc8c385e4f5ed"
         ]
     );
 }
