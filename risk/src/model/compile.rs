@@ -69,6 +69,16 @@ pub enum CompileError {
         /// What is missing, and where it was looked for.
         what: String,
     },
+    /// A name of the model's file that stands for nothing in universe or snapshot: what it bounds would be unbounded.
+    #[error("{field} names the {what} {name}, which is neither in the universe nor in the snapshot")]
+    Unknown {
+        /// The field of the file.
+        field: String,
+        /// `venue`, `asset` or `underlying`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
     /// The program was refused.
     #[error(transparent)]
     Build(#[from] BuildError),

@@ -223,14 +223,17 @@ impl Limit {
         }
     }
 
-    /// Whether an underlying is in it, and how much at most.
-    pub(crate) fn covers(&self, underlying: &str) -> bool {
+    /// The underlying; none if it is on all together.
+    pub(crate) fn underlying(&self) -> Option<&str> {
         match self {
-            Limit::NetDelta(on) | Limit::Gamma(on) | Limit::Vega(on) => on.underlying == underlying,
-            Limit::GrossNotional(on) | Limit::Leverage(on) => {
-                on.underlying.as_deref().is_none_or(|name| name == underlying)
-            }
+            Limit::NetDelta(on) | Limit::Gamma(on) | Limit::Vega(on) => Some(&on.underlying),
+            Limit::GrossNotional(on) | Limit::Leverage(on) => on.underlying.as_deref(),
         }
+    }
+
+    /// Whether an underlying is in it.
+    pub(crate) fn covers(&self, underlying: &str) -> bool {
+        self.underlying().is_none_or(|name| name == underlying)
     }
 
     /// The limit.

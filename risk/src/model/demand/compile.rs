@@ -34,6 +34,7 @@ pub(super) fn require(
         scope: scope.clone(),
         numeraire: super::Rule::numeraire(demand),
     };
+    desk.check_names()?;
     let sheets = desk.sheets()?;
     let deduction = desk.deduction(builder, &sheets)?;
     let add_ons = desk.add_ons(builder)?;
@@ -103,6 +104,41 @@ impl<'a> Desk<'a> {
             }
         }
         Ok(sheets)
+    }
+
+    /// Refuses a haircut or a limit on what nobody lists: a misspelt name would bound nothing, and nobody would notice.
+    fn check_names(&self) -> Result<(), CompileError> {
+        let (universe, snapshot) = (self.scope.universe, self.scope.snapshot);
+        let parameters = &self.demand.parameters;
+        let known = |field: String, what, name: &str, found: bool| match found {
+            true => Ok(()),
+            false => Err(CompileError::Unknown {
+                field,
+                what,
+                name: name.to_owned(),
+            }),
+        };
+        let counterparties = &parameters.counterparties;
+        for (venue, haircuts) in &counterparties.haircuts {
+            let field = "counterparties.haircuts".to_owned();
+            known(field, "venue", venue, universe.venue(venue).is_some())?;
+            for asset in haircuts.0.keys() {
+                let listed = universe.assets().any(|(_, listed)| listed.name == *asset);
+                known(format!("counterparties.haircuts.{venue}"), "asset", asset, listed)?;
+            }
+        }
+        for venue in counterparties.most.keys() {
+            let field = "counterparties.most".to_owned();
+            known(field, "venue", venue, universe.venue(venue).is_some())?;
+        }
+        for (index, limit) in parameters.limits.iter().enumerate() {
+            if let Some(name) = limit.underlying() {
+                let listed = universe.instruments().any(|(_, listed)| listed.underlying == name);
+                let found = listed || snapshot.underlyings.contains_key(name);
+                known(format!("limits[{index}].underlying"), "underlying", name, found)?;
+            }
+        }
+        Ok(())
     }
 
     /// The places of the venues in the universe.

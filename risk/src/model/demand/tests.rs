@@ -404,3 +404,32 @@ fn what_one_model_alone_has_no_margin_for_is_among_what_does_not_count() {
         assert!(oracle::evaluate(&model, &universe, &snapshot, &book.q).is_err());
     }
 }
+
+#[test]
+fn a_limit_or_haircut_on_what_nobody_lists_is_refused_by_name() {
+    let refused = |members: Value| {
+        let model = demand(members);
+        let terms = Terms::at(Level::Initial);
+        model
+            .compile(&fixture::universe(), &fixture::snapshot(), &terms)
+            .unwrap_err()
+            .to_string()
+    };
+    for kind in ["net_delta", "gamma", "vega", "gross_notional", "leverage"] {
+        let said = refused(json!({ "limits": [{ kind: { "underlying": "BTCC", "most": "1" } }] }));
+        assert!(said.contains("limits[0].underlying") && said.contains("BTCC"), "{said}");
+    }
+    let said = refused(json!({ "counterparties": { "most": { "nowhere": "1" } } }));
+    assert!(
+        said.contains("counterparties.most") && said.contains("nowhere"),
+        "{said}"
+    );
+    let said = refused(json!({ "counterparties": { "haircuts": { "nowhere": { "BTC": "0.5" } } } }));
+    assert!(
+        said.contains("counterparties.haircuts") && said.contains("nowhere"),
+        "{said}"
+    );
+    let venue = fixture::universe().venues()[0].name.clone();
+    let said = refused(json!({ "counterparties": { "haircuts": { venue: { "BTX": "0.5" } } } }));
+    assert!(said.contains("BTX"), "{said}");
+}
