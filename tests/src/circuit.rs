@@ -1,6 +1,6 @@
 //! The circuit of protocol §5, written once more.
 //!
-//! The order of columns, gates and queries is that of circuit version 1: another order is another key.
+//! The order of columns, gates and queries is that of circuit version 2: another order is another key.
 
 use std::cell::RefCell;
 
@@ -96,14 +96,17 @@ impl Circuit<Fp> for ForgedCircuit {
 fn configure(meta: &mut ConstraintSystem<Fp>, plan: &Plan) -> Config {
     let advice: Vec<Column<Advice>> = (0..plan.advice_columns()).map(|_| meta.advice_column()).collect();
     let (q, rest) = advice.split_at(plan.q_columns);
+    let (x, rest) = rest.split_at(plan.x_columns());
     let (z, rest) = rest.split_at(plan.z_columns);
-    let (a, acc) = rest.split_at(plan.q_columns);
+    let (public, acc) = rest.split_at(plan.public_columns());
+    let (a, of_roots) = public.split_at(plan.q_columns);
+    let (b, s) = of_roots.split_at(plan.groups);
     let m = meta.fixed_column();
     let table = meta.lookup_table_column();
     let instance: Vec<Column<Instance>> = (0..plan.z_columns + plan.square_columns)
         .map(|_| meta.instance_column())
         .collect();
-    let (f, s) = instance.split_at(plan.z_columns);
+    let (f, squares) = instance.split_at(plan.z_columns);
     let selectors = [meta.selector(), meta.selector(), meta.selector()];
 
     for column in z {
@@ -116,28 +119,50 @@ fn configure(meta: &mut ConstraintSystem<Fp>, plan: &Plan) -> Config {
     let here = |meta: &mut halo2_proofs::plonk::VirtualCells<'_, Fp>, column: &Column<Advice>| -> Expression<Fp> {
         meta.query_advice(*column, Rotation::cur())
     };
-    meta.create_gate("starts", |meta| {
+    meta.create_gate("start", |meta| {
         let on = meta.query_selector(selectors[0]);
-        vec![on * here(meta, &acc[0])]
+        acc.iter().map(|acc| on.clone() * here(meta, acc)).collect::<Vec<_>>()
     });
-    meta.create_gate("adds", |meta| {
+    meta.create_gate("add", |meta| {
         let on = meta.query_selector(selectors[1]);
-        let mut rest = meta.query_advice(acc[0], Rotation::next()) - here(meta, &acc[0]);
+        let mut sum = Expression::Constant(Fp::ZERO);
         for (q, a) in q.iter().zip(a) {
-            rest = rest - here(meta, q) * here(meta, a);
+            sum = sum + here(meta, q) * here(meta, a);
         }
         for (z, f) in z.iter().zip(f) {
-            rest = rest - here(meta, z) * meta.query_instance(*f, Rotation::cur());
+            sum = sum + here(meta, z) * meta.query_instance(*f, Rotation::cur());
         }
-        for (z, s) in z.iter().zip(s) {
-            rest = rest - here(meta, z) * here(meta, z) * meta.query_instance(*s, Rotation::cur());
+        for (z, s) in z.iter().zip(squares) {
+            sum = sum + here(meta, z) * here(meta, z) * meta.query_instance(*s, Rotation::cur());
+        }
+        for (x, s) in x.chunks(plan.group).zip(s) {
+            let mut of_row = Expression::Constant(Fp::ZERO);
+            for x in x {
+                of_row = of_row + here(meta, x) * here(meta, x);
+            }
+            sum = sum - of_row * here(meta, s);
+        }
+        let mut rows = Vec::new();
+        for (t, acc) in acc.iter().enumerate() {
+            let mut rest = meta.query_advice(*acc, Rotation::next()) - here(meta, acc);
+            for (x, b) in x.chunks(plan.group).zip(b) {
+                rest = rest - here(meta, &x[t]) * here(meta, b);
+            }
+            if t == 0 {
+                rest = rest - sum.clone();
+            }
+            rows.push(on.clone() * rest);
+        }
+        rows
+    });
+    meta.create_gate("end", |meta| {
+        let on = meta.query_selector(selectors[2]);
+        let ends: Vec<_> = acc.iter().map(|acc| here(meta, acc)).collect();
+        let mut rest = ends[0].clone() - meta.query_instance(f[0], Rotation::cur());
+        for (end, theta) in ends[1..].iter().zip(public) {
+            rest = rest + here(meta, theta) * end.clone();
         }
         vec![on * rest]
-    });
-    meta.create_gate("ends", |meta| {
-        let on = meta.query_selector(selectors[2]);
-        let end = here(meta, &acc[0]);
-        vec![on * (end - meta.query_instance(f[0], Rotation::cur()))]
     });
     Config {
         advice,

@@ -132,6 +132,32 @@ pub fn single() -> Program {
     builder.finish().expect("a program")
 }
 
+/// One column, and a charge that is the smaller of two: its bit and the complement are whole.
+pub fn choice() -> Program {
+    let layout = Layout::new(K, vec![0], [0, 1].map(LegId::new).to_vec(), pairs(&[0])).expect("a layout");
+    let mut builder = Builder::new(layout, header()).expect("a builder");
+    let charges = [[(0, 10), (1, 0)], [(0, 10), (1, 4)]].map(|terms| builder.upper(&form(K, &terms)).expect("a form"));
+    let [first, second] = charges;
+    let charge = builder.any_of_upper("charge", first, second).expect("a choice");
+    let equity = builder.lower(&form(K, &[(0, 3), (1, -3)])).expect("a form");
+    builder
+        .require_non_negative("margin", equity - charge)
+        .expect("a requirement");
+    builder.finish().expect("a program")
+}
+
+/// So many requirements, each with a slack: for enough of them groups of roots have two columns, and four.
+pub fn many(count: usize) -> Program {
+    let mut builder = builder(K);
+    for index in 0..count as i64 {
+        let mut value = form(K, &[(0, 5 + index), (1, -5 - index), (3, -1), (48, 7), (49, -8)]);
+        value.add_constant(Real::from_integer(3 * index));
+        let value = builder.lower(&value).expect("a form");
+        builder.require_non_negative("margin", value).expect("a requirement");
+    }
+    builder.finish().expect("a program")
+}
+
 /// The digest of the statement with this number.
 pub fn statement(index: usize) -> [u8; 32] {
     [index as u8 + 1; 32]

@@ -13,9 +13,10 @@ use rand_core::{Rng, SeedableRng, TryRng};
 use zkmargin_program::Program;
 
 use crate::circuit::{ForgedCircuit, proving_key, zeros};
-use crate::columns::{Columns, Folded, Matrix, fold, multipliers, powers};
+use crate::columns::{Columns, Folded, Matrix, fold, powers, scalar_multipliers};
 use crate::plan::Plan;
 use crate::setup::Setup;
+use crate::squares::{FactorRule, factors};
 use crate::transcript::{Slot, Writer, squeeze};
 
 /// One circuit as the forger plays it: what steps 2 and 3 commit to, and what opens the verifier's points.
@@ -23,7 +24,7 @@ use crate::transcript::{Slot, Writer, squeeze};
 pub struct Scene<'a> {
     /// The program that the verifier will fold.
     pub program: &'a Program,
-    /// `q` and `z` as they are committed to in step 2; `a` and `acc` follow.
+    /// `q`, `x` and the whole variables in `z` as they are committed to in step 2; the rest follows.
     pub columns: Columns,
     /// What the verifier takes for the commitment to each `q` column.
     pub outside: Vec<Eq>,
@@ -58,16 +59,25 @@ pub enum Nonces {
 pub struct Forged {
     /// The byte string.
     pub proof: Vec<u8>,
-    /// The columns `a` of step 3.
+    /// The columns `a`, `b`, `s` of step 3.
     pub matrices: Vec<Matrix>,
     /// The instance columns of step 4.
     pub instances: Vec<Matrix>,
 }
 
-/// Given a circuit and `r`.
-type Change<'a, T> = Box<dyn Fn(usize, &Fp, &mut T) + 'a>;
+/// What is drawn before step 3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Challenges {
+    /// Drawn when `q` and `x` are committed.
+    pub e: Fp,
+    /// Drawn when `z` is, too.
+    pub r: Fp,
+}
 
-/// `r_j` for so many equations, given `r`.
+/// Given a circuit and what is known by then.
+type Change<'a, K, T> = Box<dyn Fn(usize, &K, &mut T) + 'a>;
+
+/// So many multipliers, given `r`.
 type Multipliers<'a> = Box<dyn Fn(&Fp, usize) -> Vec<Fp> + 'a>;
 
 /// A prover. With the defaults of [`Forger::new`] it is an honest one.
@@ -82,12 +92,20 @@ pub struct Forger<'a> {
     pub seed: [u8; 32],
     /// Circuit, advice column, unusable row and the value that stands there.
     pub chosen: Vec<(usize, usize, usize, Fp)>,
-    /// Changes the columns `q` and `z` of a circuit after `r` is known, for step 4.
-    pub columns: Change<'a, Columns>,
+    /// `e`, when it is known before the roots.
+    pub e: Option<Fp>,
+    /// The factors that it projects and folds with.
+    pub factors: FactorRule,
+    /// Changes the projections before they are put into their runs.
+    pub projections: Change<'a, Fp, Vec<Fp>>,
+    /// Changes the columns after `e` is known: `z` before it is committed to, `x` for step 4.
+    pub after_e: Change<'a, Fp, Columns>,
+    /// Changes the columns `q`, `x` and `z` of a circuit after `r` is known, for step 4.
+    pub columns: Change<'a, Challenges, Columns>,
     /// The multipliers that it folds with.
     pub multipliers: Multipliers<'a>,
-    /// Changes the columns `a` before step 3 commits to them.
-    pub matrices: Change<'a, Matrix>,
+    /// Changes the columns `a`, `b`, `s` before step 3 commits to them.
+    pub matrices: Change<'a, Challenges, Matrix>,
     /// The weights of the link, given `η`; honest ones are its powers.
     pub weights: Box<dyn Fn(Fp) -> Vec<Fp> + 'a>,
     /// The challenge of the link, when it is known before `T`.
@@ -95,7 +113,7 @@ pub struct Forger<'a> {
     /// The nonces of the link.
     pub nonces: Nonces,
     /// Changes columns and instance of a circuit before step 4; `acc` is settled afterwards.
-    pub proven: Change<'a, (Columns, Matrix)>,
+    pub proven: Change<'a, Challenges, (Columns, Matrix)>,
     /// The commitments of step 4.
     pub advice: Advice,
 }
@@ -113,8 +131,9 @@ struct Linked {
     writer: Writer,
     /// Per circuit, what steps 2 and 3 committed to.
     points: Vec<Vec<EqAffine>>,
+    columns: Vec<Columns>,
     folded: Vec<Folded>,
-    r: Fp,
+    challenges: Challenges,
 }
 
 /// What `create_proof` will draw for one circuit.
@@ -148,15 +167,19 @@ impl TryRng for Chosen {
 impl<'a> Forger<'a> {
     /// An honest prover.
     pub fn new(setup: &'a Setup, plan: &'a Plan, statements: Vec<[u8; 32]>) -> Self {
-        let linked = 2 * plan.q_columns * statements.len();
+        let linked = plan.linked_columns() * statements.len();
         Self {
             setup,
             plan,
             statements,
             seed: [1; 32],
             chosen: Vec::new(),
+            e: None,
+            factors,
+            projections: Box::new(|_, _, _| ()),
+            after_e: Box::new(|_, _, _| ()),
             columns: Box::new(|_, _, _| ()),
-            multipliers: Box::new(|r, count| multipliers(r, count).into_iter().map(Fp::from_u128).collect()),
+            multipliers: Box::new(scalar_multipliers),
             matrices: Box::new(|_, _, _| ()),
             weights: Box::new(move |eta| powers(eta).take(linked).collect()),
             link_challenge: None,
@@ -176,12 +199,11 @@ impl<'a> Forger<'a> {
     pub fn prove(&self, scenes: &[Scene<'_>]) -> Result<Forged, String> {
         let (draws, generator) = self.draws(scenes.len());
         let linked = self.commit_and_link(scenes, &draws);
-        self.prove_circuits(scenes, linked, generator)
+        self.prove_circuits(linked, generator)
     }
 
     fn commit_and_link(&self, scenes: &[Scene<'_>], draws: &[Draws]) -> Linked {
         let (setup, plan) = (self.setup, self.plan);
-        let (q, z) = (plan.q_columns, plan.z_columns);
         let mut writer = Writer::new(&self.statements);
         let commit = |circuit: usize, column: usize, usable: &[Fp]| -> EqAffine {
             let draws: &Draws = &draws[circuit];
@@ -192,7 +214,7 @@ impl<'a> Forger<'a> {
         // Step 2.
         let mut points: Vec<Vec<EqAffine>> = Vec::new();
         for (circuit, scene) in scenes.iter().enumerate() {
-            let columns = scene.columns.q.iter().chain(&scene.columns.z).enumerate();
+            let columns = scene.columns.q.iter().chain(&scene.columns.x).enumerate();
             points.push(
                 columns
                     .map(|(column, usable)| commit(circuit, column, usable))
@@ -202,54 +224,69 @@ impl<'a> Forger<'a> {
                 writer.state.write_point(*point).expect("not the identity");
             }
         }
+        let squeezed = squeeze(&mut writer);
+        let e = self.e.unwrap_or(squeezed);
+        let mut columns = Vec::new();
+        for (circuit, scene) in scenes.iter().enumerate() {
+            let mut own = scene.columns.clone();
+            let mut y = own.projections(plan, self.factors, &e);
+            (self.projections)(circuit, &e, &mut y);
+            own.project(plan, &y);
+            (self.after_e)(circuit, &e, &mut own);
+            for (index, usable) in own.z.iter().enumerate() {
+                let point = commit(circuit, plan.z_at() + index, usable);
+                writer.state.write_point(point).expect("not the identity");
+                points[circuit].push(point);
+            }
+            columns.push(own);
+        }
         let r = squeeze(&mut writer);
+        let challenges = Challenges { e, r };
 
         // Step 3.
         let mut folded = Vec::new();
         for (circuit, scene) in scenes.iter().enumerate() {
-            let mut fold = fold(
-                scene.program,
-                plan,
-                (self.multipliers)(&r, scene.program.equations().len()),
-            );
-            (self.matrices)(circuit, &r, &mut fold.a);
-            for (index, usable) in fold.a.iter().enumerate() {
-                let point = commit(circuit, q + z + index, usable);
+            let multipliers = (self.multipliers)(&r, plan.drawn(scene.program));
+            let mut fold = fold(scene.program, plan, self.factors, &e, &multipliers);
+            (self.matrices)(circuit, &challenges, &mut fold.public);
+            for (index, usable) in fold.public.iter().enumerate() {
+                let point = commit(circuit, plan.public_at() + index, usable);
                 writer.state.write_point(point).expect("not the identity");
                 points[circuit].push(point);
             }
             folded.push(fold);
         }
         let eta = squeeze(&mut writer);
-        self.link(scenes, draws, &points, &r, eta, &mut writer);
+        self.link(scenes, draws, &points, &challenges, eta, &mut writer);
         Linked {
             writer,
             points,
+            columns,
             folded,
-            r,
+            challenges,
         }
     }
 
     /// Step 4.
-    fn prove_circuits(&self, scenes: &[Scene<'_>], linked: Linked, generator: Chosen) -> Result<Forged, String> {
+    fn prove_circuits(&self, linked: Linked, generator: Chosen) -> Result<Forged, String> {
         let (setup, plan) = (self.setup, self.plan);
         let Linked {
             mut writer,
             points,
+            columns,
             folded,
-            r,
+            challenges,
         } = linked;
-        let matrices = folded.iter().map(|folded| folded.a.clone()).collect();
+        let matrices = folded.iter().map(|folded| folded.public.clone()).collect();
         let mut circuits = Vec::new();
         let mut instances = Vec::new();
-        for (circuit, (scene, folded)) in scenes.iter().zip(folded).enumerate() {
-            let mut columns = scene.columns.clone();
-            columns.a = folded.a;
-            (self.columns)(circuit, &r, &mut columns);
+        for (circuit, (mut columns, folded)) in columns.into_iter().zip(folded).enumerate() {
+            columns.public = folded.public;
+            (self.columns)(circuit, &challenges, &mut columns);
             let mut stage = (columns, folded.instance);
-            (self.proven)(circuit, &r, &mut stage);
+            (self.proven)(circuit, &challenges, &mut stage);
             let (mut columns, instance) = stage;
-            columns.settle(&instance);
+            columns.settle(plan, &instance);
             circuits.push(columns);
             instances.push(instance);
             let slot = |point: &EqAffine| match self.advice {
@@ -257,9 +294,8 @@ impl<'a> Forger<'a> {
                 Advice::Linked => Slot::Instead(*point),
                 Advice::Written => Slot::Bytes,
             };
-            writer
-                .slots
-                .extend(points[circuit].iter().map(slot).chain([Slot::Bytes]));
+            let own = std::iter::repeat_n(Slot::Bytes, plan.group);
+            writer.slots.extend(points[circuit].iter().map(slot).chain(own));
         }
         let key = proving_key(setup, plan);
         let circuits: Vec<ForgedCircuit> = (circuits.into_iter())
@@ -303,29 +339,25 @@ impl<'a> Forger<'a> {
         scenes: &[Scene<'_>],
         draws: &[Draws],
         linked: &[Vec<EqAffine>],
-        r: &Fp,
+        challenges: &Challenges,
         eta: Fp,
         writer: &mut Writer,
     ) {
         let (setup, plan) = (self.setup, self.plan);
-        let (q, z, rows) = (plan.q_columns, plan.z_columns, plan.unusable());
+        let rows = plan.unusable();
         let weights = (self.weights)(eta);
         let mut weight = weights.iter();
         // A representation of the sum of all differences in the generators of the unusable rows and `W`, and the sum itself.
         let mut representation = zeros(rows + 1);
         let mut sum = Eq::default();
         for ((scene, draws), points) in scenes.iter().zip(draws).zip(linked) {
-            let count = scene.program.equations().len();
-            let public = fold(
-                scene.program,
-                plan,
-                multipliers(r, count).into_iter().map(Fp::from_u128),
-            );
-            for column in (0..q).chain(q + z..2 * q + z) {
+            let multipliers = scalar_multipliers(&challenges.r, plan.drawn(scene.program));
+            let public = fold(scene.program, plan, factors, &challenges.e, &multipliers).public;
+            for column in plan.linked() {
                 let weight = weight.next().expect("a weight");
-                let (outside, blind) = match column.checked_sub(q + z) {
+                let (outside, blind) = match column.checked_sub(plan.public_at()) {
                     None => (scene.outside[column], scene.blinds[column]),
-                    Some(index) => (setup.commit(&public.a[index], Fp::ZERO), Fp::ZERO),
+                    Some(index) => (setup.commit(&public[index], Fp::ZERO), Fp::ZERO),
                 };
                 sum += (Eq::from(points[column]) - outside) * *weight;
                 let venue = scene.unusable.get(column).into_iter().flatten().copied();

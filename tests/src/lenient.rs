@@ -1,6 +1,6 @@
 //! The verifier of protocol §7 once more, which leaves out what a test tells it to.
 
-use ff::{Field, PrimeField};
+use ff::Field;
 use group::Group;
 use halo2_proofs::plonk::{SingleVerifier, verify_proof};
 use halo2_proofs::transcript::TranscriptRead;
@@ -8,9 +8,10 @@ use pasta_curves::{Eq, EqAffine, Fp};
 use zkmargin_circuits::Claim;
 
 use crate::circuit::verifying_key;
-use crate::columns::{Matrix, fold, multipliers, powers};
+use crate::columns::{Matrix, fold, powers, scalar_multipliers};
 use crate::plan::Plan;
 use crate::setup::{Setup, decode};
+use crate::squares::{FactorRule, factors};
 use crate::transcript::{Reader, Slot, squeeze};
 
 /// What is done about the advice commitments of step 4.
@@ -48,15 +49,21 @@ pub struct Lenient<'a> {
     pub link: bool,
     /// The points of step 4.
     pub points: Points,
-    /// `r`, if it does not depend on the transcript.
+    /// `e`, if it does not depend on the transcript.
+    pub e: Option<Fp>,
+    /// What it makes of `e`.
+    pub factors: FactorRule,
+    /// `r`, likewise.
     pub r: Option<Fp>,
+    /// What it makes of `r`: so many multipliers.
+    pub multipliers: fn(&Fp, usize) -> Vec<Fp>,
     /// `η`, likewise.
     pub eta: Option<Fp>,
     /// The link's challenge, likewise.
     pub link_challenge: Option<Fp>,
     /// Weights of the link, given `η`.
-    pub weights: Option<fn(Fp) -> Vec<Fp>>,
-    /// The columns `a` that it takes for those of the program.
+    pub weights: Option<fn(&Plan, Fp) -> Vec<Fp>>,
+    /// The columns `a`, `b`, `s` that it takes for those of the program.
     pub matrices: Option<&'a [Matrix]>,
     /// Instance columns that it takes from the prover.
     pub instances: Option<&'a [Matrix]>,
@@ -70,7 +77,10 @@ impl Default for Lenient<'_> {
             plan: None,
             link: true,
             points: Points::Reused,
+            e: None,
+            factors,
             r: None,
+            multipliers: scalar_multipliers,
             eta: None,
             link_challenge: None,
             weights: None,
@@ -102,35 +112,38 @@ impl Lenient<'_> {
 
         let mut linked = Vec::new();
         for _ in claims {
-            linked.push(points(&mut reader, plan.q_columns + plan.z_columns)?);
+            linked.push(points(&mut reader, plan.z_at())?);
+        }
+        let squeezed = squeeze(&mut reader);
+        let e = self.e.unwrap_or(squeezed);
+        for linked in &mut linked {
+            linked.extend(points(&mut reader, plan.z_columns)?);
         }
         let squeezed = squeeze(&mut reader);
         let r = self.r.unwrap_or(squeezed);
         let mut folded = Vec::new();
         for (index, (claim, linked)) in claims.iter().zip(&mut linked).enumerate() {
-            let multipliers = multipliers(&r, claim.program.equations().len());
-            let mut fold = fold(claim.program, plan, multipliers.into_iter().map(Fp::from_u128));
+            let multipliers = (self.multipliers)(&r, plan.drawn(claim.program));
+            let mut fold = fold(claim.program, plan, self.factors, &e, &multipliers);
             if let Some(matrices) = self.matrices {
-                fold.a.clone_from(&matrices[index]);
+                fold.public.clone_from(&matrices[index]);
             }
             folded.push(fold);
-            linked.extend(points(&mut reader, plan.q_columns)?);
+            linked.extend(points(&mut reader, plan.public_columns())?);
         }
         let squeezed = squeeze(&mut reader);
         let eta = self.eta.unwrap_or(squeezed);
         let weights = match self.weights {
-            Some(weights) => weights(eta),
-            None => powers(eta).take(2 * plan.q_columns * claims.len()).collect(),
+            Some(weights) => weights(plan, eta),
+            None => powers(eta).take(plan.linked_columns() * claims.len()).collect(),
         };
         let mut weights = weights.into_iter();
 
         // `Σ weight·(C' - C)` over all linked columns.
         let mut difference = Eq::default();
         for ((claim, points), folded) in claims.iter().zip(&linked).zip(&folded) {
-            let insides = points[..plan.q_columns]
-                .iter()
-                .chain(&points[plan.q_columns + plan.z_columns..]);
-            let matrices = folded.a.iter().map(|column| setup.commit(column, Fp::ZERO));
+            let insides = plan.linked().map(|column| &points[column]);
+            let matrices = folded.public.iter().map(|column| setup.commit(column, Fp::ZERO));
             let outsides = outside(setup, claim).into_iter().chain(matrices);
             for (inside, outside) in insides.zip(outsides) {
                 difference += (Eq::from(*inside) - outside) * weights.next().expect("a weight");
@@ -155,7 +168,8 @@ impl Lenient<'_> {
                 Points::Compared => Slot::Same(*point),
                 Points::Unchecked => Slot::Bytes,
             };
-            reader.slots.extend(points.iter().map(slot).chain([Slot::Bytes]));
+            let accumulators = std::iter::repeat_n(Slot::Bytes, plan.group);
+            reader.slots.extend(points.iter().map(slot).chain(accumulators));
         }
         let own: Vec<Matrix> = folded.into_iter().map(|folded| folded.instance).collect();
         let instances = self.instances.unwrap_or(&own);

@@ -1,6 +1,6 @@
 //! Who sees a proof and nothing else, and takes out of it what he can.
 
-use ff::{Field, PrimeField};
+use ff::Field;
 use group::Curve;
 use halo2_proofs::poly::EvaluationDomain;
 use halo2_proofs::transcript::{Transcript, TranscriptRead};
@@ -8,20 +8,20 @@ use pasta_curves::{EqAffine, Fp};
 use zkmargin_circuits::Claim;
 
 use crate::circuit::verifying_key;
-use crate::columns::{fold, multipliers};
+use crate::columns::{fold, powers, scalar_multipliers};
 use crate::plan::Plan;
 use crate::setup::Setup;
+use crate::squares::factors;
 use crate::transcript::{Reader, Slot, squeeze};
 
 /// The public side of a proof about one column.
 #[derive(Clone, Debug)]
 pub struct Observer {
-    eta: Fp,
     link_challenge: Fp,
     responses: Vec<Fp>,
-    /// `q(x)` and `a(x)`.
-    opened: (Fp, Fp),
-    /// `a` on its usable rows, evaluated at `x`.
+    /// `q(x)`.
+    account: Fp,
+    /// What the unusable rows of `a`, `b` and `s` add to their openings, with the link's weights.
     public: Fp,
     /// Every Lagrange polynomial at `x`.
     lagrange: Vec<Fp>,
@@ -43,11 +43,13 @@ impl Observer {
         let points = |reader: &mut Reader<'_>, count: usize| -> Vec<EqAffine> {
             (0..count).map(|_| reader.read_point().expect("a point")).collect()
         };
-        let mut linked = points(&mut reader, 1 + plan.z_columns);
+        let mut linked = points(&mut reader, plan.z_at());
+        let e = squeeze(&mut reader);
+        linked.extend(points(&mut reader, plan.z_columns));
         let r = squeeze(&mut reader);
-        let multipliers = multipliers(&r, claim.program.equations().len());
-        let folded = fold(claim.program, &plan, multipliers.into_iter().map(Fp::from_u128));
-        linked.extend(points(&mut reader, 1));
+        let multipliers = scalar_multipliers(&r, plan.drawn(claim.program));
+        let folded = fold(claim.program, &plan, factors, &e, &multipliers);
+        linked.extend(points(&mut reader, plan.public_columns()));
         let eta = squeeze(&mut reader);
         points(&mut reader, 1);
         let link_challenge = squeeze(&mut reader);
@@ -63,7 +65,7 @@ impl Observer {
             reader.common_point(commitment).expect("hashing");
         }
         reader.slots.extend(linked.iter().map(|point| Slot::Instead(*point)));
-        points(&mut reader, linked.len() + 1);
+        points(&mut reader, linked.len() + plan.group);
         squeeze(&mut reader);
         // Per lookup the permuted columns, then the products; then the random polynomial; then the quotient.
         points(&mut reader, 2 * plan.z_columns);
@@ -74,18 +76,31 @@ impl Observer {
         points(&mut reader, domain.get_quotient_poly_degree());
         let x = squeeze(&mut reader);
         scalars(&mut reader, plan.z_columns);
-        // Queries stand in the order in which the circuit makes them: each z column here and below, acc here and below, q, a.
-        let advice = scalars(&mut reader, 2 * plan.z_columns + 4);
-        let opened = (advice[2 * plan.z_columns + 2], advice[2 * plan.z_columns + 3]);
+        // Queries stand in the order in which the circuit makes them: each z column here and below, acc here, q, a, every group of x
+        // with its s, acc_0 below, b.
+        let (own, groups) = (2 * plan.z_columns + plan.group, plan.groups);
+        let advice = scalars(&mut reader, own + 2 + groups * (plan.group + 1) + 1 + groups);
+        let s = (1..=groups).map(|group| advice[own + 1 + group * (plan.group + 1)]);
+        let b = &advice[own + 2 + groups * (plan.group + 1) + 1..];
+        let public: Vec<Fp> = [advice[own + 1]]
+            .into_iter()
+            .chain(b.iter().copied())
+            .chain(s)
+            .collect();
 
         let n = 1u64 << plan.k;
         let lagrange = domain.l_i_range(x, x.pow_vartime([n]), 0..n as i32);
-        let public = folded.a[0].iter().zip(&lagrange).map(|(a, l)| *a * l).sum();
+        let usable = |column: &Vec<Fp>| column.iter().zip(&lagrange).map(|(a, l)| *a * l).sum::<Fp>();
+        let unusable = (public.iter().zip(&folded.public)).map(|(opened, column)| *opened - usable(column));
+        let public = powers(eta)
+            .skip(1)
+            .zip(unusable)
+            .map(|(weight, part)| weight * part)
+            .sum();
         Self {
-            eta,
             link_challenge,
             responses,
-            opened,
+            account: advice[own],
             public,
             lagrange,
             last: plan.last,
@@ -95,14 +110,14 @@ impl Observer {
     /// `Σ q_i·l_i(x)` over the usable rows, without any blinding, if the nonces of the link were the first draws of the
     /// replayed generator, which are the values in the unusable rows of `q`.
     ///
-    /// A response is then `β_q + c·(β_q + η·β_a)`, and `a` is public, so that its opening tells `Σ β_a·l`.
+    /// A response is then `β_q + c·(β_q + η·β_a + …)`, and `a`, `b` and `s` are public, so that their openings tell `Σ β_a·l` and the
+    /// rest.
     pub fn unblinded_account(&self) -> Fp {
         let unusable = &self.lagrange[self.last + 1..];
         let responses: Fp = self.responses.iter().zip(unusable).map(|(s, l)| *s * l).sum();
-        let matrix_part = self.opened.1 - self.public;
-        let both = responses - self.link_challenge * self.eta * matrix_part;
+        let both = responses - self.link_challenge * self.public;
         let account_part = both * (Fp::ONE + self.link_challenge).invert().expect("not minus one");
-        self.opened.0 - account_part
+        self.account - account_part
     }
 
     /// What [`unblinded_account`](Self::unblinded_account) should be for this book.

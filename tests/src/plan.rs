@@ -3,14 +3,24 @@
 use zkmargin_program::Program;
 
 use crate::circuit::blinding_factors;
+use crate::squares::{PROJECTIONS, ROOTS};
 
-/// Where a variable stands.
+/// The head of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
     /// The `z` column.
     pub column: usize,
     /// The head of its run.
     pub row: usize,
+}
+
+/// Where a variable stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a run of limbs.
+    Run(Cell),
+    /// It is the sum of squares with this index.
+    Squares(usize),
 }
 
 /// A shape with the places of one program's variables.
@@ -30,57 +40,133 @@ pub struct Plan {
     pub runs: Vec<(usize, usize)>,
     /// The fixed column `m`, as far as it is not zero.
     pub m: Vec<u64>,
+    /// `g`: columns in a group of `x` columns, and accumulators.
+    pub group: usize,
+    /// Groups of `x` columns.
+    pub groups: usize,
     /// One per variable.
-    pub cells: Vec<Cell>,
+    pub places: Vec<Place>,
+    /// The runs of the `y_{p,t}`, `p` running fastest.
+    pub projections: Vec<Cell>,
+    /// Sums of squares.
+    pub squares: usize,
     /// The last usable row.
     pub last: usize,
 }
 
+/// What stands in runs: how wide it is, and whether it is squared.
+type InRuns = Vec<(u32, bool)>;
+
 impl Plan {
-    /// The plan of a program.
-    ///
-    /// Variables are sorted by length, longest first, and dealt out a row of runs at a time; those that are squared to the
-    /// first columns. Of the limb widths `k-1, k-2, k-3` the one with the fewest columns is taken, the widest of equals.
+    /// The plan of a program: of all `g` and `K` the cheapest, the smallest `g` and then the widest limb of equals.
     pub fn of(program: &Program) -> Self {
-        let k = program.layout().k();
-        (1..=3)
-            .filter_map(|narrower| Self::with_limbs(program, k - narrower))
-            .reduce(|best, next| if next.z_columns < best.z_columns { next } else { best })
+        [1, 2, 4]
+            .into_iter()
+            .flat_map(|group| Self::candidates(program, group))
+            .reduce(|best, next| if next.cost() < best.cost() { next } else { best })
             .expect("the program fits")
     }
 
-    fn with_limbs(program: &Program, limb_bits: u32) -> Option<Self> {
-        (1..=128).find_map(|columns| {
-            (0..=columns).find_map(|square_columns| Self::with_columns(program, limb_bits, columns, square_columns))
-        })
+    /// The cheapest plan with groups of so many columns.
+    pub fn with_group(program: &Program, group: usize) -> Self {
+        Self::candidates(program, group)
+            .into_iter()
+            .reduce(|best, next| if next.cost() < best.cost() { next } else { best })
+            .expect("the program fits")
     }
 
-    fn with_columns(program: &Program, limb_bits: u32, z_columns: usize, square_columns: usize) -> Option<Self> {
+    fn candidates(program: &Program, group: usize) -> Vec<Self> {
+        let whole: Vec<bool> = program.variables().iter().map(|variable| variable.whole).collect();
+        Self::candidates_with(program, group, &whole)
+    }
+
+    /// The cheapest plan in which other variables than the program's rule says stand in runs.
+    pub fn with_whole(program: &Program, whole: &[bool]) -> Self {
+        [1, 2, 4]
+            .into_iter()
+            .flat_map(|group| Self::candidates_with(program, group, whole))
+            .reduce(|best, next| if next.cost() < best.cost() { next } else { best })
+            .expect("the program fits")
+    }
+
+    fn candidates_with(program: &Program, group: usize, whole: &[bool]) -> Vec<Self> {
+        let k = program.layout().k();
+        if group > 1 && whole.iter().all(|whole| *whole) {
+            return Vec::new();
+        }
+        (1..=3)
+            .filter_map(|narrower| Self::with_limbs(program, group, whole, k - narrower))
+            .collect()
+    }
+
+    fn cost(&self) -> usize {
+        8 * self.z_columns + 2 * self.x_columns() + 8 * self.groups + 3 * self.group
+    }
+
+    fn with_limbs(program: &Program, group: usize, whole: &[bool], limb_bits: u32) -> Option<Self> {
         let squared: std::collections::BTreeSet<usize> = program
             .equations()
             .iter()
             .flat_map(|equation| equation.squares.iter().map(|(variable, _)| variable.index()))
             .collect();
         let variables = program.variables();
-        let limbs = |j: usize| variables[j].bits.div_ceil(limb_bits).max(1) as usize;
-        let mut order: Vec<usize> = (0..variables.len()).collect();
-        order.sort_by_key(|j| (std::cmp::Reverse(limbs(*j)), *j));
-        let (squares, others): (Vec<usize>, Vec<usize>) = order.into_iter().partition(|j| squared.contains(j));
+        let is_run = |j: &usize| whole[*j];
+        let mut in_runs: InRuns = (0..variables.len())
+            .filter(is_run)
+            .map(|j| (variables[j].bits, squared.contains(&j)))
+            .collect();
+        let heads = in_runs.len();
+        let sums: Vec<u32> = (0..variables.len())
+            .filter(|j| !is_run(j))
+            .map(|j| variables[j].bits)
+            .collect();
+        if !sums.is_empty() {
+            in_runs.resize(heads + group * PROJECTIONS, (projection_bits(&sums), false));
+        }
         let mut plan = Self {
             k: program.layout().k(),
             q_columns: program.layout().columns(),
-            z_columns,
-            square_columns,
+            z_columns: 0,
+            square_columns: 0,
             limb_bits,
             runs: Vec::new(),
             m: Vec::new(),
-            cells: vec![Cell { column: 0, row: 0 }; variables.len()],
+            group,
+            groups: 0,
+            places: Vec::new(),
+            projections: Vec::new(),
+            squares: sums.len(),
             last: 0,
         };
+        let cells = (1..=128).find_map(|columns| {
+            (0..=columns).find_map(|square_columns| plan.arrange(&in_runs, columns, square_columns))
+        })?;
+        let mut run = cells[..heads].iter();
+        let mut index = 0..;
+        plan.places = (0..variables.len())
+            .map(|j| match is_run(&j) {
+                true => Place::Run(*run.next().expect("a run")),
+                false => Place::Squares(index.next().expect("an index")),
+            })
+            .collect();
+        plan.projections = cells[heads..].to_vec();
+        plan.groups = sums.len().div_ceil(plan.sums_per_group());
+        plan.m = plan.multipliers();
+        Some(plan)
+    }
+
+    /// Deals out what stands in runs: sorted by length, longest first, a row of runs at a time; what is squared to the first columns.
+    fn arrange(&mut self, in_runs: &InRuns, z_columns: usize, square_columns: usize) -> Option<Vec<Cell>> {
+        let limbs = |j: usize| in_runs[j].0.div_ceil(self.limb_bits).max(1) as usize;
+        let mut order: Vec<usize> = (0..in_runs.len()).collect();
+        order.sort_by_key(|j| (std::cmp::Reverse(limbs(*j)), *j));
+        let (squares, others): (Vec<usize>, Vec<usize>) = order.into_iter().partition(|j| in_runs[*j].1);
         let plain_columns = z_columns - square_columns;
         // Squares have columns of their own, and there are such columns only if something is squared.
         let square_rows = rows(squares.len(), square_columns).filter(|rows| (*rows > 0) == (square_columns > 0))?;
         let plain_rows = rows(others.len(), plain_columns)?;
+        let mut cells = vec![Cell { column: 0, row: 0 }; in_runs.len()];
+        let mut runs = Vec::new();
         let mut start = 0;
         for row in 0..square_rows.max(plain_rows) {
             let members = (0..z_columns).filter_map(|column| {
@@ -92,18 +178,50 @@ impl Plan {
             });
             let mut length = 0;
             for (column, j) in members {
-                plan.cells[j] = Cell { column, row: start };
+                cells[j] = Cell { column, row: start };
                 length = length.max(limbs(j));
             }
-            plan.runs.push((start, length));
+            runs.push((start, length));
             start += length;
         }
-        plan.last = (1 << plan.k) - blinding_factors(&plan) - 2;
-        if start > plan.last {
+        // A constraint system is slow to build: only where the runs could fit.
+        if start >= 1 << self.k {
             return None;
         }
-        plan.m = plan.multipliers();
-        Some(plan)
+        let plan = Self {
+            z_columns,
+            square_columns,
+            runs,
+            groups: self.squares.min(1),
+            ..self.clone()
+        };
+        let last = (1 << self.k) - blinding_factors(&plan) - 2;
+        if start > last {
+            return None;
+        }
+        *self = Self { last, ..plan };
+        Some(cells)
+    }
+
+    /// Sums of squares that a group of `x` columns holds.
+    fn sums_per_group(&self) -> usize {
+        self.last / self.rows_per_sum()
+    }
+
+    fn rows_per_sum(&self) -> usize {
+        ROOTS / self.group
+    }
+
+    /// Group and rows of the roots of a sum of squares.
+    pub fn rows_of(&self, sum: usize) -> (usize, std::ops::Range<usize>) {
+        let first = sum % self.sums_per_group() * self.rows_per_sum();
+        (sum / self.sums_per_group(), first..first + self.rows_per_sum())
+    }
+
+    /// Column and row of each root of a sum of squares: row by row.
+    pub fn roots(&self, sum: usize) -> [(usize, usize); ROOTS] {
+        let (group, rows) = self.rows_of(sum);
+        std::array::from_fn(|root| (group * self.group + root % self.group, rows.start + root / self.group))
     }
 
     /// `m` of the runs: `2^K` inside a run, `0` on its last row and outside.
@@ -115,13 +233,26 @@ impl Plan {
         m
     }
 
-    /// Cells in the run of a variable.
-    pub fn limbs(&self, variable: usize) -> usize {
-        let row = self.cells[variable].row;
+    /// Cells in the run with this head.
+    pub fn limbs(&self, cell: Cell) -> usize {
         self.runs
             .iter()
-            .find(|(start, _)| *start == row)
+            .find(|(start, _)| *start == cell.row)
             .map_or(0, |(_, limbs)| *limbs)
+    }
+
+    /// The head of a whole variable's run.
+    pub fn head(&self, variable: usize) -> Cell {
+        match self.places[variable] {
+            Place::Run(cell) => cell,
+            Place::Squares(_) => panic!("a sum of squares"),
+        }
+    }
+
+    /// `β`: bits of the widest run of a `y_{p,t}`.
+    pub fn beta(&self) -> u32 {
+        let limbs = self.projections.iter().map(|cell| self.limbs(*cell));
+        limbs.max().unwrap_or(0) as u32 * self.limb_bits
     }
 
     /// Rows that the library fills with random values.
@@ -129,10 +260,56 @@ impl Plan {
         (1 << self.k) - self.last - 1
     }
 
-    /// Advice columns: `q, z, a, acc`.
-    pub fn advice_columns(&self) -> usize {
-        2 * self.q_columns + self.z_columns + 1
+    /// The roots' columns.
+    pub fn x_columns(&self) -> usize {
+        self.groups * self.group
     }
+
+    /// Columns that the link ties to public ones: `a, b, s`.
+    pub fn public_columns(&self) -> usize {
+        self.q_columns + 2 * self.groups
+    }
+
+    /// Advice columns: `q, x, z, a, b, s, acc`.
+    pub fn advice_columns(&self) -> usize {
+        self.acc_at() + self.group
+    }
+
+    /// Advice columns before `z`: those that are committed to before `e`.
+    pub fn z_at(&self) -> usize {
+        self.q_columns + self.x_columns()
+    }
+
+    /// Advice columns before `a`.
+    pub fn public_at(&self) -> usize {
+        self.z_at() + self.z_columns
+    }
+
+    /// Advice columns before the accumulators: all that are committed to before step 4.
+    pub fn acc_at(&self) -> usize {
+        self.public_at() + self.public_columns()
+    }
+
+    /// Advice columns that are linked, in the order of the link's weights.
+    pub fn linked(&self) -> impl Iterator<Item = usize> + use<> {
+        (0..self.q_columns).chain(self.public_at()..self.acc_at())
+    }
+
+    /// How many columns a circuit adds to the link.
+    pub fn linked_columns(&self) -> usize {
+        self.q_columns + self.public_columns()
+    }
+
+    /// Multipliers that are drawn from `r`: of the equations, of the projections, and `θ`.
+    pub fn drawn(&self, program: &Program) -> usize {
+        program.equations().len() + self.projections.len() / self.group + self.group - 1
+    }
+}
+
+/// Bits of `15·Σ_j 2·2^{⌈b_j/2⌉}`.
+fn projection_bits(widths: &[u32]) -> u32 {
+    let most: u128 = widths.iter().map(|bits| 15 * 2 * (1_u128 << bits.div_ceil(2))).sum();
+    128 - most.leading_zeros()
 }
 
 /// Rows of runs that `count` variables take in so many columns.

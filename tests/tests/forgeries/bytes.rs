@@ -52,7 +52,7 @@ fn proof_is_refused_when_its_points_are_written_a_second_time() {
         assert_eq!(verdict(&claims, &honest), Ok(()));
         forger.advice = Advice::Written;
         let proof = forger.prove(&scenes).unwrap().proof;
-        assert_eq!(proof.len(), honest.len() + 32 * count * (plan.advice_columns() - 1));
+        assert_eq!(proof.len(), honest.len() + 32 * count * plan.acc_at());
         let lenient = Lenient {
             points: Points::Compared,
             ..Lenient::default()
@@ -107,7 +107,7 @@ fn proof_is_refused_without_a_panic_when_any_element_is_another_valid_one() {
         .unwrap()
         .proof;
     let element = |index: usize| -> [u8; 32] { proof[32 * index..32 * (index + 1)].try_into().unwrap() };
-    let end_of_link = 2 * plan.q_columns + plan.z_columns + plan.unusable() + 2;
+    let end_of_link = plan.acc_at() + plan.unusable() + 2;
     let mut one = [0; 32];
     one[0] = 1;
     let (first, generator) = (element(0), SETUP.w.to_bytes());

@@ -1,6 +1,6 @@
 //! Challenges: what must be fixed before each of them, and what could be done if it were not (protocol §5, §6).
 
-use ff::{Field, PrimeField};
+use ff::Field;
 use pasta_curves::Fp;
 use zkmargin_circuits::{Claim, Refusal};
 use zkmargin_program::Program;
@@ -57,9 +57,13 @@ fn proof_is_refused_when_the_variables_are_chosen_after_r() {
     let account = Account::of(&INSOLVENT_0, 1);
     let claims = [account.claim(0, &program)];
     let mut forger = Forger::new(&SETUP, &plan, statements(1));
-    forger.columns = Box::new(|_, r, columns| {
-        let w = cancelling_variables(&program, &account.lots, &multipliers(r, program.equations().len()));
-        columns.z = Columns::new(&plan, &account.columns, &w).z;
+    forger.columns = Box::new(|_, challenges, columns| {
+        let multipliers = multipliers(&challenges.r, program.equations().len());
+        let w = cancelling_variables(&program, &account.lots, &multipliers);
+        let fitting = Columns::new(&plan, &account.columns, &w);
+        (columns.x, columns.z) = (fitting.x, fitting.z);
+        let y = columns.projections(&plan, factors, &challenges.e);
+        columns.project(&plan, &y);
     });
     let scenes = [account.scene(&SETUP, &plan, &program, &[])];
     for advice in [Advice::Own, Advice::Linked] {
@@ -87,7 +91,7 @@ fn proof_is_refused_when_r_is_that_of_another_statement() {
     let count = program.equations().len();
     let w = cancelling_variables(&program, &account.lots, &multipliers(&known, count));
     let mut forger = Forger::new(&SETUP, &plan, statements(1));
-    forger.multipliers = Box::new(|_, count| multipliers(&known, count).into_iter().map(Fp::from_u128).collect());
+    forger.multipliers = Box::new(|_, count| scalar_multipliers(&known, count));
     let proof = forger
         .prove(&[account.scene(&SETUP, &plan, &program, &w)])
         .unwrap()
@@ -120,7 +124,7 @@ fn proof_is_refused_when_errors_of_two_columns_cancel() {
     let proof = forger.prove(&[scene.clone()]).unwrap().proof;
     assert_eq!(verdict(&claims, &proof), Err(Refusal::Link));
     // With η known, or the same weight for both columns, nothing would be noticed.
-    forger.weights = Box::new(|_| vec![Fp::ONE; 4]);
+    forger.weights = Box::new(|_| vec![Fp::ONE; plan.linked_columns()]);
     let proof = forger.prove(&[scene]).unwrap().proof;
     assert_eq!(verdict(&claims, &proof), Err(Refusal::Link));
     let lenient = Lenient {
@@ -141,11 +145,16 @@ fn proof_is_refused_when_errors_of_an_account_and_a_matrix_cancel() {
     let mut forger = Forger::new(&SETUP, &plan, statements(1));
     // Nothing is held in that row any more: what the matrix has there does not matter.
     forger.matrices = Box::new(|_, _, a| a[0][3] += Fp::from(DEBT));
-    forger.weights = Box::new(|eta| vec![Fp::ONE, eta, Fp::ONE, eta]);
+    // The columns are `q_0, q_1, a_0, a_1`, then others.
+    fn shared(plan: &Plan, eta: Fp) -> Vec<Fp> {
+        let others = powers(eta).skip(4).take(plan.linked_columns() - 4);
+        [Fp::ONE, eta, Fp::ONE, eta].into_iter().chain(others).collect()
+    }
+    forger.weights = Box::new(|eta| shared(&plan, eta));
     let proof = forger.prove(&[scene]).unwrap().proof;
     assert_eq!(verdict(&claims, &proof), Err(Refusal::Link));
     let lenient = Lenient {
-        weights: Some(|eta| vec![Fp::ONE, eta, Fp::ONE, eta]),
+        weights: Some(shared),
         ..Lenient::default()
     };
     assert_eq!(lenient.verify(&SETUP, &claims, &proof), Verdict::Accepted);
@@ -169,11 +178,15 @@ fn proof_is_refused_when_errors_of_two_circuits_cancel() {
     let proof = forger.prove(&scenes).unwrap().proof;
     assert_eq!(verdict(&claims, &proof), Err(Refusal::Link));
     // If the powers of η began anew in every circuit, nothing would be noticed.
-    forger.weights = Box::new(|eta| powers(eta).take(4).chain(powers(eta).take(4)).collect());
+    fn again(plan: &Plan, eta: Fp) -> Vec<Fp> {
+        let of_circuit = || powers(eta).take(plan.linked_columns());
+        of_circuit().chain(of_circuit()).collect()
+    }
+    forger.weights = Box::new(|eta| again(&plan, eta));
     let proof = forger.prove(&scenes).unwrap().proof;
     assert_eq!(verdict(&claims, &proof), Err(Refusal::Link));
     let lenient = Lenient {
-        weights: Some(|eta| powers(eta).take(4).chain(powers(eta).take(4)).collect()),
+        weights: Some(again),
         ..Lenient::default()
     };
     assert_eq!(lenient.verify(&SETUP, &claims, &proof), Verdict::Accepted);

@@ -9,7 +9,7 @@ use crate::{statements, verdict};
 
 /// Where `T` stands in a proof of one claim, in elements; the responses follow.
 fn nonce_at(plan: &Plan) -> usize {
-    2 * plan.q_columns + plan.z_columns
+    plan.acc_at()
 }
 
 fn element(proof: &[u8], index: usize) -> &[u8] {
@@ -93,6 +93,15 @@ fn proof_is_refused_when_a_difference_reaches_into_any_usable_row() {
             verdict(&claims, &proof),
             Err(Refusal::Link),
             "row {row} of column {column}"
+        );
+        let column = row % plan.public_columns();
+        let mut forger = Forger::new(&SETUP, &plan, statements(1));
+        forger.matrices = Box::new(move |_, _, public| public[column][row] -= Fp::ONE);
+        let proof = forger.prove_link(std::slice::from_ref(&honest));
+        assert_eq!(
+            verdict(&claims, &proof),
+            Err(Refusal::Link),
+            "row {row} of public column {column}"
         );
     }
 }

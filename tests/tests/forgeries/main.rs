@@ -8,12 +8,16 @@ mod bytes;
 mod challenges;
 mod circuit_points;
 mod link;
+mod linked_roots;
 mod matrices;
 mod outside_points;
+mod projections;
+mod roots;
 mod rows;
 mod second_prover;
 mod secrets;
 
+use pasta_curves::Fp;
 use zkmargin_circuits::{Claim, Refusal, verify};
 use zkmargin_tests::*;
 
@@ -36,4 +40,17 @@ fn verdict(claims: &[Claim<'_>], proof: &[u8]) -> Result<(), Refusal> {
 
 fn statements(count: usize) -> Vec<[u8; 32]> {
     (0..count).map(statement).collect()
+}
+
+/// The columns as they are in step 4, with what they lack at their ends.
+fn lacking(plan: &Plan, scene: &Scene<'_>, challenges: &Challenges, public: &Matrix) -> (Columns, Fp) {
+    let multipliers = scalar_multipliers(&challenges.r, plan.drawn(scene.program));
+    let folded = fold(scene.program, plan, factors, &challenges.e, &multipliers);
+    let mut columns = scene.columns.clone();
+    let y = columns.projections(plan, factors, &challenges.e);
+    columns.project(plan, &y);
+    columns.public.clone_from(public);
+    let missing = missing(plan, &columns, &folded.instance);
+    columns.settle(plan, &folded.instance);
+    (columns, missing)
 }

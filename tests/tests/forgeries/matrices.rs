@@ -1,6 +1,6 @@
 //! The public side: the folded matrices and the instance columns are the verifier's own (protocol §5, §7).
 
-use ff::{Field, PrimeField};
+use ff::Field;
 use pasta_curves::Fp;
 use zkmargin_circuits::Refusal;
 use zkmargin_tests::*;
@@ -16,7 +16,12 @@ fn proof_is_refused_when_rows_or_columns_of_the_matrix_are_permuted() {
     // Each book is insolvent; with its legs in other places it would not be.
     let cases: [(Book<'_>, Book<'_>, Permute); 2] = [
         (&[(1, 10), (2, 3), (49, 4)], &SOLVENT, |a| a[0].swap(0, 1)),
-        (&[(1, 4), (48, 10)], &[(0, 10), (49, 4)], |a| a.swap(0, 1)),
+        (&[(1, 4), (48, 10)], &[(0, 10), (49, 4)], |a| {
+            // The last rows are no legs.
+            a.swap(0, 1);
+            let last = a[0].len() - 1;
+            (a[0][last], a[1][last]) = (a[1][last], a[0][last]);
+        }),
     ];
     for (legs, elsewhere, permute) in cases {
         let (account, solvent) = (Account::of(legs, 1), Account::of(elsewhere, 1));
@@ -44,23 +49,12 @@ fn proof_is_refused_when_it_is_folded_with_other_multipliers() {
     type Multipliers = fn(&Fp, usize) -> Vec<Fp>;
     let others: [Multipliers; 4] = [
         |r, count| powers(*r).take(count).collect(),
-        |r, count| {
-            multipliers(&(*r + Fp::ONE), count)
-                .into_iter()
-                .map(Fp::from_u128)
-                .collect()
-        },
-        |r, count| {
-            multipliers(r, count + 1)
-                .into_iter()
-                .skip(1)
-                .map(Fp::from_u128)
-                .collect()
-        },
+        |r, count| scalar_multipliers(&(*r + Fp::ONE), count),
+        |r, count| scalar_multipliers(r, count + 1).split_off(1),
         // One equation left out.
         |r, count| {
-            let mut multipliers: Vec<Fp> = multipliers(r, count).into_iter().map(Fp::from_u128).collect();
-            multipliers[count - 1] = Fp::ZERO;
+            let mut multipliers = scalar_multipliers(r, count);
+            multipliers[norms().equations().len() - 1] = Fp::ZERO;
             multipliers
         },
     ];
@@ -84,7 +78,7 @@ fn refused_unless_instances_are_the_provers(change: impl Fn(&Plan, &Columns, &mu
     let plan = Plan::of(&program);
     let account = Account::of(&INSOLVENT_0, 1);
     let claims = [account.claim(0, &program)];
-    // Large values, so that no cell of a run is zero.
+    // Large values, so that no cell of a projection's run is zero.
     let w: Vec<u128> = program
         .variables()
         .iter()
@@ -92,9 +86,9 @@ fn refused_unless_instances_are_the_provers(change: impl Fn(&Plan, &Columns, &mu
         .collect();
     let mut forger = Forger::new(&SETUP, &plan, statements(1));
     forger.proven = Box::new(|_, _, (columns, instance)| {
-        assert_ne!(missing(columns, instance), Fp::ZERO);
+        assert_ne!(missing(&plan, columns, instance), Fp::ZERO);
         change(&plan, columns, instance);
-        assert_eq!(missing(columns, instance), Fp::ZERO);
+        assert_eq!(missing(&plan, columns, instance), Fp::ZERO);
     });
     let forged = forger.prove(&[account.scene(&SETUP, &plan, &program, &w)]).unwrap();
     assert_eq!(verdict(&claims, &forged.proof), Err(Refusal::Circuit));
@@ -108,7 +102,7 @@ fn refused_unless_instances_are_the_provers(change: impl Fn(&Plan, &Columns, &mu
 #[test]
 fn proof_is_refused_when_gamma_is_another() {
     refused_unless_instances_are_the_provers(|plan, columns, instance| {
-        let missing = missing(columns, instance);
+        let missing = missing(plan, columns, instance);
         instance[0][plan.last] -= missing;
     });
 }
@@ -116,9 +110,9 @@ fn proof_is_refused_when_gamma_is_another() {
 #[test]
 fn proof_is_refused_when_a_coefficient_of_a_variable_is_another() {
     refused_unless_instances_are_the_provers(|plan, columns, instance| {
-        let cell = plan.cells[0];
+        let cell = plan.projections[0];
         let value = columns.z[cell.column][cell.row];
-        let missing = missing(columns, instance);
+        let missing = missing(plan, columns, instance);
         instance[cell.column][cell.row] += missing * value.invert().unwrap();
     });
 }
@@ -127,13 +121,13 @@ fn proof_is_refused_when_a_coefficient_of_a_variable_is_another() {
 fn proof_is_refused_when_a_coefficient_stands_in_a_row_that_is_no_head() {
     let below = |limb: usize| {
         move |plan: &Plan, columns: &Columns, instance: &mut Matrix| {
-            let cell = plan.cells[0];
-            assert!(limb < plan.limbs(0));
+            let cell = plan.projections[0];
+            assert!(limb < plan.limbs(cell));
             let value = columns.z[cell.column][cell.row + limb];
-            instance[cell.column][cell.row + limb] = missing(columns, instance) * value.invert().unwrap();
+            instance[cell.column][cell.row + limb] = missing(plan, columns, instance) * value.invert().unwrap();
         }
     };
-    for limb in [1, 2, 7] {
+    for limb in [1, 2, 4] {
         refused_unless_instances_are_the_provers(below(limb));
     }
 }

@@ -3,6 +3,7 @@
 use ff::{Field, PrimeField};
 use pasta_curves::Fp;
 use zkmargin_circuits::{Placement, Refusal, verify};
+use zkmargin_program::Program;
 use zkmargin_tests::*;
 
 use crate::{statements, verdict};
@@ -103,16 +104,10 @@ fn chosen_values_in_the_unusable_rows_prove_what_is_true_and_nothing_else() {
         assert_eq!(verdict(&claims, &proof), expected);
         // The same with zeros, without any blinding: still no other statement.
         forger.chosen.iter_mut().for_each(|(_, _, _, value)| *value = Fp::ZERO);
-        scene.columns.acc.clear();
-        scene.columns.acc.resize(plan.last + 1, Fp::ZERO);
+        scene.columns.acc = vec![vec![Fp::ZERO; plan.last + 1]; plan.group];
         let proof = forger.prove(&[scene]).unwrap().proof;
         assert_eq!(verdict(&claims, &proof), expected);
     }
-}
-
-/// One requirement, not met: its slack is `-5` in the field, which no run of the plan holds.
-fn short_account() -> Account {
-    Account::new(&SETUP, 1, &[(1, 1)], 1)
 }
 
 /// A run from `head` with every limb zero, so that each cell is `2^K` times the next: the field's quotients of `value`.
@@ -123,24 +118,55 @@ fn quotients(value: Fp, limb_bits: u32, cells: usize) -> Vec<Fp> {
         .collect()
 }
 
+/// Of [`choice`], not met: and a "bit" that frees half of the width in both of its rows, which is no small integer.
+fn half_a_bit(account: &Account, plan: &Plan, program: &Program) -> (Fp, Vec<u128>) {
+    let half = 1_u128 << 39;
+    let big_m = Fp::from_u128(2 * half - 1);
+    let bit = Fp::from_u128(half) * big_m.invert().unwrap();
+    let charge = 10 * u128::from(account.lots[0]);
+    assert!(program.witness(&account.lots).is_err());
+    assert_eq!(
+        plan.places[..3].iter().filter(|p| matches!(p, Place::Run(_))).count(),
+        2
+    );
+    // Bit, complement, the charge less `half - 1` above `-half`, how far that is above either, and what is left of the equity.
+    let left = 3 * u128::from(account.lots[0]) + half - 1 - charge;
+    (bit, vec![0, 0, charge + 1, 1, 0, left])
+}
+
 #[test]
 fn proof_is_refused_when_a_run_ends_on_the_last_usable_row() {
-    let program = single();
+    let program = choice();
     let honest = Plan::of(&program);
-    let account = short_account();
+    let account = Account::new(&SETUP, 1, &[(0, 7)], 1);
     let claims = [account.claim(0, &program)];
-    let limbs = honest.limbs(0);
+    let (bit, w) = half_a_bit(&account, &honest, &program);
     let mut moved = honest.clone();
-    moved.cells[0].row = honest.last + 1 - limbs;
-    moved.runs = vec![(moved.cells[0].row, limbs)];
+    // Both runs of one cell become runs of two at the very end.
+    let head = honest.last - 1;
+    for place in &mut moved.places[..2] {
+        let Place::Run(cell) = place else { unreachable!() };
+        assert_eq!(honest.limbs(*cell), 1);
+        cell.row = head;
+    }
+    moved.runs.pop();
+    moved.runs.push((head, 2));
     moved.m = moved.multipliers();
     let prove = |plan: &Plan| {
-        let cells = quotients(-Fp::from(5), plan.limb_bits, limbs + 1);
-        let mut scene = account.scene(&SETUP, plan, &program, &[]);
-        scene.columns.z[0][plan.cells[0].row..].copy_from_slice(&cells[..limbs]);
+        let mut scene = account.scene(&SETUP, plan, &program, &w);
         let mut forger = Forger::new(&SETUP, plan, statements(1));
-        // The first unusable row of `z` carries on what the run cannot hold.
-        forger.chosen = vec![(0, 1, 0, cells[limbs])];
+        for (variable, value) in [bit, Fp::ONE - bit].into_iter().enumerate() {
+            let cells = quotients(value, plan.limb_bits, 3);
+            let column = plan.head(variable).column;
+            scene.columns.z[column][head..].copy_from_slice(&cells[..2]);
+            // The first unusable row of `z` carries on what the run cannot hold.
+            forger.chosen.push((0, plan.z_at() + column, 0, cells[2]));
+        }
+        // So does that of every other column: what stands above it is zero.
+        let heads = [0, 1].map(|variable| plan.head(variable).column);
+        for column in (0..plan.z_columns).filter(|column| !heads.contains(column)) {
+            forger.chosen.push((0, plan.z_at() + column, 0, Fp::ZERO));
+        }
         forger.prove(&[scene])
     };
     assert_eq!(moved.m[moved.last], 0);
@@ -163,42 +189,16 @@ fn proof_is_refused_when_a_run_ends_on_the_last_usable_row() {
 }
 
 #[test]
-fn proof_is_refused_when_it_is_made_under_a_key_with_wider_runs() {
-    let program = single();
-    let account = short_account();
-    let claims = [account.claim(0, &program)];
-    let mut wide = Plan::of(&program);
-    // Fifty-one limbs of five bits hold every element of the field.
-    let cells = 51;
-    wide.runs = vec![(0, cells)];
-    wide.m = wide.multipliers();
-    let mut scene = account.scene(&SETUP, &wide, &program, &[]);
-    let value = -Fp::from(5);
-    let bytes = value.to_repr();
-    let bit = |index: usize| {
-        bytes
-            .get(index / 8)
-            .map_or(0, |byte| u64::from(byte >> (index % 8) & 1))
-    };
-    let limb = |at: usize| Fp::from((0..5).map(|place| bit(5 * at + place) << place).sum::<u64>());
-    let mut rest = Fp::ZERO;
-    for at in (0..cells).rev() {
-        rest = rest * Fp::from(32) + limb(at);
-        scene.columns.z[0][at] = rest;
-    }
-    assert_eq!(rest, value);
-    let proof = Forger::new(&SETUP, &wide, statements(1)).prove(&[scene]).unwrap().proof;
-    let lenient = Lenient {
-        plan: Some(&wide),
-        ..Lenient::default()
-    };
-    assert_eq!(lenient.verify(&SETUP, &claims, &proof), Verdict::Accepted);
-    assert_eq!(verdict(&claims, &proof), Err(Refusal::Circuit));
-}
-
-#[test]
 fn no_run_of_any_shape_ends_on_the_last_usable_row() {
-    let programs = [scenarios(), norms(), single(), scenarios_at(7), scenarios_at(8)];
+    let programs = [
+        scenarios(),
+        norms(),
+        single(),
+        choice(),
+        many(130),
+        scenarios_at(7),
+        scenarios_at(8),
+    ];
     for program in programs {
         let (placement, plan) = (Placement::new(&program).unwrap(), Plan::of(&program));
         let end = placement

@@ -1,16 +1,20 @@
 //! The protocol text, implemented twice: each side accepts the other's proofs.
 
 use zkmargin_circuits::{Placement, prove};
+use zkmargin_program::Range;
 use zkmargin_tests::*;
 
 use crate::verdict;
 
 #[test]
 fn honest_proofs_of_the_second_prover_are_accepted() {
-    for program in [scenarios(), norms(), single()] {
+    for program in [scenarios(), norms(), single(), choice(), many(130), many(560)] {
         let plan = Plan::of(&program);
         let account = match plan.q_columns {
-            1 => Account::new(&SETUP, 1, &[(0, 7)], 1),
+            1 if program.witness(&Account::new(&SETUP, 1, &[(0, 7)], 1).lots).is_ok() => {
+                Account::new(&SETUP, 1, &[(0, 7)], 1)
+            }
+            1 => Account::new(&SETUP, 1, &[], 1),
             _ => Account::of(&SOLVENT, 1),
         };
         let forger = Forger::new(&SETUP, &plan, vec![statement(0)]);
@@ -22,7 +26,7 @@ fn honest_proofs_of_the_second_prover_are_accepted() {
 
 #[test]
 fn proofs_of_the_real_prover_are_accepted_by_the_second_verifier() {
-    for program in [scenarios(), norms()] {
+    for program in [scenarios(), norms(), many(130), many(560)] {
         let account = Account::of(&SOLVENT, 1);
         let claims = [account.claim(0, &program)];
         let proof = prove(&PARAMETERS, &claims, &[account.opening()]).unwrap();
@@ -32,7 +36,16 @@ fn proofs_of_the_real_prover_are_accepted_by_the_second_verifier() {
 
 #[test]
 fn both_find_the_same_shape_for_every_program() {
-    for program in [scenarios(), norms(), single(), scenarios_at(7), scenarios_at(9)] {
+    let programs = [
+        scenarios(),
+        norms(),
+        single(),
+        choice(),
+        scenarios_at(7),
+        scenarios_at(9),
+    ];
+    let mut groups = std::collections::BTreeSet::new();
+    for program in programs.into_iter().chain((1..700).step_by(43).map(many)) {
         let (plan, placement) = (Plan::of(&program), Placement::new(&program).unwrap());
         let shape = placement.shape();
         assert_eq!(
@@ -44,11 +57,29 @@ fn both_find_the_same_shape_for_every_program() {
                 shape.limb_bits()
             )
         );
+        assert_eq!((plan.x_columns(), plan.group), (shape.x_columns(), shape.x_group()));
         let runs: Vec<(usize, usize)> = shape.runs().iter().map(|run| (run.start, run.limbs)).collect();
         assert_eq!(plan.runs, runs);
-        let widths: Vec<u32> = (0..plan.cells.len())
-            .map(|j| plan.limbs(j) as u32 * plan.limb_bits)
+        // Λ², of numbers with four roots that are fractions below `2^β`.
+        let denominator = (1..16_u64).fold(1, num_lcm).pow(2);
+        let ranges: Vec<Range> = (plan.places.iter())
+            .map(|place| match place {
+                Place::Run(cell) => Range::Integer {
+                    bits: plan.limbs(*cell) as u32 * plan.limb_bits,
+                },
+                Place::Squares(_) => Range::Fraction {
+                    bits: 2 * plan.beta() + 2,
+                    denominator,
+                },
+            })
             .collect();
-        assert_eq!(placement.widths(), widths);
+        assert_eq!(placement.ranges(), ranges);
+        groups.insert(plan.group);
     }
+    assert_eq!(groups, [1, 2, 4].into(), "every number of columns in a group");
+}
+
+fn num_lcm(a: u64, b: u64) -> u64 {
+    let divisor = (1..=b).rev().find(|d| a % d == 0 && b % d == 0).unwrap();
+    a / divisor * b
 }
