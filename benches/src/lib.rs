@@ -35,6 +35,23 @@ impl Chain {
         })
     }
 
+    /// The chain of one underlying: its instruments, and all assets.
+    pub fn on(&self, underlying: &str) -> Result<Self> {
+        let mut file: serde_json::Value = serde_json::from_str(&self.universe.to_json()?)?;
+        let venues = file["venues"].as_array_mut().into_iter().flatten();
+        for lines in venues.filter_map(|venue| venue["lines"].as_array_mut()) {
+            lines.retain(|line| {
+                line.get("instrument")
+                    .is_none_or(|listed| listed["underlying"] == underlying)
+            });
+        }
+        Ok(Self {
+            universe: Universe::from_json(&file.to_string())?,
+            snapshot: self.snapshot.clone(),
+            history: self.history.clone(),
+        })
+    }
+
     /// Compiles a preset at the initial level.
     pub fn compile(&self, preset: &str) -> Result<Program> {
         let model = Model::preset(preset)?;
@@ -68,6 +85,12 @@ impl Chain {
         }
         lots
     }
+}
+
+/// The shipped case of 100 sensitivities under SIMM.
+pub fn sensitivities() -> Result<zkmargin_risk::case::Case> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/cases/simm-100.json");
+    Ok(zkmargin_risk::case::Case::from_json(&std::fs::read_to_string(file)?)?)
 }
 
 /// One book, attested and ready to be proven.

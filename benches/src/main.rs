@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use cpu_time::ProcessTime;
-use zkmargin_benches::{Case, Chain};
+use zkmargin_benches::{Case, Chain, sensitivities};
 use zkmargin_circuits::{Parameters, Placement};
+use zkmargin_program::Program;
 use zkmargin_risk::model::PRESETS;
+use zkmargin_risk::terms::Level;
 
 /// Measured runs of each figure, if the first argument does not say otherwise; one more goes before them and does not count.
 const RUNS: usize = 11;
@@ -38,23 +40,18 @@ fn main() -> Result<()> {
         "| model | legs | equations | columns q+x+z | compile | prove, 1 thread | prove, all | verify | proof bytes |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
-    for (preset, _) in PRESETS {
-        let compile = median(|| chain.compile(preset).map(drop))?;
-        let program = chain.compile(preset)?;
-        // A model that margins no options has proofs of cash alone.
-        let held = if program.witness(&chain.book(120)).is_ok() {
-            120
-        } else {
-            0
-        };
-        let case = Case::new(&parameters, program, chain.book(held))?;
+    let row = |name: &str, compile: &dyn Fn() -> Result<Program>, book: &dyn Fn(&Program) -> Vec<u64>| -> Result<()> {
+        let compiling = median(|| compile().map(drop))?;
+        let program = compile()?;
+        let held = book(&program);
+        let case = Case::new(&parameters, program, held)?;
         let proof = case.prove(&parameters)?;
         let prove = one_thread.install(|| median(|| case.prove(&parameters).map(drop)))?;
         let prove_on_all = median(|| case.prove(&parameters).map(drop))?;
         let verify = median(|| case.verify(&parameters, &proof))?;
         let placement = Placement::new(case.program())?;
         println!(
-            "| {preset} | {} | {} | {}+{}+{} | {compile} | {prove} | {prove_on_all} | {verify} | {} |",
+            "| {name} | {} | {} | {}+{}+{} | {compiling} | {prove} | {prove_on_all} | {verify} | {} |",
             case.program().layout().legs().len(),
             case.program().equations().len(),
             placement.shape().q_columns(),
@@ -62,7 +59,27 @@ fn main() -> Result<()> {
             placement.shape().z_columns(),
             proof.len(),
         );
+        Ok(())
+    };
+    // A model that margins no options has proofs of cash alone.
+    let of_chain = |chain: &Chain, program: &Program| {
+        let held = chain.book(120);
+        if program.witness(&held).is_ok() {
+            held
+        } else {
+            chain.book(0)
+        }
+    };
+    for (preset, _) in PRESETS {
+        row(preset, &|| chain.compile(preset), &|program| of_chain(&chain, program))?;
     }
+    let bitcoin = chain.on("BTC")?;
+    row("derive-pm2, BTC alone", &|| bitcoin.compile("derive-pm2"), &|program| {
+        of_chain(&bitcoin, program)
+    })?;
+    let case = sensitivities()?;
+    let compile = || Ok(case.compile(Level::Initial)?);
+    row("simm-2.5, 100 sensitivities", &compile, &|_| case.legs().to_vec())?;
 
     println!("\n| instruments held (paradex-pm) | prove, 1 thread |");
     println!("|---|---|");

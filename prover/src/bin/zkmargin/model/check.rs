@@ -183,10 +183,10 @@ impl Size {
 }
 
 /// CPU milliseconds of a proof: at rest, and per unit of cost.
-const PROVE_MS: [f64; 2] = [150.0, 1.4];
+const PROVE_MS: [f64; 2] = [165.0, 1.94];
 /// The same of its verification.
-const VERIFY_MS: [f64; 2] = [16.0, 0.05];
+const VERIFY_MS: [f64; 2] = [23.5, 0.1];
 /// CPU milliseconds per coefficient of the program.
-const FOLD_MS: f64 = 15e-6;
+const FOLD_MS: f64 = 9e-6;
 /// What a `q` column and its `a` cost, in units of [`Shape::cost`](zkmargin_circuits::Shape::cost).
 const Q_COLUMN_COST: usize = 6;
