@@ -99,7 +99,7 @@ fn proof_is_refused_when_an_error_of_a_projection_cancels_one_of_an_equation() {
     let mut forger = Forger::new(&SETUP, &plan, statements(1));
     forger.projections = Box::new(|_, _, y| y[0] -= Fp::from(5));
     let scene = account.scene(&SETUP, &plan, &program, &w);
-    let proof = forger.prove(&[scene.clone()]).unwrap().proof;
+    let proof = forger.prove(std::slice::from_ref(&scene)).unwrap().proof;
     assert_eq!(verdict(&claims, &proof), Err(Refusal::Circuit));
     forger.multipliers = Box::new(shared);
     let proof = forger.prove(&[scene]).unwrap().proof;

@@ -80,6 +80,9 @@ fn both_find_the_same_shape_for_every_program() {
 }
 
 fn num_lcm(a: u64, b: u64) -> u64 {
-    let divisor = (1..=b).rev().find(|d| a % d == 0 && b % d == 0).unwrap();
+    let divisor = (1..=b)
+        .rev()
+        .find(|d| a.is_multiple_of(*d) && b.is_multiple_of(*d))
+        .unwrap();
     a / divisor * b
 }
