@@ -14,7 +14,7 @@ mod link;
 pub mod parameters;
 #[cfg(feature = "prove")]
 pub mod prove;
-mod roots;
+pub mod roots;
 pub mod shape;
 pub mod transcript;
 mod witness;

@@ -8,7 +8,7 @@
 //! start in the same rows in each: the variables are sorted by their length and dealt out, a row of runs at a time, each as
 //! long as its longest variable. Variables that are squared stand in the first `D_q` columns. `K` is `k-1`, `k-2` or `k-3`.
 //!
-//! The other variables are sums of four squares ([`roots`](crate::roots)), in the program's order. Their cells are in `x` columns, of
+//! The other variables are sums of four squares ([`roots`]), in the program's order. Their cells are in `x` columns, of
 //! which every `g` (1, 2 or 4) share a column `b` and a column `s`: a variable takes `4/g` rows of such a group. A `g` needs as many
 //! accumulators and as many times the projections.
 //!

@@ -19,7 +19,7 @@
 //! An instrument that the second snapshot neither prices nor delivers is proven empty, and so are debt, carry and reserve of an asset that
 //! either snapshot does not price.
 //!
-//! Under a [demand](crate::model::demand) each of its models must be met, with its own haircuts. A demand that asks for more than that has no
+//! Under a demand each of its models must be met, with its own haircuts. A demand that asks for more than that has no
 //! variation: netting between venues, add-ons, counterparties and limits are of one instant.
 
 use zkmargin_program::{Builder, LegId, Linear, Program};
