@@ -44,6 +44,9 @@ pub fn binary(name: &str) -> PathBuf {
             "-p",
             "zkmargin-verifier",
             "--bins",
+            // The tests of the verifier, in the same run, find their tool where this one is put: it must have all that they test.
+            "--features",
+            "zkmargin-verifier/registry",
         ]);
         if profile.ends_with("release") {
             build.arg("--release");
