@@ -10,15 +10,16 @@
 
 use std::collections::VecDeque;
 
-use ff::Field;
-use halo2_proofs::plonk::{SingleVerifier, VerifyingKey, verify_proof};
-use halo2_proofs::transcript::TranscriptRead;
+use ff::{Field, PrimeField};
+use halo2_proofs::plonk::{Error, VerificationStrategy, VerifyingKey, verify_proof};
+use halo2_proofs::poly::commitment::{Guard, MSM};
+use halo2_proofs::transcript::{EncodedChallenge, TranscriptRead};
 use pasta_curves::{EqAffine, Fp};
 use zkmargin_program::{LegId, MAX_ACCOUNTS_PER_VENUE, Program, WrapAround};
 
-use crate::circuit::verifying_key;
 use crate::commitment::Point;
 use crate::fold::{Folded, fold};
+use crate::keys::verifying_key;
 use crate::link::{self, Outside};
 use crate::parameters::Parameters;
 use crate::shape::{Placement, ShapeError};
@@ -133,6 +134,12 @@ pub enum Refusal {
     /// The proof of the circuit does not hold.
     #[error("the proof of the circuit fails")]
     Circuit,
+    /// The operating system gave no randomness for the weights of the sums.
+    #[error("no randomness from the operating system: {reason}")]
+    Randomness {
+        /// What it said.
+        reason: String,
+    },
     /// The key could not be built.
     #[error("the verifying key cannot be built: {reason}")]
     Key {
@@ -228,6 +235,67 @@ pub(crate) fn public_amounts(index: usize, claim: &Claim<'_>) -> Result<Vec<(Leg
 
 /// Verifies one proof of all claims, in their order.
 pub fn verify(parameters: &Parameters, claims: &[Claim<'_>], proof: &[u8]) -> Result<(), Refusal> {
+    let read = read(parameters, claims, proof)?;
+    let mut sum = MSM::new(parameters.params());
+    read.add_to(&mut sum)?;
+    match sum.eval() {
+        true => Ok(()),
+        false => Err(read.refusal()),
+    }
+}
+
+/// A proof of which everything is checked but that two sums of points vanish: that of the link, and that of the circuit.
+pub(crate) struct Read<'p> {
+    link: MSM<'p, EqAffine>,
+    circuit: MSM<'p, EqAffine>,
+}
+
+impl<'p> Read<'p> {
+    /// Adds both, each with a weight of its own, to a sum that vanishes with all of them; with an error of `2^-128`, since whoever made
+    /// the proof could not know the weights.
+    pub(crate) fn add_to(&self, sum: &mut MSM<'p, EqAffine>) -> Result<(), Refusal> {
+        for own in [&self.link, &self.circuit] {
+            let mut own = own.clone();
+            own.scale(weight()?);
+            sum.add_msm(&own);
+        }
+        Ok(())
+    }
+
+    /// Why the proof is refused, if not both vanish.
+    fn refusal(&self) -> Refusal {
+        match self.link.clone().eval() {
+            true => Refusal::Circuit,
+            false => Refusal::Link,
+        }
+    }
+}
+
+/// A number of 128 bits from the operating system.
+fn weight() -> Result<Fp, Refusal> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Refusal::Randomness {
+        reason: error.to_string(),
+    })?;
+    Ok(Fp::from_u128(u128::from_le_bytes(bytes)))
+}
+
+/// Hands out the sum of an opening instead of evaluating it.
+struct Unevaluated<'p>(MSM<'p, EqAffine>);
+
+impl<'p> VerificationStrategy<'p, EqAffine> for Unevaluated<'p> {
+    type Output = MSM<'p, EqAffine>;
+
+    fn process<E: EncodedChallenge<EqAffine>>(
+        self,
+        opening: impl FnOnce(MSM<'p, EqAffine>) -> Result<Guard<'p, EqAffine, E>, Error>,
+    ) -> Result<Self::Output, Error> {
+        Ok(opening(self.0)?.use_challenges())
+    }
+}
+
+/// Reads a proof and checks everything but its sums.
+pub(crate) fn read<'p>(parameters: &'p Parameters, claims: &[Claim<'_>], proof: &[u8]) -> Result<Read<'p>, Refusal> {
     let placements = placements(parameters, claims)?;
     let placement = placements.first().ok_or(ClaimError::None)?;
     let key = verifying_key(parameters, placement).map_err(|error| Refusal::Key {
@@ -240,17 +308,21 @@ pub fn verify(parameters: &Parameters, claims: &[Claim<'_>], proof: &[u8]) -> Re
     match (outcome, reader.refusal()) {
         // The reader knows better than the library why it stopped.
         (_, Some(refusal)) => Err(refusal.into()),
-        (outcome, None) => outcome.and_then(|()| reader.finish().map_err(Refusal::from)),
+        (outcome, None) => {
+            let read = outcome?;
+            reader.finish()?;
+            Ok(read)
+        }
     }
 }
 
-fn read_and_check(
-    parameters: &Parameters,
+fn read_and_check<'p>(
+    parameters: &'p Parameters,
     claims: &[Claim<'_>],
     placements: &[Placement],
     key: &VerifyingKey<EqAffine>,
     reader: &mut Reader<'_>,
-) -> Result<(), Refusal> {
+) -> Result<Read<'p>, Refusal> {
     let placement = placements.first().ok_or(ClaimError::None)?;
     let shape = placement.shape();
     // Any error of the reader is remembered by the reader, so what is made of it here never surfaces.
@@ -310,9 +382,7 @@ fn read_and_check(
             weight *= eta;
         }
     }
-    if !link::verify(parameters, placement, reader, outside).map_err(stopped)? {
-        return Err(Refusal::Link);
-    }
+    let link = link::read(parameters, placement, reader, outside).map_err(stopped)?;
 
     let linked: VecDeque<_> = committed
         .iter()
@@ -334,6 +404,54 @@ fn read_and_check(
         .map(|folded| folded.instance.iter().map(Vec::as_slice).collect())
         .collect();
     let instances: Vec<&[&[Fp]]> = columns.iter().map(Vec::as_slice).collect();
-    let strategy = SingleVerifier::new(parameters.params());
-    verify_proof(parameters.params(), key, strategy, &instances, reader).map_err(|_| Refusal::Circuit)
+    let strategy = Unevaluated(MSM::new(parameters.params()));
+    let circuit = verify_proof(parameters.params(), key, strategy, &instances, reader).map_err(|_| Refusal::Circuit)?;
+    Ok(Read { link, circuit })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn errors_of_link_and_circuit_do_not_cancel() {
+        let parameters = Parameters::load(crate::parameters::MIN_K, None).unwrap();
+        let sum = |scalar: Fp| {
+            let mut sum = MSM::new(parameters.params());
+            sum.append_term(scalar, parameters.w());
+            sum
+        };
+        let read = Read {
+            link: sum(Fp::ONE),
+            circuit: sum(-Fp::ONE),
+        };
+        let mut both = read.link.clone();
+        both.add_msm(&read.circuit);
+        assert!(both.eval(), "they would cancel if they shared a weight");
+        let mut weighted = MSM::new(parameters.params());
+        read.add_to(&mut weighted).unwrap();
+        assert!(!weighted.eval());
+        assert_eq!(read.refusal(), Refusal::Link);
+    }
+
+    #[test]
+    fn errors_of_two_proofs_do_not_cancel() {
+        let parameters = Parameters::load(crate::parameters::MIN_K, None).unwrap();
+        let read = |scalar: Fp| {
+            let mut circuit = MSM::new(parameters.params());
+            circuit.append_term(scalar, parameters.w());
+            Read {
+                link: MSM::new(parameters.params()),
+                circuit,
+            }
+        };
+        let mut weighted = MSM::new(parameters.params());
+        for read in [read(Fp::ONE), read(-Fp::ONE)] {
+            read.add_to(&mut weighted).unwrap();
+            assert_eq!(read.refusal(), Refusal::Circuit);
+        }
+        assert!(!weighted.eval());
+    }
 }

@@ -19,14 +19,12 @@ use ff::Field;
 use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner, Value};
 use halo2_proofs::plonk::{
     Advice, Circuit, Column, ConstraintSystem, Constraints, Error, Expression, Fixed, Instance, Selector, TableColumn,
-    VerifyingKey, keygen_vk,
 };
 use halo2_proofs::poly::Rotation;
-use pasta_curves::{EqAffine, Fp};
+use pasta_curves::Fp;
 use zkmargin_program::RESERVED_ROWS;
 
-use crate::parameters::Parameters;
-use crate::shape::{Placement, Shape, ShapeError, current_shape, with_shape};
+use crate::shape::{Placement, Shape, ShapeError, current_shape};
 use crate::witness::Witness;
 
 /// Version of the circuit; part of the statement.
@@ -239,12 +237,6 @@ pub(crate) fn last_usable_row(shape: &Shape) -> Result<usize, ShapeError> {
         true => Ok(shape.n() - needed),
         false => Err(ShapeError::ReservedRows { needed, reserved }),
     }
-}
-
-/// The verifying key of a shape: always rebuilt, never read.
-pub(crate) fn verifying_key(parameters: &Parameters, placement: &Placement) -> Result<VerifyingKey<EqAffine>, Error> {
-    let circuit = MarginCircuit::new(placement, None);
-    with_shape(placement.shape(), || keygen_vk(parameters.params(), &circuit))
 }
 
 #[cfg(all(test, feature = "prove"))]

@@ -3,6 +3,7 @@
 //! This crate knows programs and layouts, nothing of risk. See [`argument`] for the protocol's phases in their order.
 
 pub mod argument;
+mod batch;
 mod circuit;
 pub mod commitment;
 mod fold;
@@ -10,6 +11,7 @@ mod fold;
 mod four_squares;
 #[cfg(all(test, feature = "prove"))]
 mod golden;
+mod keys;
 mod link;
 pub mod parameters;
 #[cfg(feature = "prove")]
@@ -20,6 +22,7 @@ pub mod transcript;
 mod witness;
 
 pub use argument::{Claim, ClaimError, MAX_STATEMENTS, PROTOCOL_VERSION, Refusal, verify};
+pub use batch::{BatchRefusal, verify_batch};
 pub use circuit::CIRCUIT_VERSION;
 pub use commitment::{Blind, CommitmentError, Point, PointError, RunningCommitment, commit};
 pub use fold::FOLDING_RULE;

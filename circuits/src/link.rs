@@ -11,11 +11,10 @@
 //! ```
 
 use ff::Field;
-use group::Group;
+use halo2_proofs::poly::commitment::MSM;
 use halo2_proofs::transcript::TranscriptRead;
 use pasta_curves::{EqAffine, Fp};
 
-use crate::commitment::multiexp;
 use crate::parameters::Parameters;
 use crate::shape::Placement;
 use crate::transcript::{Reader, challenge};
@@ -28,39 +27,30 @@ pub(crate) struct Outside {
     pub(crate) rows: Vec<Fp>,
 }
 
-/// The generators of the unusable rows, then `W`.
-fn generators(parameters: &Parameters, placement: &Placement) -> Vec<EqAffine> {
-    let mut generators = parameters.lagrange()[placement.unusable()].to_vec();
-    generators.push(parameters.w());
-    generators
-}
-
-/// Reads the link and checks it. `outside` is `Σ_c η^c·(C_c - C'_c)`. `Ok(false)`: the link does not hold.
-pub(crate) fn verify(
-    parameters: &Parameters,
+/// Reads the link. The multi-exponentiation that is returned vanishes exactly if it holds; `outside` is `Σ_c η^c·(C_c - C'_c)`.
+///
+/// The generators of the rows are the Lagrange basis, those of the result are of the coefficients: as scalars, one is the inverse transform of
+/// the other, so that the rows of a link and the generators of an opening are terms of one sum.
+pub(crate) fn read<'p>(
+    parameters: &'p Parameters,
     placement: &Placement,
     reader: &mut Reader<'_>,
     outside: Outside,
-) -> std::io::Result<bool> {
+) -> std::io::Result<MSM<'p, EqAffine>> {
     let nonce = reader.read_point()?;
     let c = challenge(reader);
-    let generators = generators(parameters, placement);
-    let responses = generators
-        .iter()
-        .map(|_| reader.read_scalar())
-        .collect::<Result<Vec<_>, _>>()?;
-
-    let terms = (responses.into_iter().zip(generators))
-        .chain([(-Fp::ONE, nonce)])
-        .chain(outside.terms.into_iter().map(|(weight, point)| (c * weight, point)))
-        .chain(
-            outside
-                .rows
-                .into_iter()
-                .map(|weight| c * weight)
-                .zip(parameters.lagrange().iter().copied()),
-        );
-    Ok(bool::from(multiexp(terms).is_identity()))
+    let mut rows: Vec<Fp> = outside.rows.into_iter().map(|weight| c * weight).collect();
+    for _ in placement.unusable() {
+        rows.push(reader.read_scalar()?);
+    }
+    let mut sum = MSM::new(parameters.params());
+    sum.add_to_g_scalars(&parameters.coefficients(rows));
+    sum.add_to_w_scalar(reader.read_scalar()?);
+    sum.append_term(-Fp::ONE, nonce);
+    for (weight, point) in outside.terms {
+        sum.append_term(c * weight, point);
+    }
+    Ok(sum)
 }
 
 #[cfg(feature = "prove")]
@@ -74,6 +64,7 @@ mod prover {
     use zeroize::{Zeroize, Zeroizing};
 
     use super::*;
+    use crate::commitment::multiexp;
     use crate::transcript::Writer;
 
     /// A representation of `Σ_c η^c·D_c`: `β` for the unusable rows, then `δ` for `W`. Overwritten when dropped.
@@ -97,6 +88,13 @@ mod prover {
         fn drop(&mut self) {
             self.0.zeroize();
         }
+    }
+
+    /// The generators of the unusable rows, then `W`.
+    fn generators(parameters: &Parameters, placement: &Placement) -> Vec<EqAffine> {
+        let mut generators = parameters.lagrange()[placement.unusable()].to_vec();
+        generators.push(parameters.w());
+        generators
     }
 
     /// Writes `T` and the responses. `nonces` is a generator that nothing else draws from.

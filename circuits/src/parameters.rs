@@ -8,11 +8,14 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use group::GroupEncoding;
+use halo2_proofs::poly::EvaluationDomain;
 use halo2_proofs::poly::commitment::Params;
-use pasta_curves::EqAffine;
+use pasta_curves::{EqAffine, Fp};
 
+use crate::keys::Keys;
 use crate::transcript::{Personal, hash32};
 
 /// The smallest supported `k`.
@@ -31,26 +34,33 @@ const PINNED_DIGESTS: [&str; 7] = [
     "a68f6ececcf8352e3bc85817f71dddd5244845bc832f9e5f4d4b80b85bd231b9",
 ];
 
+/// Degree of the domain in which rows become coefficients: it only has to have the rows themselves.
+const DOMAIN_DEGREE: u32 = 2;
+
 /// Bytes of a compressed point.
 const POINT_BYTES: usize = 32;
 /// Bytes of `k` at the head of a parameter file.
 const HEADER_BYTES: usize = 4;
 
-/// The generators for one `k` (protocol §3).
+/// The generators for one `k` (protocol §3), with the keys of the shapes that were last used. A clone shares all of it.
 #[derive(Clone)]
-pub struct Parameters {
+pub struct Parameters(Arc<Inner>);
+
+struct Inner {
     params: Params<EqAffine>,
     /// `G_0 .. G_{n-1}`, the Lagrange basis.
     lagrange: Vec<EqAffine>,
     /// The blinding generator `W`.
     w: EqAffine,
     digest: [u8; 32],
+    domain: EvaluationDomain<Fp>,
+    keys: Keys,
 }
 
 impl std::fmt::Debug for Parameters {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Parameters")
-            .field("k", &self.params.k())
+            .field("k", &self.k())
             .finish_non_exhaustive()
     }
 }
@@ -131,37 +141,50 @@ impl Parameters {
         };
         let lagrange = (n..2 * n).map(point).collect::<Result<_, _>>()?;
         let w = point(2 * n)?;
-        Ok(Self {
+        Ok(Self(Arc::new(Inner {
             params,
             lagrange,
             w,
             digest,
-        })
+            domain: EvaluationDomain::new(DOMAIN_DEGREE, k),
+            keys: Keys::default(),
+        })))
     }
 
     /// `k`: the circuit has `n = 2^k` rows.
     pub fn k(&self) -> u32 {
-        self.params.k()
+        self.0.params.k()
     }
 
     /// The pinned digest of these parameters.
     pub fn digest(&self) -> [u8; 32] {
-        self.digest
+        self.0.digest
     }
 
     /// The parameters as the proof library takes them.
     pub(crate) fn params(&self) -> &Params<EqAffine> {
-        &self.params
+        &self.0.params
     }
 
     /// `G_0 .. G_{n-1}`.
     pub(crate) fn lagrange(&self) -> &[EqAffine] {
-        &self.lagrange
+        &self.0.lagrange
+    }
+
+    /// The keys of the shapes that were last used.
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    /// The scalars that make of the coefficients' generators what `rows`, one scalar per row, make of the Lagrange basis.
+    pub(crate) fn coefficients(&self, rows: Vec<Fp>) -> Vec<Fp> {
+        let domain = &self.0.domain;
+        domain.lagrange_to_coeff(domain.lagrange_from_vec(rows)).to_vec()
     }
 
     /// `W`.
     pub(crate) fn w(&self) -> EqAffine {
-        self.w
+        self.0.w
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 use ff::Field;
 use group::Curve;
-use halo2_proofs::plonk::{create_proof, keygen_pk};
+use halo2_proofs::plonk::create_proof;
 use halo2_proofs::transcript::TranscriptWrite;
 use pasta_curves::{Eq, EqAffine, Fp};
 use rand_chacha::ChaCha20Rng;
@@ -19,9 +19,10 @@ use zeroize::{Zeroize, Zeroizing};
 use zkmargin_program::WitnessError;
 
 use crate::argument::{Claim, ClaimError, Refusal, placements, public_amounts, verify};
-use crate::circuit::{MarginCircuit, verifying_key};
+use crate::circuit::MarginCircuit;
 use crate::commitment::{Blind, CommitmentError, Point, Signed, multiexp, sum_of_legs};
 use crate::fold::fold;
+use crate::keys::proving_key;
 use crate::link::{self, Difference};
 use crate::parameters::Parameters;
 use crate::shape::{Placement, Shape, with_shape};
@@ -226,9 +227,8 @@ pub fn prove_unchecked(
         .flat_map(|points| points.into_iter().map(Some).chain(vec![None; shape.x_group]))
         .collect();
     writer.expect(expected);
-    let key = verifying_key(parameters, placement).map_err(|error| library(error.to_string()))?;
+    let key = proving_key(parameters, placement).map_err(|error| library(error.to_string()))?;
     let outcome = with_shape(placement.shape(), || {
-        let key = keygen_pk(parameters.params(), key, &MarginCircuit::new(placement, None))?;
         let generator = ChaCha20Rng::from_seed(*seeds.halo2);
         create_proof(parameters.params(), &key, &circuits, &instances, generator, &mut writer)
     });

@@ -7,8 +7,9 @@ use zkmargin_program::{Builder, Header, Layout, LegId, Linear, NonNegative, Pair
 
 use super::*;
 use crate::fold::fold;
+use crate::parameters::Parameters;
 use crate::roots::PROJECTIONS;
-use crate::shape::{Cell, Place};
+use crate::shape::{Cell, Place, Placement, with_shape};
 use crate::witness::Roots;
 
 const K: u32 = 6;
@@ -393,6 +394,6 @@ fn unusable_rows_fit_the_rows_that_the_protocol_reserves() {
 fn key_description_is_the_pinned_one() {
     let placement = Placement::of_groups(&program(), &[2]).unwrap();
     let parameters = Parameters::load(K, None).unwrap();
-    let key = verifying_key(&parameters, &placement).unwrap();
+    let key = crate::keys::verifying_key(&parameters, &placement).unwrap();
     crate::golden::check("key.txt", &format!("{:#?}\n", key.pinned()));
 }
