@@ -1,7 +1,7 @@
 //! The whole argument, in the order of protocol §7.
 //!
 //! 1. absorb the statements;
-//! 2. `C'_q`, `C'_x` of all circuits; challenge `e`; `C'_z` of all circuits; challenge `r`;
+//! 2. `C'_q`, `C'_x` of all circuits; challenge `e`; the masked projections `u` and `C'_z` of all circuits; challenge `r`;
 //! 3. `C'_a`, `C'_b`, `C'_s` of all circuits; challenge `η`; the link (module `link`);
 //! 4. `halo2_proofs` on the same transcript, whose advice commitments are the points of steps 2 and 3.
 //!
@@ -26,7 +26,7 @@ use crate::shape::{Placement, ShapeError};
 use crate::transcript::{Malformed, Reader, challenge};
 
 /// Version of the protocol; part of every statement and attestation.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// Statements that one proof may cover.
 pub const MAX_STATEMENTS: usize = 256;
@@ -341,13 +341,15 @@ fn read_and_check<'p>(
     let e = challenge(reader);
     let mut variables = Vec::with_capacity(claims.len());
     for _ in claims {
-        variables.push(read(reader, shape.z_columns)?);
+        let masked: Vec<u128> = (0..shape.masked())
+            .map(|_| reader.read_number(shape.masked_bytes))
+            .collect::<Result<_, _>>()
+            .map_err(stopped)?;
+        variables.push((masked, read(reader, shape.z_columns)?));
     }
     let r = challenge(reader);
-    let folded: Vec<Folded> = claims
-        .iter()
-        .zip(placements)
-        .map(|(claim, placement)| fold(claim.program, placement, &e, &r))
+    let folded: Vec<Folded> = (claims.iter().zip(placements).zip(&variables))
+        .map(|((claim, placement), (masked, _))| fold(claim.program, placement, &e, masked, &r))
         .collect();
 
     let mut matrices = Vec::with_capacity(claims.len());
@@ -388,7 +390,7 @@ fn read_and_check<'p>(
         .iter()
         .zip(&variables)
         .zip(&matrices)
-        .flat_map(|(((q, x), z), a)| {
+        .flat_map(|(((q, x), (_, z)), a)| {
             q.iter()
                 .chain(x)
                 .chain(z)

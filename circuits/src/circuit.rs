@@ -3,7 +3,7 @@
 //! Columns: `q` (the account vector), `x` (the roots of hidden variables that are sums of squares), `z` (hidden variables as running
 //! sums of limbs); `a`, `b` and `s` (the folded matrix, the folded projections of the roots, the folded coefficients of their squares;
 //! linked to their public commitments), `acc`; instance columns `f` and `s'` (folded coefficients of what stands in `z`, and of its
-//! squares; and `γ`). There is no permutation argument and no equality constraint; which cells hold what the venue signed is the
+//! squares). The linked columns hold the `γ_t` in their last usable row, the `t`-th of them one each. There is no permutation argument and no equality constraint; which cells hold what the venue signed is the
 //! link's business.
 //!
 //! ```text
@@ -11,7 +11,7 @@
 //! acc_{0,i+1} = acc_{0,i} + Σ_c q_c·a_c + Σ_d z_d·f_d + Σ_{d<D_q} z_d²·s'_d
 //!             + Σ_G ( x_{G,0}·b_G - Σ_t x_{G,t}²·s_G )                            "accumulators add the row"
 //! acc_{t,i+1} = acc_{t,i} + Σ_G x_{G,t}·b_G                        0 < t < g      "accumulators add the row"
-//! acc_{0,last} + Σ_{0<t<g} θ_t·acc_{t,last} = γ                                   "accumulators end at gamma"
+//! acc_{t,last} = γ_t                                                              "accumulators end at gamma"
 //! z_{d,i} - m_i·z_{d,i+1} ∈ [0, 2^K)                                              lookup, one per z column
 //! ```
 
@@ -28,7 +28,7 @@ use crate::shape::{Placement, Shape, ShapeError, current_shape};
 use crate::witness::Witness;
 
 /// Version of the circuit; part of the statement.
-pub const CIRCUIT_VERSION: u32 = 2;
+pub const CIRCUIT_VERSION: u32 = 3;
 
 /// The columns of the circuit.
 #[derive(Clone, Debug)]
@@ -40,8 +40,8 @@ pub(crate) struct Config {
     public: Vec<Column<Advice>>,
     /// `g` of them.
     acc: Vec<Column<Advice>>,
-    m: Column<Fixed>,
-    limbs: TableColumn,
+    /// `m` and the table of limbs, if there are lookups.
+    limbs: Option<(Column<Fixed>, TableColumn)>,
     first: Selector,
     sum: Selector,
     last: Selector,
@@ -85,20 +85,24 @@ impl Circuit<Fp> for MarginCircuit {
     }
 
     fn synthesize(&self, config: Config, mut layouter: impl Layouter<Fp>) -> Result<(), Error> {
-        layouter.assign_table(
-            || "limbs",
-            |mut table| {
-                for limb in 0..1u64 << self.shape.limb_bits {
-                    table.assign_cell(|| "limb", config.limbs, limb as usize, || Value::known(Fp::from(limb)))?;
-                }
-                Ok(())
-            },
-        )?;
+        if let Some((_, limbs)) = config.limbs {
+            layouter.assign_table(
+                || "limbs",
+                |mut table| {
+                    for limb in 0..1u64 << self.shape.limb_bits {
+                        table.assign_cell(|| "limb", limbs, limb as usize, || Value::known(Fp::from(limb)))?;
+                    }
+                    Ok(())
+                },
+            )?;
+        }
         layouter.assign_region(
             || "margin",
             |mut region| {
-                for (row, multiplier) in self.shape.m().into_iter().enumerate() {
-                    region.assign_fixed(|| "m", config.m, row, || Value::known(Fp::from(multiplier)))?;
+                if let Some((m, _)) = config.limbs {
+                    for (row, multiplier) in self.shape.m().into_iter().enumerate() {
+                        region.assign_fixed(|| "m", m, row, || Value::known(Fp::from(multiplier)))?;
+                    }
                 }
                 config.first.enable(&mut region, 0)?;
                 config.last.enable(&mut region, self.last)?;
@@ -134,8 +138,7 @@ fn configure_shape(meta: &mut ConstraintSystem<Fp>, shape: &Shape) -> Config {
         advice(shape.public_columns()),
     );
     let acc: Vec<Column<Advice>> = (0..shape.x_group).map(|_| meta.advice_column()).collect();
-    let m = meta.fixed_column();
-    let limbs = meta.lookup_table_column();
+    let limbs = (shape.z_columns > 0).then(|| (meta.fixed_column(), meta.lookup_table_column()));
     let mut instance = |count: usize| {
         (0..count)
             .map(|_| meta.instance_column())
@@ -144,13 +147,15 @@ fn configure_shape(meta: &mut ConstraintSystem<Fp>, shape: &Shape) -> Config {
     let (f, s) = (instance(shape.z_columns), instance(shape.square_columns));
     let (first, sum, last) = (meta.selector(), meta.selector(), meta.selector());
 
-    for z in &z {
-        meta.lookup(|meta| {
-            let current = meta.query_advice(*z, Rotation::cur());
-            let next = meta.query_advice(*z, Rotation::next());
-            let m = meta.query_fixed(m);
-            vec![(current - m * next, limbs)]
-        });
+    if let Some((m, limbs)) = limbs {
+        for z in &z {
+            meta.lookup(|meta| {
+                let current = meta.query_advice(*z, Rotation::cur());
+                let next = meta.query_advice(*z, Rotation::next());
+                let m = meta.query_fixed(m);
+                vec![(current - m * next, limbs)]
+            });
+        }
     }
     meta.create_gate("accumulators start at zero", |meta| {
         let first = meta.query_selector(first);
@@ -201,18 +206,15 @@ fn configure_shape(meta: &mut ConstraintSystem<Fp>, shape: &Shape) -> Config {
     });
     meta.create_gate("accumulators end at gamma", |meta| {
         let last = meta.query_selector(last);
-        // A shape has at least one accumulator, one `f`, and more public columns than accumulators if these are several.
-        let mut ends = acc
-            .iter()
-            .map(|acc| meta.query_advice(*acc, Rotation::cur()))
-            .collect::<Vec<_>>()
-            .into_iter();
-        let gamma = meta.query_instance(f[0], Rotation::cur());
-        let mut end = ends.next().unwrap_or(Expression::Constant(Fp::ZERO)) - gamma;
-        for (theta, acc) in public.iter().zip(ends) {
-            end = end + meta.query_advice(*theta, Rotation::cur()) * acc;
-        }
-        Constraints::with_selector(last, [("acc_0 + Σ θ_t·acc_t = γ", end)])
+        // A shape has at least as many public columns as accumulators.
+        let ends = acc.iter().zip(&public).map(|(acc, gamma)| {
+            let (acc, gamma) = (
+                meta.query_advice(*acc, Rotation::cur()),
+                meta.query_advice(*gamma, Rotation::cur()),
+            );
+            ("acc_t = γ_t", acc - gamma)
+        });
+        Constraints::with_selector(last, ends.collect::<Vec<_>>())
     });
     Config {
         q,
@@ -220,7 +222,6 @@ fn configure_shape(meta: &mut ConstraintSystem<Fp>, shape: &Shape) -> Config {
         z,
         public,
         acc,
-        m,
         limbs,
         first,
         sum,

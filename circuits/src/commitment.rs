@@ -231,6 +231,14 @@ impl Signed {
         }
     }
 
+    /// A natural number.
+    pub(crate) fn from_u128(number: u128) -> Self {
+        Self {
+            negative: false,
+            magnitude: [number as u64, (number >> 64) as u64, 0, 0],
+        }
+    }
+
     pub(crate) fn to_scalar(self) -> Fp {
         let magnitude = Fp::from_raw(self.magnitude);
         if self.negative { -magnitude } else { magnitude }

@@ -6,10 +6,11 @@
 //! machine multiplications instead of one in the field.
 //!
 //! A variable that is a sum of squares has its coefficient in the `s` of its group, negated: in the rows of a slack, which is most of them,
-//! it is a multiplier of 128 bits and not its negative in the field. The projections ([`roots`](crate::roots)) are the
-//! program's last equations. Those of the columns `t` of all groups have one multiplier `θ_t·r_p` each: their factors fold to one column
-//! `b = Σ_p r_p c_p` per group. `b` and `s` are public and dense like `a`, and linked like it; each `t` has its own accumulator, whose end counts `θ_t` times
-//! (`θ_0 = 1`). An error in any projection survives with the probability that one of two factors of 128 bits makes a sum vanish.
+//! it is a multiplier of 128 bits and not its negative in the field. The projections ([`roots`](crate::roots)) are equations, too:
+//! those of the columns `t` of all groups have the multipliers `r_p` that follow those of the program, the same ones for each `t`, and an
+//! accumulator for each `t`, that of the program for `t = 0`. So their factors fold to one column `b = Σ_p r_p c_p` per group, in which
+//! the row of the mask `μ_p` has `r_p`, and what accumulator `t` ends with is `γ_t = Σ_p r_p u_{p,t}`, `γ = Σ r_j g_j` added to the first.
+//! `b`, `s` and the `γ_t` are public like `a`, and linked like it.
 
 use ff::{Field, PrimeField};
 use pasta_curves::Fp;
@@ -26,9 +27,9 @@ pub const FOLDING_RULE: u32 = 1;
 /// The folded program: `a = Σ r_j A_j`, `f = Σ r_j F_j`, `s = Σ r_j Q_j`, `γ = Σ r_j g_j`, as columns.
 pub(crate) struct Folded {
     /// What advice columns are linked to: `a`, one per `q` column; `b` and then `s`, one per group of `x` columns. The last usable row of
-    /// the first of them holds `θ_1 .. θ_{g-1}`.
+    /// the `t`-th of them holds `γ_t`.
     pub(crate) public: Vec<Vec<Signed>>,
-    /// The instance columns, a value per usable row: `f_0 .. f_{D-1}` (`γ` in the last row of `f_0`), then `s_0 .. s_{D_q-1}`.
+    /// The instance columns, a value per usable row: `f_0 .. f_{D-1}`, then `s_0 .. s_{D_q-1}`.
     pub(crate) instance: Vec<Vec<Fp>>,
 }
 
@@ -40,13 +41,13 @@ fn multipliers(r: &Fp, count: usize) -> Vec<u128> {
         .collect()
 }
 
-/// Folds a program whose variables are placed, and the projections that `e` draws.
-pub(crate) fn fold(program: &Program, placement: &Placement, e: &Fp, r: &Fp) -> Folded {
+/// Folds a program whose variables are placed, and the projections that `e` draws and that are said to be `masked`, once there are masks.
+pub(crate) fn fold(program: &Program, placement: &Placement, e: &Fp, masked: &[u128], r: &Fp) -> Folded {
     let (layout, shape) = (program.layout(), placement.shape());
     let equations = program.equations().len();
-    let projections = if placement.squares() > 0 { PROJECTIONS } else { 0 };
-    let multipliers = multipliers(r, equations + projections + shape.x_group - 1);
-    let (of_projections, theta) = multipliers.get(equations..).unwrap_or_default().split_at(projections);
+    let projections = if shape.x_columns > 0 { PROJECTIONS } else { 0 };
+    let multipliers = multipliers(r, equations + projections);
+    let of_projections = multipliers.get(equations..).unwrap_or_default();
 
     let mut legs = vec![Wide::default(); layout.slots()];
     let mut f = vec![vec![Fp::ZERO; placement.last() + 1]; shape.z_columns];
@@ -73,14 +74,6 @@ pub(crate) fn fold(program: &Program, placement: &Placement, e: &Fp, r: &Fp) -> 
         }
         gamma += multiplier * integer(equation.constant);
     }
-    let theta: Vec<Fp> = theta.iter().map(|theta| Fp::from_u128(*theta)).collect();
-    let of_columns = [Fp::ONE].into_iter().chain(theta.iter().copied());
-    let of_cells = of_columns.flat_map(|theta| of_projections.iter().map(move |r| theta * Fp::from_u128(*r)));
-    for (cell, multiplier) in placement.projections().iter().zip(of_cells) {
-        f[cell.column][cell.row] -= multiplier;
-    }
-    // They stand where the accumulators end: in a row that no run, no leg and no root reaches.
-    f[0][placement.last()] = gamma;
     f.extend(s);
 
     let (q, groups) = (shape.q_columns, shape.x_groups());
@@ -91,6 +84,11 @@ pub(crate) fn fold(program: &Program, placement: &Placement, e: &Fp, r: &Fp) -> 
             .zip(legs)
             .for_each(|(value, leg)| *value = leg.signed());
     }
+    if let Some(masks) = public.get_mut(q) {
+        for (row, multiplier) in masks.iter_mut().zip(of_projections) {
+            *row = Signed::from_u128(*multiplier);
+        }
+    }
     for (index, sum) in sums.into_iter().enumerate() {
         let (group, rows) = placement.rows_of_roots(index);
         for (row, factors) in rows.zip(factors(e, index as u64)) {
@@ -98,8 +96,15 @@ pub(crate) fn fold(program: &Program, placement: &Placement, e: &Fp, r: &Fp) -> 
             public[q + groups + group][row] = Signed::from_scalar(&sum);
         }
     }
-    for (column, theta) in public.iter_mut().zip(theta) {
-        column[placement.last()] = Signed::from_scalar(&theta);
+    // They stand where the accumulators end: in a row that no leg and no root reaches.
+    let mut ends = vec![Fp::ZERO; shape.x_group];
+    for (end, masked) in ends.iter_mut().zip(masked.chunks(PROJECTIONS)) {
+        let products = masked.iter().zip(of_projections);
+        *end = products.map(|(u, r)| Fp::from_u128(*u) * Fp::from_u128(*r)).sum();
+    }
+    ends[0] += gamma;
+    for (column, end) in public.iter_mut().zip(ends) {
+        column[placement.last()] = Signed::from_scalar(&end);
     }
     Folded { public, instance: f }
 }

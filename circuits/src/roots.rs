@@ -6,18 +6,22 @@
 //! are. So the circuit shows that the `x` are fractions with small numerators and a common denominator.
 //!
 //! *Projections.* The `x` columns come in groups of `g`; `x_{i,t}` is the cell of column `t` of its group in a row `i`, counted over
-//! all groups. After they are committed, a challenge `e` gives every `i` factors `c_{p,i} ∈ [0, C)`, and the program has `P·g` more
-//! equations and variables, which stand in runs of limbs:
+//! all groups. With the roots, masks `μ_{p,t}` are committed. Then a challenge `e` gives every `i` factors `c_{p,i} ∈ [0, C)`, and the
+//! prover says in public what the circuit shows to be the masked projections:
 //!
 //! ```text
-//! Σ_i c_{p,i}·x_{i,t} - y_{p,t} = 0 ,     y_{p,t} ∈ [0, 2^β)          p < P ,  t < g
+//! Σ_i c_{p,i}·x_{i,t} + μ_{p,t} = u_{p,t} ,     u_{p,t} ∈ [0, 2^ω)          p < P ,  t < g
 //! ```
 //!
-//! Fix a cell `x_{i,t}` and all factors but those of `i`. If two values of `c_{p,i}` allow a `y_{p,t}` in range, their difference `d` and
-//! that of the two `y_{p,t}` give `d·x_{i,t} = η`, `0 < d < C`, `|η| < 2^β`. A cell that is no such fraction passes its `P` projections with
-//! probability `C^{-P} = 2^-128` at most. So every root is a fraction below `2^β` whose denominator divides `Λ = lcm(1 .. C-1)`,
-//! every such `w_j` one below `4·2^{2β}` whose denominator divides `Λ²`, and not negative; and an equation, multiplied by `Λ²`, is
-//! one of integers, which the no-wrap bound covers ([`Range::Fraction`]).
+//! *They show that roots are small.* Fix a cell `x_{i,t}`, the masks, and all factors but those of `i`. If two values of `c_{p,i}` allow
+//! a `u_{p,t}` in range, their difference `d` and that of the two `u_{p,t}` give `d·x_{i,t} = η`, `0 < d < C`, `|η| < 2^ω`. A cell that is
+//! no such fraction passes its `P` projections with probability `C^{-P} = 2^-128` at most, whatever the masks are. So every root is a
+//! fraction below `2^ω` whose denominator divides `Λ = lcm(1 .. C-1)`, every such `w_j` one below `4·2^{2ω}` whose denominator divides
+//! `Λ²`, and not negative; and an equation, multiplied by `Λ²`, is one of integers, which the no-wrap bound covers ([`Range::Fraction`]).
+//!
+//! *They show nothing else.* An honest projection is below `2^β`, `β + 16 <= ω`. Masks are uniform below `2^ω`, and a prover that finds
+//! any `u_{p,t}` below `2^β` begins anew. Of the masks that give a `u` from `2^β` to `2^ω - 1` there is one for each projection below
+//! `2^β`: those that are said are uniform, whatever was projected, and so is how often a prover begins anew.
 //!
 //! What is fractional cannot understate a requirement: the verbs that need integers say so
 //! ([`Variable::whole`](zkmargin_program::Variable::whole)), and theirs stay in runs of limbs.
@@ -65,17 +69,25 @@ pub(crate) fn factors(e: &Fp, index: u64) -> [Factors; ROOTS] {
     factors
 }
 
-/// Bits that hold the `y_{p,t}` of every honest prover, for sums of squares of these widths: four roots of a `w < 2^b` add up to at
-/// most `2·sqrt(w)`.
+/// `ω - β`, at least: one mask in `2^16` does not let its projection be said. The largest proofs have `2^15` of them.
+const MASK_BITS: u32 = 16;
+
+/// `β`: bits that hold every projection of an honest prover, for sums of squares of these widths: four roots of a `w < 2^b` add up to
+/// at most `2·sqrt(w)`.
 pub(crate) fn projection_bits(widths: impl Iterator<Item = u32>) -> u32 {
     let most: u128 = widths.map(|bits| 2 << bits.div_ceil(2)).sum::<u128>() * ((1 << FACTOR_BITS) - 1);
     (u128::BITS - most.leading_zeros()).max(1)
 }
 
-/// What is shown of a sum of squares when the `y_{p,t}` stand in runs of `projection_bits`.
-pub(crate) fn shown(projection_bits: u32) -> Range {
+/// `ω/8`: bytes of a masked projection.
+pub(crate) fn masked_bytes(projection_bits: u32) -> usize {
+    (projection_bits + MASK_BITS).div_ceil(u8::BITS) as usize
+}
+
+/// What masked projections of so many bytes show of a sum of squares.
+pub(crate) fn shown(masked_bytes: usize) -> Range {
     Range::Fraction {
-        bits: 2 * projection_bits + 2,
+        bits: 2 * u8::BITS * masked_bytes as u32 + 2,
         denominator: DENOMINATOR * DENOMINATOR,
     }
 }

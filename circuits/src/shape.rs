@@ -3,14 +3,14 @@
 //! The key of the circuit depends on the [`Shape`] alone: market data, scenarios and factors change without a new key. The
 //! shape follows from the program by one public rule, so that a verifier computes it and never reads it.
 //!
-//! *Rule.* Variables that are [whole](zkmargin_program::Variable::whole), and the projections of the others, stand in runs of limbs. One of
-//! `b` bits takes a run of `⌈b/K⌉` cells of `K` bits in one `z` column. One fixed column marks the runs of all `z` columns, so runs
+//! *Rule.* Variables that are [whole](zkmargin_program::Variable::whole) stand in runs of limbs. One of `b` bits takes a run of
+//! `⌈b/K⌉` cells of `K` bits in one `z` column. One fixed column marks the runs of all `z` columns, so runs
 //! start in the same rows in each: the variables are sorted by their length and dealt out, a row of runs at a time, each as
 //! long as its longest variable. Variables that are squared stand in the first `D_q` columns. `K` is `k-1`, `k-2` or `k-3`.
 //!
 //! The other variables are sums of four squares ([`roots`]), in the program's order. Their cells are in `x` columns, of
-//! which every `g` (1, 2 or 4) share a column `b` and a column `s`: a variable takes `4/g` rows of such a group. A `g` needs as many
-//! accumulators and as many times the projections.
+//! which every `g` (1, 2 or 4) share a column `b` and a column `s`: a variable takes `4/g` rows of such a group. The masks of the
+//! projections stand in the first rows of the first group. A `g` needs as many accumulators and as many times the projections.
 //!
 //! Of all `g` and `K` the cheapest is taken, by what a column costs a prover in multi-exponentiations: eight for `z`, which has a
 //! lookup, two for `x`, whose numbers are small, eight for `b` and `s`, three for an accumulator; of equals the smallest `g` and the
@@ -54,6 +54,7 @@ pub struct Shape {
     pub(crate) runs: Vec<Run>,
     pub(crate) x_columns: usize,
     pub(crate) x_group: usize,
+    pub(crate) masked_bytes: usize,
 }
 
 /// Why a program has no shape.
@@ -120,6 +121,20 @@ impl Shape {
         self.x_group
     }
 
+    /// `ω/8`: bytes of a masked projection; none if there are no `x` columns.
+    pub fn masked_bytes(&self) -> usize {
+        self.masked_bytes
+    }
+
+    /// Masked projections `u_{p,t}`, `p` running fastest.
+    pub fn masked(&self) -> usize {
+        if self.x_columns == 0 {
+            0
+        } else {
+            PROJECTIONS * self.x_group
+        }
+    }
+
     /// Groups of `x` columns.
     pub(crate) fn x_groups(&self) -> usize {
         self.x_columns / self.x_group
@@ -143,19 +158,21 @@ impl Shape {
 
     /// Bytes of a proof of one statement with this shape.
     ///
-    /// Elements of 32 bytes: `C'` of `q`, `x`, `z`, `a`, `b`, `s` and each `acc`; the link's `T` and responses; per lookup three
-    /// commitments and five evaluations; the quotient's four pieces; an evaluation of each column at each point at which it
-    /// is asked for; the opening at three sets of points; two elements per round of the inner-product argument.
+    /// The masked projections, and elements of 32 bytes: `C'` of `q`, `x`, `z`, `a`, `b`, `s` and each `acc`; the link's `T` and
+    /// responses; per lookup three commitments and five evaluations; the quotient's pieces, one more if there are lookups; an evaluation
+    /// of each column at each point at which it is asked for; the opening at two sets of points, or three if there are lookups; two
+    /// elements per round of the inner-product argument.
     pub fn proof_bytes(&self) -> usize {
+        let lookups = usize::from(self.z_columns > 0);
         let link = 1 + BLINDED_ROWS + 1;
         let linked = self.hidden_columns() + self.public_columns();
         let columns = (linked + self.z_columns + self.x_group) + 3 * self.z_columns;
-        let vanishing = 1 + 4;
-        // `q`, `x`, `a`, `b` and `s` here; `z` and `acc` here and in the next row; `f`, `s`; `m`, the limbs, two of the selectors; the random polynomial.
+        let vanishing = 1 + 3 + lookups;
+        // `q`, `x`, `a`, `b` and `s` here; `z` and `acc` here and in the next row; `f`, `s'`; `m` and the limbs; two of the selectors; the random polynomial.
         let advice = linked + 2 * self.z_columns + 2 * self.x_group;
-        let evaluations = advice + self.z_columns + self.square_columns + 4 + 1 + 5 * self.z_columns;
-        let opening = 1 + 3 + 1 + 2 * self.k as usize + 2;
-        ELEMENT_BYTES * (columns + link + vanishing + evaluations + opening)
+        let evaluations = advice + self.z_columns + self.square_columns + 2 * lookups + 2 + 1 + 5 * self.z_columns;
+        let opening = 1 + 2 + lookups + 1 + 2 * self.k as usize + 2;
+        self.masked() * self.masked_bytes + ELEMENT_BYTES * (columns + link + vanishing + evaluations + opening)
     }
 
     /// `n = 2^k`.
@@ -169,9 +186,14 @@ impl Shape {
         self.hidden_columns() + self.z_columns + self.public_columns() + self.x_group
     }
 
+    /// Rows from the first to the last in which there is a run.
+    pub(crate) fn rows_of_runs(&self) -> usize {
+        self.runs.last().map_or(0, |run| run.start + run.limbs)
+    }
+
     /// The fixed column `m`: `2^K` inside a run, `0` on its last row and on every other row, among them the last usable one.
     pub(crate) fn m(&self) -> Vec<u64> {
-        let mut m = vec![0; self.runs.last().map_or(0, |run| run.start + run.limbs)];
+        let mut m = vec![0; self.rows_of_runs()];
         for run in &self.runs {
             let inside = run.start..run.start + run.limbs - 1;
             m[inside].fill(1 << self.limb_bits);
@@ -191,7 +213,7 @@ impl Shape {
         &self,
         encoder: &mut Encoder<&mut Vec<u8>>,
     ) -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
-        encoder.array(8)?.u32(self.k)?;
+        encoder.array(9)?.u32(self.k)?;
         for columns in [self.q_columns, self.z_columns, self.square_columns] {
             encoder.u64(columns as u64)?;
         }
@@ -199,7 +221,9 @@ impl Shape {
         for run in &self.runs {
             encoder.array(2)?.u64(run.start as u64)?.u64(run.limbs as u64)?;
         }
-        encoder.u64(self.x_columns as u64)?.u64(self.x_group as u64)?;
+        for number in [self.x_columns, self.x_group, self.masked_bytes] {
+            encoder.u64(number as u64)?;
+        }
         Ok(())
     }
 }
@@ -227,11 +251,12 @@ pub struct Placement {
     shape: Shape,
     /// One per variable.
     places: Vec<Place>,
-    /// The runs of the projections `y_{p,t}`, `p` running fastest; none if there are no sums of squares.
-    projections: Vec<Cell>,
     /// Sums of squares.
     squares: usize,
-    /// The last usable row, where `acc` holds `γ`.
+    /// `β`.
+    #[cfg_attr(not(feature = "prove"), allow(dead_code))]
+    projection_bits: u32,
+    /// The last usable row, where the accumulators end.
     last: usize,
 }
 
@@ -249,36 +274,31 @@ impl Placement {
         for (variable, _) in program.equations().iter().flat_map(|equation| &equation.squares) {
             squared[variable.index()] = true;
         }
-        // What stands in runs: the whole variables, then the projections.
         let whole = variables.iter().zip(&squared).filter(|(variable, _)| variable.whole);
         let (bits, of_root): (Vec<u32>, Vec<bool>) = whole.map(|(variable, squared)| (variable.bits, squared)).unzip();
         let sums = variables.iter().filter(|variable| !variable.whole);
-        let (heads, squares) = (bits.len(), variables.len() - bits.len());
-        let width = roots::projection_bits(sums.map(|variable| variable.bits));
-        let groups = if squares > 0 { groups } else { &[1] };
+        let sums = Sums {
+            count: variables.len() - bits.len(),
+            projection_bits: roots::projection_bits(sums.map(|variable| variable.bits)),
+        };
+        let groups = if sums.count > 0 { groups } else { &[1] };
         let mut candidates = Vec::new();
         for group in groups {
-            let (mut bits, mut of_root) = (bits.clone(), of_root.clone());
-            if squares > 0 {
-                bits.resize(heads + group * PROJECTIONS, width);
-                of_root.resize(bits.len(), false);
-            }
             for limb_bits in (k - 3..k).rev() {
-                candidates.extend(arrange(program.layout(), limb_bits, &bits, &of_root, squares, *group)?);
+                candidates.extend(arrange(program.layout(), limb_bits, &bits, &of_root, sums, *group)?);
             }
         }
         // `min_by_key` keeps the first of equals.
         let best = candidates.into_iter().min_by_key(|arranged| arranged.shape.cost());
-        let Arranged { shape, mut cells, last } = best.ok_or_else(|| ShapeError::TooLarge {
+        let Arranged { shape, cells, last } = best.ok_or_else(|| ShapeError::TooLarge {
             variables: variables.len(),
             bits: variables.iter().map(|variable| u64::from(variable.bits)).sum(),
             k,
         })?;
-        let projections = cells.split_off(heads);
-        let (mut cells, mut sums) = (cells.into_iter(), 0..);
+        let (mut cells, mut indices) = (cells.into_iter(), 0..);
         let place = |whole: bool| match whole {
             true => cells.next().map(Place::Run),
-            false => sums.next().map(Place::Squares),
+            false => indices.next().map(Place::Squares),
         };
         let places = variables
             .iter()
@@ -288,8 +308,8 @@ impl Placement {
         Ok(Self {
             shape,
             places,
-            projections,
-            squares,
+            squares: sums.count,
+            projection_bits: sums.projection_bits,
             last,
         })
     }
@@ -302,8 +322,8 @@ impl Placement {
     /// What a proof of this shape shows of every variable: of a run `K` times its limbs, as placed.
     pub fn ranges(&self) -> Vec<Range> {
         let width = |cell: &Cell| cell.limbs as u32 * self.shape.limb_bits;
-        // Runs of one length in one row of runs can be longer than they need to be.
-        let sum_of_squares = roots::shown(self.projections.iter().map(width).max().unwrap_or(0));
+        let sum_of_squares = roots::shown(self.shape.masked_bytes);
+        // Runs in one row of runs are as long as the longest of them needs to be.
         let range = |place: &Place| match place {
             Place::Run(cell) => Range::Integer { bits: width(cell) },
             Place::Squares(_) => sum_of_squares,
@@ -320,22 +340,24 @@ impl Placement {
         &self.places
     }
 
-    /// The runs of the projections.
-    pub(crate) fn projections(&self) -> &[Cell] {
-        &self.projections
-    }
-
     /// Sums of squares.
     pub(crate) fn squares(&self) -> usize {
         self.squares
     }
 
-    /// The group of a sum of squares, and its rows there, which no other has.
+    /// `β`: bits that hold every projection of an honest prover.
+    #[cfg(feature = "prove")]
+    pub(crate) fn projection_bits(&self) -> u32 {
+        self.projection_bits
+    }
+
+    /// The group of a sum of squares, and its rows there, which no other has. The masks stand in the first rows of the first group.
     pub(crate) fn rows_of_roots(&self, index: usize) -> (usize, std::ops::Range<usize>) {
         let rows = ROOTS / self.shape.x_group;
         let per_group = self.last / rows;
-        let first = index % per_group * rows;
-        (index / per_group, first..first + rows)
+        let place = PROJECTIONS / rows + index;
+        let first = place % per_group * rows;
+        (place / per_group, first..first + rows)
     }
 
     /// The cells `(x column, row)` of the roots of a sum of squares, row by row.
@@ -357,6 +379,14 @@ impl Placement {
     }
 }
 
+/// The sums of squares of a program.
+#[derive(Clone, Copy)]
+struct Sums {
+    count: usize,
+    /// `β`.
+    projection_bits: u32,
+}
+
 /// A shape with the heads of its runs, one per number that was to be placed.
 struct Arranged {
     shape: Shape,
@@ -370,7 +400,7 @@ fn arrange(
     limb_bits: u32,
     bits: &[u32],
     squared: &[bool],
-    sums: usize,
+    sums: Sums,
     x_group: usize,
 ) -> Result<Option<Arranged>, ShapeError> {
     let limbs = |index: &usize| bits[*index].div_ceil(limb_bits).max(1) as usize;
@@ -382,7 +412,7 @@ fn arrange(
     };
     let (squares, others) = (by_length(true), by_length(false));
     let total: usize = (0..bits.len()).map(|index| limbs(&index)).sum();
-    let fewest = total.div_ceil(1 << layout.k()).max(1);
+    let fewest = total.div_ceil(1 << layout.k());
     for z_columns in fewest..=MAX_Z_COLUMNS {
         for square_columns in 0..=z_columns.min(squares.len()) {
             let plain_columns = z_columns - square_columns;
@@ -398,6 +428,7 @@ fn arrange(
                 runs: Vec::new(),
                 x_columns: 0,
                 x_group,
+                masked_bytes: 0,
             };
             let mut cells = vec![
                 Cell {
@@ -444,9 +475,15 @@ fn arrange(
             if start > last {
                 continue;
             }
-            shape.x_columns = sums.div_ceil(last / (ROOTS / x_group)) * x_group;
+            if sums.count > 0 {
+                let rows = ROOTS / x_group;
+                shape.x_columns = (PROJECTIONS / rows + sums.count).div_ceil(last / rows) * x_group;
+                shape.masked_bytes = roots::masked_bytes(sums.projection_bits);
+            }
+            // Every accumulator ends in a public column of its own.
+            let fits = shape.x_columns <= MAX_X_COLUMNS && x_group <= shape.public_columns();
             // The roots' columns are asked for once each, fewer times than those that are there already.
-            return match shape.x_columns <= MAX_X_COLUMNS && circuit::last_usable_row(&shape)? == last {
+            return match fits && circuit::last_usable_row(&shape)? == last {
                 true => Ok(Some(Arranged { shape, cells, last })),
                 false => Ok(None),
             };

@@ -10,6 +10,8 @@ use std::collections::VecDeque;
 use std::io;
 
 use ff::{FromUniformBytes, PrimeField};
+#[cfg(feature = "prove")]
+use group::GroupEncoding;
 use halo2_proofs::transcript::{Blake2bRead, Challenge255, EncodedChallenge, Transcript, TranscriptRead};
 #[cfg(feature = "prove")]
 use halo2_proofs::transcript::{Blake2bWrite, TranscriptWrite};
@@ -185,18 +187,33 @@ impl<'a> Reader<'a> {
         Err(error)
     }
 
+    fn take(&mut self, needed: usize) -> io::Result<&'a [u8]> {
+        let at = self.position;
+        match self.bytes.get(at..).and_then(|rest| rest.get(..needed)) {
+            Some(bytes) => {
+                self.position += needed;
+                Ok(bytes)
+            }
+            None => self.refuse(Malformed::Truncated { at, needed }),
+        }
+    }
+
     fn element(&mut self) -> io::Result<(usize, [u8; ELEMENT_BYTES])> {
         let at = self.position;
-        match self.bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-            Some(chunk) => {
-                self.position += ELEMENT_BYTES;
-                Ok((at, *chunk))
-            }
-            None => self.refuse(Malformed::Truncated {
-                at,
-                needed: ELEMENT_BYTES,
-            }),
+        let mut element = [0; ELEMENT_BYTES];
+        element.copy_from_slice(self.take(ELEMENT_BYTES)?);
+        Ok((at, element))
+    }
+
+    /// A number of so many bytes, at most 16, little-endian: all byte strings of this length are one.
+    pub(crate) fn read_number(&mut self, bytes: usize) -> io::Result<u128> {
+        let mut number = [0; 16];
+        for (to, from) in number.iter_mut().zip(self.take(bytes)?) {
+            *to = *from;
         }
+        let number = u128::from_le_bytes(number);
+        self.state.common_scalar(Fp::from_u128(number))?;
+        Ok(number)
     }
 }
 
@@ -245,7 +262,8 @@ impl TranscriptRead<EqAffine, Challenge255<EqAffine>> for Reader<'_> {
 /// The prover's end of the transcript, the mirror image of [`Reader`].
 #[cfg(feature = "prove")]
 pub(crate) struct Writer {
-    state: Blake2bWrite<Vec<u8>, EqAffine, Challenge255<EqAffine>>,
+    state: Blake2bWrite<io::Sink, EqAffine, Challenge255<EqAffine>>,
+    bytes: Vec<u8>,
     /// What the next point writes of `halo2_proofs` must be; `None` is written.
     linked: VecDeque<Option<EqAffine>>,
     /// A point that `halo2_proofs` wrote was not the predicted one.
@@ -255,10 +273,11 @@ pub(crate) struct Writer {
 #[cfg(feature = "prove")]
 impl Writer {
     pub(crate) fn new(digests: &[[u8; 32]]) -> Self {
-        let mut state = Blake2bWrite::init(Vec::new());
+        let mut state = Blake2bWrite::init(io::sink());
         let _ = state.common_scalar(statements_scalar(digests));
         Self {
             state,
+            bytes: Vec::new(),
             linked: VecDeque::new(),
             diverged: false,
         }
@@ -275,7 +294,14 @@ impl Writer {
     }
 
     pub(crate) fn finish(self) -> Vec<u8> {
-        self.state.finalize()
+        self.bytes
+    }
+
+    /// Writes a number in its lowest `bytes` bytes, of which there are at most 16 and which must hold it.
+    pub(crate) fn write_number(&mut self, number: u128, bytes: usize) -> io::Result<()> {
+        self.state.common_scalar(Fp::from_u128(number))?;
+        self.bytes.extend(number.to_le_bytes().iter().take(bytes));
+        Ok(())
     }
 }
 
@@ -303,12 +329,18 @@ impl TranscriptWrite<EqAffine, Challenge255<EqAffine>> for Writer {
                 self.diverged = true;
                 Err(io::Error::other("an advice commitment is not the predicted one"))
             }
-            Some(None) | None => self.state.write_point(point),
+            Some(None) | None => {
+                self.state.common_point(point)?;
+                self.bytes.extend(point.to_bytes());
+                Ok(())
+            }
         }
     }
 
     fn write_scalar(&mut self, scalar: Fp) -> io::Result<()> {
-        self.state.write_scalar(scalar)
+        self.state.common_scalar(scalar)?;
+        self.bytes.extend(scalar.to_repr());
+        Ok(())
     }
 }
 

@@ -3,6 +3,8 @@
 #[cfg(feature = "prove")]
 use ff::{Field, PrimeField};
 use pasta_curves::Fp;
+#[cfg(feature = "prove")]
+use rand_core::Rng;
 use zeroize::Zeroize;
 #[cfg(feature = "prove")]
 use zeroize::Zeroizing;
@@ -12,7 +14,7 @@ use crate::four_squares::four_squares;
 #[cfg(feature = "prove")]
 use crate::roots::{PROJECTIONS, ROOTS, factors};
 #[cfg(feature = "prove")]
-use crate::shape::{Cell, Place, Placement};
+use crate::shape::{Place, Placement};
 
 /// The hidden columns of one circuit, without their unusable rows. Overwritten when dropped.
 #[derive(Clone)]
@@ -135,9 +137,14 @@ impl Roots {
         Some(roots)
     }
 
-    /// The `x` columns.
-    pub(crate) fn columns(&self, placement: &Placement) -> Vec<Vec<Fp>> {
+    /// The `x` columns, with these masks.
+    pub(crate) fn columns(&self, placement: &Placement, masks: &Masks) -> Vec<Vec<Fp>> {
         let mut x = vec![vec![Fp::ZERO; placement.last()]; placement.shape().x_columns];
+        for (column, masks) in x.iter_mut().zip(masks.0.chunks(PROJECTIONS)) {
+            for (cell, mask) in column.iter_mut().zip(masks) {
+                *cell = Fp::from_u128(*mask);
+            }
+        }
         for (index, roots) in self.0.iter().enumerate() {
             for ((column, row), root) in placement.roots(index).zip(roots) {
                 x[column][row] = Fp::from(*root);
@@ -146,10 +153,22 @@ impl Roots {
         x
     }
 
-    /// `y_{p,t} = Σ_i c_{p,i}·x_{i,t}`; they fit the width that the placement gives them.
+    /// `u_{p,t} = Σ_i c_{p,i}·x_{i,t} + μ_{p,t}`; `None` if one of them may not be said: it would tell of what is projected.
+    pub(crate) fn masked(&self, placement: &Placement, masks: &Masks, e: &Fp) -> Option<Vec<u128>> {
+        let shape = placement.shape();
+        let y = self.projections(placement, e);
+        let (least, beyond) = (
+            1 << placement.projection_bits(),
+            1 << (u8::BITS * shape.masked_bytes as u32),
+        );
+        let masked = y.iter().zip(masks.0.iter()).map(|(y, mask)| y + mask);
+        masked.map(|u| (least..beyond).contains(&u).then_some(u)).collect()
+    }
+
+    /// `Σ_i c_{p,i}·x_{i,t}`, below `2^β`.
     fn projections(&self, placement: &Placement, e: &Fp) -> Zeroizing<Vec<u128>> {
         let group = placement.shape().x_group;
-        let mut y = Zeroizing::new(vec![0; placement.projections().len()]);
+        let mut y = Zeroizing::new(vec![0; placement.shape().masked()]);
         for (index, roots) in self.0.iter().enumerate() {
             for (roots, factors) in roots.chunks(group).zip(factors(e, index as u64)) {
                 for (root, y) in roots.iter().zip(y.chunks_mut(PROJECTIONS)) {
@@ -161,33 +180,6 @@ impl Roots {
         }
         y
     }
-
-    /// The `z` columns: each number in a run as the running sum of its limbs, `z_i = limb_i + 2^K·z_{i+1}`.
-    pub(crate) fn running_sums(&self, placement: &Placement, w: &[u128], e: &Fp) -> Vec<Vec<Fp>> {
-        let shape = placement.shape();
-        let rows = shape.runs.last().map_or(0, |run| run.start + run.limbs);
-        let mut z = vec![vec![Fp::ZERO; rows]; shape.z_columns];
-        let mut place = |cell: &Cell, value: u128| {
-            let mut rest = value;
-            for sum in &mut z[cell.column][cell.row..cell.row + cell.limbs] {
-                *sum = Fp::from_u128(rest);
-                rest >>= shape.limb_bits;
-            }
-        };
-        for (at, value) in placement.places().iter().zip(w) {
-            if let Place::Run(cell) = at {
-                place(cell, *value);
-            }
-        }
-        for (cell, value) in placement
-            .projections()
-            .iter()
-            .zip(self.projections(placement, e).iter())
-        {
-            place(cell, *value);
-        }
-        z
-    }
 }
 
 #[cfg(feature = "prove")]
@@ -195,4 +187,40 @@ impl Drop for Roots {
     fn drop(&mut self) {
         self.0.iter_mut().for_each(Zeroize::zeroize);
     }
+}
+
+/// The masks of the projections, `p` running fastest. Overwritten when dropped.
+#[cfg(feature = "prove")]
+pub(crate) struct Masks(Zeroizing<Vec<u128>>);
+
+#[cfg(feature = "prove")]
+impl Masks {
+    /// Uniform below `2^ω`. `generator` is one that nothing else draws from.
+    pub(crate) fn draw(placement: &Placement, generator: &mut impl Rng) -> Self {
+        let shape = placement.shape();
+        let mut masks = Zeroizing::new(vec![0; shape.masked()]);
+        for mask in masks.iter_mut() {
+            let mut bytes = Zeroizing::new([0; 16]);
+            generator.fill_bytes(&mut bytes[..shape.masked_bytes]);
+            *mask = u128::from_le_bytes(*bytes);
+        }
+        Self(masks)
+    }
+}
+
+/// The `z` columns: each whole variable in a run as the running sum of its limbs, `z_i = limb_i + 2^K·z_{i+1}`.
+#[cfg(feature = "prove")]
+pub(crate) fn running_sums(placement: &Placement, w: &[u128]) -> Vec<Vec<Fp>> {
+    let shape = placement.shape();
+    let mut z = vec![vec![Fp::ZERO; shape.rows_of_runs()]; shape.z_columns];
+    for (at, value) in placement.places().iter().zip(w) {
+        if let Place::Run(cell) = at {
+            let mut rest = *value;
+            for sum in &mut z[cell.column][cell.row..cell.row + cell.limbs] {
+                *sum = Fp::from_u128(rest);
+                rest >>= shape.limb_bits;
+            }
+        }
+    }
+    z
 }

@@ -276,7 +276,6 @@ fn flipped_bits_throughout_a_proof_are_refused() {
 #[test]
 fn every_element_of_a_proof_is_refused_in_every_wrong_encoding() {
     let (program, account, proof) = &*HONEST;
-    assert_eq!(proof.len() % 32, 0);
     let with = |at: usize, bytes: [u8; 32]| {
         let mut bad = proof.clone();
         bad[at..at + 32].copy_from_slice(&bytes);
@@ -291,7 +290,11 @@ fn every_element_of_a_proof_is_refused_in_every_wrong_encoding() {
         .find(|bytes| Point::from_bytes(bytes) == Err(PointError::OffCurve))
         .unwrap();
     let (mut points, mut scalars) = (0, 0);
-    for at in (0..proof.len()).step_by(32) {
+    let numbers = masked_projections();
+    for at in (0..numbers.start)
+        .step_by(32)
+        .chain((numbers.end..proof.len()).step_by(32))
+    {
         match with(at, [0xff; 32]) {
             Refusal::Malformed(Malformed::Point {
                 at: found,
@@ -314,6 +317,26 @@ fn every_element_of_a_proof_is_refused_in_every_wrong_encoding() {
         }
     }
     assert!(points > 20 && scalars > 20, "{points} points, {scalars} scalars");
+}
+
+/// Where in the honest proof the masked projections are, which any bytes may be.
+fn masked_projections() -> std::ops::Range<usize> {
+    let placement = Placement::new(&HONEST.0).unwrap();
+    let shape = placement.shape();
+    let start = 32 * (shape.q_columns() + shape.x_columns());
+    start..start + shape.masked() * shape.masked_bytes()
+}
+
+#[test]
+fn masked_projections_that_are_others_are_refused() {
+    let (program, account, proof) = &*HONEST;
+    let numbers = masked_projections();
+    assert!(!numbers.is_empty());
+    for at in numbers {
+        let mut bad = proof.clone();
+        bad[at] ^= 1;
+        assert_eq!(verdict(account.claim(program), &bad), Err(Refusal::Link), "byte {at}");
+    }
 }
 
 #[test]

@@ -10,7 +10,9 @@ use crate::fold::fold;
 use crate::parameters::Parameters;
 use crate::roots::PROJECTIONS;
 use crate::shape::{Cell, Place, Placement, with_shape};
-use crate::witness::Roots;
+use crate::witness::{Masks, Roots, running_sums};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
 
 const K: u32 = 6;
 
@@ -72,7 +74,11 @@ fn honest_in_groups(of: usize) -> Honest {
     let program = program();
     let placement = Placement::of_groups(&program, &[of]).unwrap();
     let e = Fp::from(55);
-    let folded = fold(&program, &placement, &e, &Fp::from(77));
+    let w = program.witness(&book()).unwrap();
+    let roots = Roots::new(&placement, w.values()).unwrap();
+    let masks = Masks::draw(&placement, &mut ChaCha20Rng::seed_from_u64(3));
+    let masked = roots.masked(&placement, &masks, &e).unwrap();
+    let folded = fold(&program, &placement, &e, &masked, &Fp::from(77));
     let q = book()
         .chunks(48)
         .map(|rows| rows.iter().copied().map(Fp::from).collect())
@@ -82,12 +88,7 @@ fn honest_in_groups(of: usize) -> Honest {
         .iter()
         .map(|column| column.iter().map(|value| value.to_scalar()).collect())
         .collect();
-    let w = program.witness(&book()).unwrap();
-    let roots = Roots::new(&placement, w.values()).unwrap();
-    let (x, z) = (
-        roots.columns(&placement),
-        roots.running_sums(&placement, w.values(), &e),
-    );
+    let (x, z) = (roots.columns(&placement, &masks), running_sums(&placement, w.values()));
     let witness = Witness::new(&placement, q, x, z, public, &folded.instance);
     Honest {
         placement,
@@ -132,15 +133,15 @@ impl Honest {
     }
 }
 
-/// The heads of all runs: of whole variables and of projections.
+/// The heads of the runs of whole variables.
 fn runs() -> Vec<Cell> {
     let placement = honest().placement;
     let of_variables = placement.places().iter().filter_map(|place| match place {
         Place::Run(cell) => Some(*cell),
         Place::Squares(_) => None,
     });
-    let runs: Vec<Cell> = of_variables.chain(placement.projections().iter().copied()).collect();
-    assert!(runs.len() > PROJECTIONS, "a whole variable occurs");
+    let runs: Vec<Cell> = of_variables.collect();
+    assert!(!runs.is_empty(), "a whole variable occurs");
     runs
 }
 
@@ -162,14 +163,6 @@ fn honest_witness_satisfies_every_constraint() {
     }
 }
 
-/// What counts the accumulator at the end: one, or its `θ`.
-fn weight(circuit: &Honest, place: usize) -> Fp {
-    match place {
-        0 => Fp::ONE,
-        _ => circuit.witness.public[place - 1][circuit.placement.last()],
-    }
-}
-
 #[test]
 fn accumulator_that_does_not_start_at_zero_is_refused() {
     for place in 0..honest().witness.acc.len() {
@@ -177,8 +170,8 @@ fn accumulator_that_does_not_start_at_zero_is_refused() {
         // Shifting the whole column leaves every step right.
         let shift = Fp::from(5);
         circuit.witness.acc[place].iter_mut().for_each(|acc| *acc += shift);
-        let (last, weight) = (circuit.placement.last(), weight(&circuit, place));
-        circuit.instance[0][last] += weight * shift;
+        let last = circuit.placement.last();
+        circuit.witness.public[place][last] += shift;
         assert_eq!(
             circuit.refused_by(),
             ["accumulators start at zero"],
@@ -192,11 +185,11 @@ fn accumulator_that_skips_a_row_is_refused() {
     for place in 0..honest().witness.acc.len() {
         for row in [0, 1, 20, honest().placement.last() - 1] {
             let mut circuit = honest();
-            let (last, weight) = (circuit.placement.last(), weight(&circuit, place));
+            let last = circuit.placement.last();
             circuit.witness.acc[place][row + 1..=last]
                 .iter_mut()
                 .for_each(|acc| *acc += Fp::ONE);
-            circuit.instance[0][last] += weight;
+            circuit.witness.public[place][last] += Fp::ONE;
             assert_eq!(circuit.refused_by(), adds(), "row {row} of accumulator {place}");
         }
     }
@@ -204,14 +197,11 @@ fn accumulator_that_skips_a_row_is_refused() {
 
 #[test]
 fn accumulator_that_does_not_end_at_gamma_is_refused() {
-    let mut circuit = honest();
-    let last = circuit.placement.last();
-    circuit.instance[0][last] += Fp::ONE;
-    assert_eq!(circuit.refused_by(), ends());
-    for place in 1..honest().witness.acc.len() {
+    for place in 0..honest().witness.acc.len() {
         let mut circuit = honest();
-        circuit.witness.public[place - 1][last] += Fp::ONE;
-        assert_eq!(circuit.refused_by(), ends(), "θ_{place}");
+        let last = circuit.placement.last();
+        circuit.witness.public[place][last] += Fp::ONE;
+        assert_eq!(circuit.refused_by(), ends(), "γ_{place}");
     }
 }
 
@@ -248,7 +238,7 @@ fn every_variable_enters_the_sum_and_every_square_does() {
     }
     let circuit = honest();
     assert!(circuit.placement.shape().square_columns() > 0);
-    for coefficient in 0..circuit.placement.last() {
+    for coefficient in 0..circuit.placement.shape().rows_of_runs() {
         let mut circuit = honest();
         let s = circuit.placement.shape().z_columns();
         // The only squared variables stand in the first column.
@@ -293,6 +283,26 @@ fn every_root_enters_the_sum_by_its_square_and_by_its_projection() {
         circuit.witness.public[shape.q_columns() + shape.x_groups() + group][row] += Fp::ONE;
         let refused = circuit.settle().refused_by();
         assert_eq!(refused.is_empty(), zeros, "{refused:?}");
+    }
+}
+
+#[test]
+fn every_mask_enters_the_sum_of_its_column_once() {
+    for group in [1, 2, 4] {
+        for (column, row) in (0..group).flat_map(|column| (0..PROJECTIONS).map(move |row| (column, row))) {
+            let mut circuit = honest_in_groups(group);
+            circuit.witness.x[column][row] += Fp::ONE;
+            assert_eq!(circuit.settle().refused_by(), ends());
+            // Its square enters by nothing.
+            let mut circuit = honest_in_groups(group);
+            let (q, groups) = (
+                circuit.placement.shape().q_columns(),
+                circuit.placement.shape().x_groups(),
+            );
+            assert_eq!(circuit.witness.public[q + groups][row], Fp::ZERO);
+            circuit.witness.x[column][row] = -circuit.witness.x[column][row];
+            assert_eq!(circuit.settle().refused_by(), ends());
+        }
     }
 }
 

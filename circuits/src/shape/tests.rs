@@ -17,18 +17,25 @@ fn layout(k: u32) -> Layout {
 /// Runs for numbers of these widths, the first `squares` of them squared.
 fn place(k: u32, limb_bits: u32, bits: &[u32], squares: usize) -> Option<Arranged> {
     let squared: Vec<bool> = (0..bits.len()).map(|index| index < squares).collect();
-    arrange(&layout(k), limb_bits, bits, &squared, 0, 1).unwrap()
+    let sums = Sums {
+        count: 0,
+        projection_bits: 1,
+    };
+    arrange(&layout(k), limb_bits, bits, &squared, sums, 1).unwrap()
 }
 
 /// A placement of so many sums of squares.
 fn sums(k: u32, squares: usize, group: usize) -> Option<Placement> {
-    let runs = group * PROJECTIONS;
-    let arranged = arrange(&layout(k), k - 1, &vec![40; runs], &vec![false; runs], squares, group).unwrap()?;
+    let sums = Sums {
+        count: squares,
+        projection_bits: 40,
+    };
+    let arranged = arrange(&layout(k), k - 1, &[], &[], sums, group).unwrap()?;
     Some(Placement {
         shape: arranged.shape,
         places: (0..squares).map(Place::Squares).collect(),
-        projections: arranged.cells,
         squares,
+        projection_bits: sums.projection_bits,
         last: arranged.last,
     })
 }
@@ -64,7 +71,10 @@ proptest! {
     fn every_root_has_a_cell_of_its_own_and_every_sum_rows_of_its_own(k in 6u32..=10, squares in 1usize..3_000, two in 0u32..=2) {
         let Some(placement) = sums(k, squares, 1 << two) else { return Ok(()) };
         let shape = placement.shape();
-        let (mut cells, mut rows) = (BTreeSet::new(), BTreeSet::new());
+        // The masks' own.
+        let masks = |row| (0..shape.x_group()).map(move |column| (column, row));
+        let mut cells: BTreeSet<_> = (0..PROJECTIONS).flat_map(masks).collect();
+        let mut rows: BTreeSet<_> = (0..PROJECTIONS).map(|row| (0, row)).collect();
         for index in 0..squares {
             for (column, row) in placement.roots(index) {
                 prop_assert!(column < shape.x_columns() && row < placement.last());
@@ -81,17 +91,22 @@ proptest! {
 }
 
 #[test]
-fn groups_of_roots_have_a_coefficient_and_a_projection_for_each_column() {
-    for group in [1, 2, 4] {
+fn groups_of_roots_have_a_mask_for_each_projection_of_each_column() {
+    for group in [1, 2] {
         let placement = sums(9, 600, group).unwrap();
         let shape = placement.shape();
-        assert!(
-            shape.public_columns() >= group,
-            "a place for each end of an accumulator"
-        );
         assert_eq!(shape.x_columns() % group, 0);
-        assert_eq!(placement.projections().len(), group * PROJECTIONS);
+        assert_eq!(shape.masked(), group * PROJECTIONS);
+        assert_eq!(shape.masked_bytes(), 7, "40 bits and 16");
+        assert_eq!(shape.z_columns(), 0);
     }
+}
+
+#[test]
+fn accumulators_for_which_there_is_no_public_column_are_not_chosen() {
+    // One column of legs, `b` and `s`.
+    assert!(sums(9, 100, 4).is_none());
+    assert!(sums(9, 600, 4).is_some());
 }
 
 #[test]
@@ -115,7 +130,7 @@ fn variables_that_no_proof_can_hold_are_refused_soon() {
 #[test]
 fn digest_depends_on_every_field() {
     let shape = place(7, 6, &[80, 40, 40, 7, 1], 2).unwrap().shape;
-    let mut others = vec![shape.clone(); 10];
+    let mut others = vec![shape.clone(); 11];
     others[0].k += 1;
     others[1].q_columns += 1;
     others[2].z_columns += 1;
@@ -126,6 +141,7 @@ fn digest_depends_on_every_field() {
     others[7].runs.pop();
     others[8].x_columns += 1;
     others[9].x_group += 1;
+    others[10].masked_bytes += 1;
     let digests: BTreeSet<[u8; 32]> = others.iter().chain([&shape]).map(Shape::digest).collect();
-    assert_eq!(digests.len(), 11);
+    assert_eq!(digests.len(), 12);
 }
