@@ -15,6 +15,7 @@
 use ff::{Field, PrimeField};
 use pasta_curves::Fp;
 use zkmargin_program::Program;
+use zkmargin_program::bounds::MAX_EQUATIONS;
 
 use crate::commitment::Signed;
 use crate::roots::{PROJECTIONS, factors};
@@ -49,14 +50,15 @@ pub(crate) fn fold(program: &Program, placement: &Placement, e: &Fp, masked: &[u
     let multipliers = multipliers(r, equations + projections);
     let of_projections = multipliers.get(equations..).unwrap_or_default();
 
-    let mut legs = vec![Wide::default(); layout.slots()];
+    let mut legs = vec![Sum::default(); layout.slots()];
     let mut f = vec![vec![Fp::ZERO; placement.last() + 1]; shape.z_columns];
     let mut s = vec![vec![Fp::ZERO; placement.last() + 1]; shape.square_columns];
     let mut sums = vec![Fp::ZERO; placement.squares()];
     let mut gamma = Fp::ZERO;
     for (equation, multiplier) in program.equations().iter().zip(&multipliers) {
+        let in_limbs = limbs(*multiplier);
         for (leg, coefficient) in &equation.legs {
-            legs[leg.index()].add_product(*multiplier, *coefficient);
+            legs[leg.index()].add_product(&in_limbs, *coefficient);
         }
         let multiplier = Fp::from_u128(*multiplier);
         for (variable, coefficient) in &equation.variables {
@@ -131,41 +133,53 @@ fn integer(value: i128) -> Fp {
     if value < 0 { -magnitude } else { magnitude }
 }
 
-/// A 256-bit two's complement sum of products of 128 by 64 bits: no wrap for fewer than `2^64` of them.
-#[derive(Clone, Copy, Default)]
-struct Wide([u64; 4]);
+/// Bits of a limb of a multiplier in [`Sum`].
+const LIMB_BITS: u32 = 43;
 
-impl Wide {
-    fn add_product(&mut self, multiplier: u128, coefficient: i64) {
-        let factor = u128::from(coefficient.unsigned_abs());
-        let low = (multiplier & u128::from(u64::MAX)) * factor;
-        // At most (2^64 - 1)·2^63 + 2^64, below 2^128.
-        let high = (multiplier >> 64) * factor + (low >> 64);
-        let product = [low as u64, high as u64, (high >> 64) as u64, 0];
-        let subtract = coefficient < 0;
-        let mut carry = subtract;
-        for (limb, addend) in self.0.iter_mut().zip(product) {
-            // Subtracting is adding the complement and one.
-            let addend = if subtract { !addend } else { addend };
-            let (sum, first) = limb.overflowing_add(addend);
-            let (sum, second) = sum.overflowing_add(u64::from(carry));
-            *limb = sum;
-            carry = first | second;
+/// A multiplier of 128 bits in limbs.
+fn limbs(multiplier: u128) -> [i64; 3] {
+    [0, 1, 2].map(|place| (multiplier >> (LIMB_BITS * place)) as i64 & ((1 << LIMB_BITS) - 1))
+}
+
+/// A sum of products of multipliers of 128 bits and coefficients of 64, limb by limb of the multipliers: three products of machine words each, and
+/// neither a carry nor a branch on a sign before the end.
+#[derive(Clone, Copy, Default)]
+struct Sum([i128; 3]);
+
+// A product has fewer than 43 + 63 bits, and there are fewer than 2^20 of them.
+const _: () = assert!(MAX_EQUATIONS < 1 << 20);
+
+impl Sum {
+    fn add_product(&mut self, multiplier: &[i64; 3], coefficient: i64) {
+        for (sum, limb) in self.0.iter_mut().zip(multiplier) {
+            *sum += i128::from(*limb) * i128::from(coefficient);
         }
     }
 
     fn signed(&self) -> Signed {
-        let negative = self.0[3] >> 63 == 1;
-        let mut magnitude = self.0;
-        if negative {
-            let mut carry = true;
-            for limb in &mut magnitude {
-                let (sum, overflow) = (!*limb).overflowing_add(u64::from(carry));
-                *limb = sum;
-                carry = overflow;
-            }
+        let [low, middle, high] = self.0;
+        let middle = middle + (low >> LIMB_BITS);
+        let high = high + (middle >> LIMB_BITS);
+        let mask = (1_i128 << LIMB_BITS) - 1;
+        // Two limbs that are not negative, under one of up to 127 bits that has the sign.
+        let below = (low & mask) as u128 | ((middle & mask) as u128) << LIMB_BITS;
+        let negative = high < 0;
+        let (high, below) = match (negative, below) {
+            (false, below) => (high as u128, below),
+            (true, 0) => (high.unsigned_abs(), 0),
+            (true, below) => ((high + 1).unsigned_abs(), (1 << (2 * LIMB_BITS)) - below),
+        };
+        // `below` ends after 86 bits, 22 of them in the second word.
+        let second = (below >> 64) | (high << (2 * LIMB_BITS - 64));
+        Signed {
+            negative,
+            magnitude: [
+                below as u64,
+                second as u64,
+                (high >> (128 - 2 * LIMB_BITS)) as u64,
+                (high >> (192 - 2 * LIMB_BITS)) as u64,
+            ],
         }
-        Signed { negative, magnitude }
     }
 }
 
@@ -176,14 +190,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn wide_sums_equal_sums_in_the_field(terms in proptest::collection::vec((any::<u128>(), any::<i64>()), 0..50)) {
-            let mut wide = Wide::default();
+        fn sums_in_limbs_equal_sums_in_the_field(
+            terms in proptest::collection::vec((any::<u128>(), prop_oneof![any::<i64>(), -3..4_i64]), 0..50),
+        ) {
+            let mut sum = Sum::default();
             let mut expected = Fp::ZERO;
             for (multiplier, coefficient) in terms {
-                wide.add_product(multiplier, coefficient);
+                sum.add_product(&limbs(multiplier), coefficient);
                 expected += Fp::from_u128(multiplier) * integer(i128::from(coefficient));
             }
-            prop_assert_eq!(wide.signed().to_scalar(), expected);
+            prop_assert_eq!(sum.signed().to_scalar(), expected);
         }
     }
 
@@ -197,12 +213,31 @@ mod tests {
     }
 
     #[test]
-    fn extreme_products_do_not_wrap() {
-        let mut wide = Wide::default();
-        wide.add_product(u128::MAX, i64::MIN);
-        wide.add_product(u128::MAX, i64::MIN);
-        let expected = -(Fp::from_u128(u128::MAX) * Fp::from_u128(1 << 64));
-        assert_eq!(wide.signed().to_scalar(), expected);
+    fn most_products_of_the_greatest_factors_do_not_wrap() {
+        for coefficient in [i64::MIN, i64::MAX] {
+            let mut sum = Sum::default();
+            (0..MAX_EQUATIONS).for_each(|_| sum.add_product(&limbs(u128::MAX), coefficient));
+            let one = Fp::from_u128(u128::MAX) * integer(i128::from(coefficient));
+            assert_eq!(sum.signed().to_scalar(), one * Fp::from(MAX_EQUATIONS as u64));
+        }
+    }
+
+    #[test]
+    fn sums_next_to_the_ends_of_limbs_are_what_they_are() {
+        for (multiplier, coefficient) in [
+            (1, -1),
+            (1 << 43, -1),
+            (1 << 86, -1),
+            ((1 << 86) - 1, -1),
+            (1 << 86, 1),
+            (3 << 85, -1),
+        ] {
+            let mut sum = Sum::default();
+            sum.add_product(&limbs(multiplier), coefficient);
+            let expected = Fp::from_u128(multiplier) * integer(i128::from(coefficient));
+            assert_eq!(sum.signed().to_scalar(), expected);
+            assert_eq!(sum.signed().negative, coefficient < 0);
+        }
     }
 
     #[test]

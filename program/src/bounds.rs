@@ -102,8 +102,15 @@ pub enum WrapAround {
     },
 }
 
-/// The greatest magnitude that an equation's two sides can reach together, as one of integers, saturating at `2^256 - 1`.
-pub(crate) fn magnitude(equation: &Equation, ranges: &[Range]) -> Wide {
+/// `Σ|A|` of an equation, which no range changes.
+pub(crate) fn of_legs(equation: &Equation) -> u128 {
+    let magnitudes = equation.legs.iter().map(|(_, a)| u128::from(a.unsigned_abs()));
+    magnitudes.fold(0, u128::saturating_add)
+}
+
+/// The greatest magnitude that an equation's two sides can reach together, as one of integers, saturating at `2^256 - 1`; `legs` is its
+/// [`of_legs`].
+pub(crate) fn magnitude(equation: &Equation, legs: u128, ranges: &[Range]) -> Wide {
     let width = |variable: VarId| ranges.get(variable.index()).map(|range| range.bits());
     let denominator = equation
         .variables
@@ -113,11 +120,6 @@ pub(crate) fn magnitude(equation: &Equation, ranges: &[Range]) -> Wide {
             Some(Range::Integer { .. }) | None => None,
         });
     let denominator = denominator.max().unwrap_or(1);
-    let legs = equation
-        .legs
-        .iter()
-        .map(|(_, a)| u128::from(a.unsigned_abs()))
-        .fold(0, u128::saturating_add);
     let variables = equation
         .variables
         .iter()
@@ -139,14 +141,22 @@ pub(crate) fn magnitude(equation: &Equation, ranges: &[Range]) -> Wide {
 }
 
 /// Whether an equation can reach `2^253` with what the circuit shows.
-pub(crate) fn wraps(equation: &Equation, ranges: &[Range]) -> bool {
-    magnitude(equation, ranges) >= Wide::from(1).saturating_shl(NO_WRAP_BITS)
+pub(crate) fn wraps(equation: &Equation, legs: u128, ranges: &[Range]) -> bool {
+    magnitude(equation, legs, ranges) >= Wide::from(1).saturating_shl(NO_WRAP_BITS)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::leg::LegId;
+
+    fn magnitude(equation: &Equation, ranges: &[Range]) -> Wide {
+        super::magnitude(equation, of_legs(equation), ranges)
+    }
+
+    fn wraps(equation: &Equation, ranges: &[Range]) -> bool {
+        super::wraps(equation, of_legs(equation), ranges)
+    }
 
     fn runs<const N: usize>(bits: [u32; N]) -> [Range; N] {
         bits.map(|bits| Range::Integer { bits })

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::bounds::{
-    MAX_EQUATIONS, MAX_NAME_BYTES, MAX_TERMS, MAX_VARIABLES, Range, UNIT_EXPONENT_RANGE, VALUE_BITS_RANGE,
+    MAX_EQUATIONS, MAX_NAME_BYTES, MAX_TERMS, MAX_VARIABLES, Range, UNIT_EXPONENT_RANGE, VALUE_BITS_RANGE, of_legs,
 };
 use crate::error::BuildError;
 use crate::expr::{Exact, Linear, Lower, Upper};
@@ -272,6 +272,7 @@ impl Builder {
             inexact: inexact.collect(),
             header: self.header,
             layout: self.layout,
+            of_legs: self.equations.iter().map(of_legs).collect(),
             equations: self.equations,
             variables: self.variables,
             names: self.names,

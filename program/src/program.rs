@@ -112,6 +112,8 @@ pub struct Program {
     pub(crate) header: Header,
     pub(crate) layout: Layout,
     pub(crate) equations: Vec<Equation>,
+    /// `Σ|A|` of each equation: equations have many legs, and every proof is checked for wrap-around at its own ranges.
+    pub(crate) of_legs: Vec<u128>,
     pub(crate) variables: Vec<Variable>,
     /// Names, by first use; `equation_names[i]` is an index into them.
     pub(crate) names: Vec<String>,
@@ -216,7 +218,8 @@ impl Program {
                 });
             }
         }
-        match self.equations.iter().position(|e| wraps(e, ranges)) {
+        let mut equations = self.equations.iter().zip(&self.of_legs);
+        match equations.position(|(equation, legs)| wraps(equation, *legs, ranges)) {
             Some(equation) => Err(WrapAround::Equation { equation }),
             None => Ok(()),
         }
