@@ -24,7 +24,7 @@ use zkmargin_risk::import::{DEFAULT_MIN_TENOR_MS, Imported, Source, recorded_cha
 use zkmargin_risk::instant::Instant;
 use zkmargin_risk::listing::VenueKey;
 use zkmargin_risk::market::Snapshot;
-use zkmargin_risk::universe::{DEFAULT_K, Network, Style, Universe};
+use zkmargin_risk::universe::{Network, Style, Universe};
 use zkmargin_risk::venue_file::{Class, ClassKind, List, ListWord, VenueAsset, VenueFile};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -79,7 +79,7 @@ fn main() -> Outcome<()> {
         )?;
     }
     for (name, venues) in [("single", vec![deribit]), ("demo", vec![options, futures])] {
-        let universe = Universe::build(Network::Test, DEFAULT_K, &venues, &listing)?;
+        let universe = Universe::build(Network::Test, None, &venues, &listing)?;
         write(
             &directory.join("universes").join(format!("{name}.json")),
             &universe.to_json()?,

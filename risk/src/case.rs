@@ -21,7 +21,7 @@ use crate::model::{CompileError, Model, ModelError};
 use crate::oracle::{self, Check, Component, Evaluation, OracleError};
 use crate::report::{Rounding, decimal};
 use crate::terms::{Level, Ratio20, Terms};
-use crate::universe::{DEFAULT_K, Network, Universe, UniverseError};
+use crate::universe::{Network, Universe, UniverseError};
 
 /// Decimals of amounts in an outcome.
 const PLACES: u32 = 12;
@@ -246,9 +246,9 @@ impl Case {
                 keys: vec![VenueKey([index; 32])],
                 lines: venue.lines,
             });
-        let universe = Universe::from_file(&UniverseFile {
+        let universe = Universe::at_suitable_k(UniverseFile {
             network: Network::Test,
-            k: DEFAULT_K,
+            k: 0,
             venues: venues.collect(),
         })?;
         let mut legs = vec![0_u64; universe.layout().slots()];

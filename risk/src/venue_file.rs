@@ -310,13 +310,14 @@ fn listed(market: &UnderlyingMarket, kind: ClassKind) -> Vec<Kind> {
 }
 
 impl Universe {
-    /// The universe of these venues, in this order, with everything of their classes that the listing has.
+    /// The universe of these venues, in this order, with everything of their classes that the listing has; without a `k`, at the one
+    /// that [suits](Universe::at_suitable_k).
     ///
     /// # Errors
     /// [`VenueFileError`].
     pub fn build(
         network: Network,
-        k: u32,
+        k: Option<u32>,
         venues: &[VenueFile],
         listing: &Snapshot,
     ) -> Result<Universe, VenueFileError> {
@@ -324,6 +325,13 @@ impl Universe {
             .iter()
             .map(|venue| venue.lines(listing))
             .collect::<Result<_, _>>()?;
-        Ok(Universe::from_file(&UniverseFile { network, k, venues })?)
+        let mut file = UniverseFile { network, k: 0, venues };
+        match k {
+            Some(k) => {
+                file.k = k;
+                Ok(Universe::from_file(&file)?)
+            }
+            None => Ok(Universe::at_suitable_k(file)?),
+        }
     }
 }

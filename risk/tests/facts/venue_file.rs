@@ -21,7 +21,7 @@ const FUTURES: &str = r#"{"underlying":"BTC","kind":"future","style":"linear","c
 fn build(classes: &str) -> Result<Universe, VenueFileError> {
     Universe::build(
         Network::Test,
-        6,
+        Some(6),
         &[venue_file(classes)],
         &Snapshot::from_json(SNAPSHOT).unwrap(),
     )
@@ -59,7 +59,7 @@ fn a_venue_lists_what_the_listing_has() {
     // With other keys it is another universe, and everything else stays.
     let mut file = venue_file(OPTIONS);
     file.keys = vec![VenueKey([9; 32])];
-    let rebuilt = Universe::build(Network::Test, 6, &[file], &Snapshot::from_json(SNAPSHOT).unwrap()).unwrap();
+    let rebuilt = Universe::build(Network::Test, Some(6), &[file], &Snapshot::from_json(SNAPSHOT).unwrap()).unwrap();
     assert_eq!(rebuilt.venues()[0].keys, [[9; 32]]);
     assert_eq!(rebuilt.venues()[0].lines, build(OPTIONS).unwrap().venues()[0].lines);
 }

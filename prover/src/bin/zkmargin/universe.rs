@@ -8,7 +8,7 @@ use serde_json::json;
 use zkmargin_prover::output::Secrecy;
 use zkmargin_risk::json::MAX_BYTES;
 use zkmargin_risk::listing::VenueKey;
-use zkmargin_risk::universe::{DEFAULT_K, Network, Universe, UniverseError};
+use zkmargin_risk::universe::{Network, Universe, UniverseError};
 use zkmargin_risk::venue_file::{VenueFile, VenueFileError};
 use zkmargin_verifier::PublicKey;
 use zkmargin_verifier::words::{counted, network};
@@ -37,9 +37,9 @@ pub(crate) struct Build {
     /// The network: `main` for real venues and keys, `test` for everything else.
     #[arg(long)]
     network: NetworkArg,
-    /// Columns have 2^k rows.
-    #[arg(short, long, default_value_t = DEFAULT_K)]
-    k: u32,
+    /// Columns have 2^k rows, k from 6 to 12; by default as many as suit the number of legs.
+    #[arg(short, long)]
+    k: Option<u32>,
     #[command(flatten)]
     out: Out,
 }
