@@ -34,6 +34,7 @@ pub mod journal;
 pub mod keys;
 pub mod opening;
 pub mod policy;
+mod prepare;
 pub mod published;
 #[cfg(feature = "registry")]
 pub mod registry;
@@ -56,4 +57,4 @@ pub use published::{Publishers, SnapshotSignature};
 pub use release::{Release, ReleaseError, SignedRelease};
 pub use statement::{PublicFacts, Statement, Window};
 pub use verdict::Verdict;
-pub use verify::{Context, Partner, VerifyError, check_bundle, verify_bundle};
+pub use verify::{Context, Partner, Verifier, VerifyError, check_bundle, verify_bundle};

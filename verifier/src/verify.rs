@@ -3,29 +3,30 @@
 //! Cheap refusals come first, and nothing that a bundle says is believed where the verifier can compute it: universe,
 //! snapshot and model give the program, the program gives shape and key, and their digests are in the statement digest.
 
-use std::sync::Arc;
-
+use rayon::prelude::*;
 use thiserror::Error;
-use zkmargin_circuits::{Claim, ClaimError, Parameters, Placement, Point, Refusal, ShapeError};
-use zkmargin_program::{LegId, Program};
+use zkmargin_circuits::{BatchRefusal, Claim, ClaimError, Parameters, Refusal, ShapeError, verify_batch};
 use zkmargin_risk::canonical::Digest;
 use zkmargin_risk::instant::Instant;
 use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::model::{CompileError, Model};
-use zkmargin_risk::terms::{Terms, TermsError};
+use zkmargin_risk::terms::TermsError;
 use zkmargin_risk::universe::Universe;
 
-use crate::acceptance::{PolicyRefusal, Presented};
+use crate::acceptance::PolicyRefusal;
 use crate::attestation::AttestationError;
 use crate::breaker::{Breaker, BreakerRefusal};
 use crate::bundle::{Bundle, BundleError, ProofHash, SignedStatement};
 use crate::dsse::{PublicKey, SignatureError};
 use crate::facts::{FactRefusal, Place, check_facts};
 use crate::policy::{AcceptedSnapshots, Policy};
+use crate::prepare::Programs;
 use crate::published::{PublisherRefusal, SnapshotSignature};
-use crate::statement::{PublicFacts, Statement, StatementError};
+use crate::statement::{Statement, StatementError};
 use crate::verdict::Verdict;
 use crate::words::keys;
+
+pub use crate::prepare::Prepared;
 
 /// The verifier's own facts.
 #[derive(Copy, Clone, Debug)]
@@ -175,134 +176,6 @@ impl VerifyError {
     }
 }
 
-/// A statement with everything that follows from it and the verifier's facts: what the argument proves.
-#[derive(Clone, Debug)]
-pub struct Prepared {
-    /// The statement digest.
-    pub digest: Digest,
-    /// The margin program.
-    pub program: Arc<Program>,
-    /// Per column of the universe, the attested points that are added up there.
-    pub attested: Vec<Vec<Point>>,
-    /// The lots that the public order and deposit add, by leg.
-    pub public: Vec<(LegId, u64)>,
-}
-
-impl Prepared {
-    /// The claim that the argument proves or verifies.
-    pub fn claim(&self) -> Claim<'_> {
-        Claim {
-            statement: self.digest.0,
-            program: &self.program,
-            attested: &self.attested,
-            public: &self.public,
-        }
-    }
-}
-
-impl<'a> Context<'a> {
-    /// The snapshots that terms are of, as far as they are there.
-    fn snapshots(&self, terms: &Terms) -> Vec<&'a Snapshot> {
-        let later = self.later.filter(|_| terms.margin.snapshots() > 1);
-        [Some(self.snapshot), later].into_iter().flatten().collect()
-    }
-
-    /// The facts as a policy sees them.
-    pub fn presented(&self) -> Presented {
-        Presented {
-            network: self.universe.network(),
-            universe: self.universe.digest(),
-            snapshot: self.snapshot.digest(),
-            snapshot_instant: self.snapshot.instant,
-            later: self.later.map(|later| (later.digest(), later.instant)),
-            model: self.model.digest(),
-        }
-    }
-
-    /// Compiles the statements' programs and computes their digests: for a verifier before the signatures, for a prover
-    /// before it proves. Checks nothing.
-    ///
-    /// # Errors
-    /// [`VerifyError::Terms`], [`VerifyError::Compile`] and [`VerifyError::Shape`].
-    pub fn prepare(&self, statements: &[&Statement]) -> Result<Vec<Prepared>, VerifyError> {
-        let (universe, model) = (self.universe.digest(), self.model.digest());
-        let digests = [Some(self.snapshot), self.later].map(|snapshot| snapshot.map(Snapshot::digest));
-        let digest_of = |snapshot: &Snapshot| {
-            let first = std::ptr::eq(snapshot, self.snapshot);
-            let [own, later] = digests;
-            (if first { own } else { later }).unwrap_or_else(|| snapshot.digest())
-        };
-        // Statements of the same terms have the same program: one compilation serves them all.
-        let mut compiled: Vec<(&Terms, Arc<Program>, Digest)> = Vec::new();
-        let mut prepared = Vec::with_capacity(statements.len());
-        for (index, statement) in statements.iter().enumerate() {
-            let terms = &statement.terms;
-            let found = compiled
-                .iter()
-                .find(|(other, ..)| *other == terms)
-                .map(|(_, program, shape)| (program.clone(), *shape));
-            let (program, shape) = match found {
-                Some(found) => found,
-                None => {
-                    let program = self.model.compile_on(self.universe, &self.snapshots(terms), terms);
-                    let program = Arc::new(program.map_err(|error| VerifyError::Compile {
-                        statement: index,
-                        error,
-                    })?);
-                    let placement = Placement::new(&program).map_err(|error| VerifyError::Shape {
-                        statement: index,
-                        error,
-                    })?;
-                    let shape = Digest(placement.shape().digest());
-                    compiled.push((terms, program.clone(), shape));
-                    (program, shape)
-                }
-            };
-            let facts = PublicFacts {
-                network: self.universe.network(),
-                k: self.universe.k(),
-                parameters: Digest(self.parameters.digest()),
-                shape,
-                universe,
-                snapshots: self.snapshots(terms).into_iter().map(digest_of).collect(),
-                models: vec![model],
-                history: self.model.history(),
-            };
-            let public = terms.public_amounts(self.universe);
-            prepared.push(Prepared {
-                digest: statement.digest(&facts),
-                program,
-                attested: attested_points(self.universe, statement),
-                public: public.map_err(|error| VerifyError::Terms {
-                    statement: index,
-                    error,
-                })?,
-            });
-        }
-        Ok(prepared)
-    }
-}
-
-/// Per column of the universe, the attested points of its one venue.
-fn attested_points(universe: &Universe, statement: &Statement) -> Vec<Vec<Point>> {
-    let mut attested = vec![Vec::new(); universe.layout().columns()];
-    for content in statement.attestations.iter().map(crate::SignedAttestation::content) {
-        let columns = universe
-            .venue(&content.venue)
-            .map(|(_, venue)| venue.columns.clone())
-            .unwrap_or_default();
-        for (points, point) in attested
-            .get_mut(columns)
-            .unwrap_or_default()
-            .iter_mut()
-            .zip(&content.points)
-        {
-            points.push(*point);
-        }
-    }
-    attested
-}
-
 /// What a partner decides by, besides the facts.
 #[derive(Copy, Clone, Debug)]
 pub struct Partner<'a> {
@@ -322,7 +195,7 @@ impl Partner<'_> {
     /// # Errors
     /// The first refusal, in the order of the [module](self).
     pub fn verify(&self, context: &Context<'_>, bundle: &[u8], at: Instant) -> Result<Verdict, VerifyError> {
-        verify_with(context, bundle, at, |statements| self.accept(context, statements, at))
+        Verifier::new(*context).verify(self, bundle, at)
     }
 
     fn accept(&self, context: &Context<'_>, statements: &[&Statement], at: Instant) -> Result<(), VerifyError> {
@@ -369,37 +242,123 @@ pub fn verify_bundle(
 /// # Errors
 /// The first refusal, in the order of the [module](self).
 pub fn check_bundle(context: &Context<'_>, bundle: &[u8], at: Instant) -> Result<Verdict, VerifyError> {
-    verify_with(context, bundle, at, |_| Ok(()))
+    Verifier::new(*context).verify_with(bundle, at, |_| Ok(()))
 }
 
-fn verify_with(
-    context: &Context<'_>,
-    bundle: &[u8],
-    at: Instant,
-    accept: impl FnOnce(&[&Statement]) -> Result<(), VerifyError>,
-) -> Result<Verdict, VerifyError> {
-    let bundle = Bundle::from_bytes(bundle)?;
-    let statements: Vec<&Statement> = bundle.statements.iter().map(|signed| &signed.statement).collect();
-    check_facts(context.universe, context.snapshot.instant, &statements, at)?;
-    if let Some(later) = context.later.filter(|later| later.instant > at) {
-        return Err(VerifyError::LaterAhead {
-            instant: later.instant,
-            at,
-        });
+/// One verifier's facts, with what follows from them: programs are compiled once, for any number of bundles and threads.
+#[derive(Debug)]
+pub struct Verifier<'a> {
+    context: Context<'a>,
+    programs: Programs,
+}
+
+impl<'a> Verifier<'a> {
+    /// A verifier with these facts.
+    pub fn new(context: Context<'a>) -> Self {
+        Self {
+            context,
+            programs: Programs::default(),
+        }
     }
-    accept(&statements)?;
-    for (index, statement) in statements.iter().enumerate() {
-        verify_attestations(index, statement)?;
+
+    /// [`Partner::verify`].
+    ///
+    /// # Errors
+    /// The first refusal, in the order of the [module](self).
+    pub fn verify(&self, partner: &Partner<'_>, bundle: &[u8], at: Instant) -> Result<Verdict, VerifyError> {
+        self.verify_with(bundle, at, |statements| partner.accept(&self.context, statements, at))
     }
-    let prepared = context.prepare(&statements)?;
-    let proof = ProofHash::of(&bundle.proof);
-    for (index, (signed, prepared)) in bundle.statements.iter().zip(&prepared).enumerate() {
-        verify_subjects(index, signed, prepared.digest, proof)?;
+
+    /// Verifies bundles, each for its partner (who may be one with several nonces), and all their proofs in one multi-exponentiation. One verdict
+    /// each, in their order; of two bundles with one account both may be valid: what was accepted before is the business of the registry.
+    pub fn verify_batch(&self, bundles: &[(Partner<'_>, &[u8])], at: Instant) -> Vec<Result<Verdict, VerifyError>> {
+        let accept = |partner: &Partner<'_>, statements: &[&Statement]| partner.accept(&self.context, statements, at);
+        let checked = bundles
+            .par_iter()
+            .map(|(partner, bundle)| self.check(bundle, at, |statements| accept(partner, statements)));
+        let mut verdicts: Vec<Result<Checked, VerifyError>> = checked.collect();
+        let claims: Vec<(usize, Vec<Claim<'_>>, &[u8])> = verdicts
+            .iter()
+            .enumerate()
+            .filter_map(|(place, checked)| checked.as_ref().ok().map(|checked| (place, checked)))
+            .map(|(place, checked)| (place, checked.claims(), &checked.proof[..]))
+            .collect();
+        let proofs: Vec<(&[Claim<'_>], &[u8])> =
+            claims.iter().map(|(_, claims, proof)| (&claims[..], *proof)).collect();
+        let refused = match verify_batch(self.context.parameters, &proofs) {
+            Ok(()) | Err(BatchRefusal::Empty) => Vec::new(),
+            Err(BatchRefusal::Proofs(refused)) => refused,
+        };
+        let refused: Vec<(usize, Refusal)> = refused
+            .into_iter()
+            .filter_map(|(place, refusal)| Some((claims.get(place)?.0, refusal)))
+            .collect();
+        for (place, refusal) in refused {
+            verdicts[place] = Err(refusal.into());
+        }
+        verdicts
+            .into_iter()
+            .map(|checked| checked.map(|checked| checked.verdict))
+            .collect()
     }
-    let claims: Vec<Claim<'_>> = prepared.iter().map(Prepared::claim).collect();
-    zkmargin_circuits::verify(context.parameters, &claims, &bundle.proof)?;
-    let digests: Vec<Digest> = prepared.iter().map(|prepared| prepared.digest).collect();
-    Ok(Verdict::new(context, &statements, &digests, at))
+
+    fn verify_with(
+        &self,
+        bundle: &[u8],
+        at: Instant,
+        accept: impl FnOnce(&[&Statement]) -> Result<(), VerifyError>,
+    ) -> Result<Verdict, VerifyError> {
+        let checked = self.check(bundle, at, accept)?;
+        zkmargin_circuits::verify(self.context.parameters, &checked.claims(), &checked.proof)?;
+        Ok(checked.verdict)
+    }
+
+    /// Everything but the proof.
+    fn check(
+        &self,
+        bundle: &[u8],
+        at: Instant,
+        accept: impl FnOnce(&[&Statement]) -> Result<(), VerifyError>,
+    ) -> Result<Checked, VerifyError> {
+        let context = &self.context;
+        let bundle = Bundle::from_bytes(bundle)?;
+        let statements: Vec<&Statement> = bundle.statements.iter().map(|signed| &signed.statement).collect();
+        check_facts(context.universe, context.snapshot.instant, &statements, at)?;
+        if let Some(later) = context.later.filter(|later| later.instant > at) {
+            return Err(VerifyError::LaterAhead {
+                instant: later.instant,
+                at,
+            });
+        }
+        accept(&statements)?;
+        for (index, statement) in statements.iter().enumerate() {
+            verify_attestations(index, statement)?;
+        }
+        let prepared = context.prepare_with(&self.programs, &statements)?;
+        let proof = ProofHash::of(&bundle.proof);
+        for (index, (signed, prepared)) in bundle.statements.iter().zip(&prepared).enumerate() {
+            verify_subjects(index, signed, prepared.digest, proof)?;
+        }
+        let digests: Vec<Digest> = prepared.iter().map(|prepared| prepared.digest).collect();
+        Ok(Checked {
+            verdict: Verdict::new(context, &statements, &digests, at),
+            prepared,
+            proof: bundle.proof,
+        })
+    }
+}
+
+/// A bundle of which only the proof is left to verify, and the verdict if it holds.
+struct Checked {
+    prepared: Vec<Prepared>,
+    proof: Vec<u8>,
+    verdict: Verdict,
+}
+
+impl Checked {
+    fn claims(&self) -> Vec<Claim<'_>> {
+        self.prepared.iter().map(Prepared::claim).collect()
+    }
 }
 
 /// The venues' signatures.

@@ -9,7 +9,7 @@ use crate::fixture::{
 use crate::keys::Keys;
 use crate::policy::{AcceptedSnapshots, NonceRule};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use zkmargin_circuits::Malformed;
 use zkmargin_risk::terms::{Level, Order, Ratio20};
 

@@ -1,6 +1,7 @@
 //! `zkmargin-verify` as a process: exit codes, what it prints, and that it leaves nothing behind.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod library;
 mod partner;
 
 use std::fs;
