@@ -11,6 +11,8 @@ use crate::roots::PROJECTIONS;
 use crate::shape::{Cell, Place};
 use crate::witness::Roots;
 
+mod tampering;
+
 const K: u32 = 6;
 
 /// Two columns; inequalities, a bit and a square root, so that every kind of column and run occurs.
@@ -57,6 +59,7 @@ fn book() -> Vec<u64> {
 }
 
 /// An honest circuit's columns for some `e` and `r`.
+#[derive(Clone)]
 struct Honest {
     placement: Placement,
     witness: Witness,
@@ -68,11 +71,14 @@ fn honest() -> Honest {
 }
 
 fn honest_in_groups(of: usize) -> Honest {
-    let program = program();
-    let placement = Placement::of_groups(&program, &[of]).unwrap();
+    honest_of(&program(), &book(), of)
+}
+
+fn honest_of(program: &Program, book: &[u64], of: usize) -> Honest {
+    let placement = Placement::of_groups(program, &[of]).unwrap();
     let e = Fp::from(55);
-    let folded = fold(&program, &placement, &e, &Fp::from(77));
-    let q = book()
+    let folded = fold(program, &placement, &e, &Fp::from(77));
+    let q = book
         .chunks(48)
         .map(|rows| rows.iter().copied().map(Fp::from).collect())
         .collect();
@@ -81,7 +87,7 @@ fn honest_in_groups(of: usize) -> Honest {
         .iter()
         .map(|column| column.iter().map(|value| value.to_scalar()).collect())
         .collect();
-    let w = program.witness(&book()).unwrap();
+    let w = program.witness(book).unwrap();
     let roots = Roots::new(&placement, w.values()).unwrap();
     let (x, z) = (
         roots.columns(&placement),
@@ -96,8 +102,12 @@ fn honest_in_groups(of: usize) -> Honest {
 }
 
 impl Honest {
+    fn circuit(&self) -> MarginCircuit {
+        MarginCircuit::new(&self.placement, Some(self.witness.clone()))
+    }
+
     fn failures(self) -> Vec<VerifyFailure> {
-        let circuit = MarginCircuit::new(&self.placement, Some(self.witness));
+        let circuit = self.circuit();
         with_shape(self.placement.shape(), || {
             let prover = MockProver::run(K, &circuit, self.instance).unwrap();
             prover.verify().err().unwrap_or_default()
@@ -106,22 +116,7 @@ impl Honest {
 
     /// The names of the gates that refuse, or `lookup`; each once.
     fn refused_by(self) -> Vec<String> {
-        let mut names: Vec<String> = self
-            .failures()
-            .into_iter()
-            .map(|failure| match failure {
-                VerifyFailure::ConstraintNotSatisfied { constraint, .. } => {
-                    // `Constraint 0 ('equation') in gate 1 ('name')`: the name is the last quoted text.
-                    let text = constraint.to_string();
-                    text.rsplit('\'').nth(1).unwrap_or(&text).to_owned()
-                }
-                VerifyFailure::Lookup { .. } => "lookup".to_owned(),
-                other => other.to_string(),
-            })
-            .collect();
-        names.sort();
-        names.dedup();
-        names
+        names(self.failures())
     }
 
     /// Makes `acc` what the rows add up to, so that only what was changed is wrong.
@@ -129,6 +124,24 @@ impl Honest {
         self.witness.acc = self.witness.accumulate(&self.placement, &self.instance);
         self
     }
+}
+
+fn names(failures: Vec<VerifyFailure>) -> Vec<String> {
+    let mut names: Vec<String> = failures
+        .into_iter()
+        .map(|failure| match failure {
+            VerifyFailure::ConstraintNotSatisfied { constraint, .. } => {
+                // `Constraint 0 ('equation') in gate 1 ('name')`: the name is the last quoted text.
+                let text = constraint.to_string();
+                text.rsplit('\'').nth(1).unwrap_or(&text).to_owned()
+            }
+            VerifyFailure::Lookup { .. } => "lookup".to_owned(),
+            other => other.to_string(),
+        })
+        .collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// The heads of all runs: of whole variables and of projections.
