@@ -16,6 +16,7 @@ mod circuit;
 mod columns;
 mod fixture;
 mod forger;
+pub mod insecure;
 mod lattice;
 mod lenient;
 mod linear;

@@ -14,6 +14,8 @@ use crate::witness::{Masks, Roots, running_sums};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
+mod tampering;
+
 const K: u32 = 6;
 
 /// Two columns; inequalities, a bit and a square root, so that every kind of column and run occurs.
@@ -60,6 +62,7 @@ fn book() -> Vec<u64> {
 }
 
 /// An honest circuit's columns for some `e` and `r`.
+#[derive(Clone)]
 struct Honest {
     placement: Placement,
     witness: Witness,
@@ -71,15 +74,18 @@ fn honest() -> Honest {
 }
 
 fn honest_in_groups(of: usize) -> Honest {
-    let program = program();
-    let placement = Placement::of_groups(&program, &[of]).unwrap();
+    honest_of(&program(), &book(), of)
+}
+
+fn honest_of(program: &Program, book: &[u64], of: usize) -> Honest {
+    let placement = Placement::of_groups(program, &[of]).unwrap();
     let e = Fp::from(55);
-    let w = program.witness(&book()).unwrap();
+    let w = program.witness(book).unwrap();
     let roots = Roots::new(&placement, w.values()).unwrap();
     let masks = Masks::draw(&placement, &mut ChaCha20Rng::seed_from_u64(3));
     let masked = roots.masked(&placement, &masks, &e).unwrap();
-    let folded = fold(&program, &placement, &e, &masked, &Fp::from(77));
-    let q = book()
+    let folded = fold(program, &placement, &e, &masked, &Fp::from(77));
+    let q = book
         .chunks(48)
         .map(|rows| rows.iter().copied().map(Fp::from).collect())
         .collect();
@@ -98,8 +104,12 @@ fn honest_in_groups(of: usize) -> Honest {
 }
 
 impl Honest {
+    fn circuit(&self) -> MarginCircuit {
+        MarginCircuit::new(&self.placement, Some(self.witness.clone()))
+    }
+
     fn failures(self) -> Vec<VerifyFailure> {
-        let circuit = MarginCircuit::new(&self.placement, Some(self.witness));
+        let circuit = self.circuit();
         with_shape(self.placement.shape(), || {
             let prover = MockProver::run(K, &circuit, self.instance).unwrap();
             prover.verify().err().unwrap_or_default()
@@ -108,22 +118,7 @@ impl Honest {
 
     /// The names of the gates that refuse, or `lookup`; each once.
     fn refused_by(self) -> Vec<String> {
-        let mut names: Vec<String> = self
-            .failures()
-            .into_iter()
-            .map(|failure| match failure {
-                VerifyFailure::ConstraintNotSatisfied { constraint, .. } => {
-                    // `Constraint 0 ('equation') in gate 1 ('name')`: the name is the last quoted text.
-                    let text = constraint.to_string();
-                    text.rsplit('\'').nth(1).unwrap_or(&text).to_owned()
-                }
-                VerifyFailure::Lookup { .. } => "lookup".to_owned(),
-                other => other.to_string(),
-            })
-            .collect();
-        names.sort();
-        names.dedup();
-        names
+        names(self.failures())
     }
 
     /// Makes `acc` what the rows add up to, so that only what was changed is wrong.
@@ -131,6 +126,24 @@ impl Honest {
         self.witness.acc = self.witness.accumulate(&self.placement, &self.instance);
         self
     }
+}
+
+fn names(failures: Vec<VerifyFailure>) -> Vec<String> {
+    let mut names: Vec<String> = failures
+        .into_iter()
+        .map(|failure| match failure {
+            VerifyFailure::ConstraintNotSatisfied { constraint, .. } => {
+                // `Constraint 0 ('equation') in gate 1 ('name')`: the name is the last quoted text.
+                let text = constraint.to_string();
+                text.rsplit('\'').nth(1).unwrap_or(&text).to_owned()
+            }
+            VerifyFailure::Lookup { .. } => "lookup".to_owned(),
+            other => other.to_string(),
+        })
+        .collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// The heads of the runs of whole variables.
