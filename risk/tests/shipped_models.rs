@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use zkmargin_program::{Program, WitnessError};
+use zkmargin_program::{LegId, Program, VarId, WitnessError};
 use zkmargin_risk::amount;
 use zkmargin_risk::history::History;
 use zkmargin_risk::market::Snapshot;
@@ -92,6 +92,55 @@ fn the_digests_of_the_presets_are_golden() {
         std::fs::write(&golden, &digests).unwrap();
     }
     assert_eq!(digests, std::fs::read_to_string(golden).unwrap());
+}
+
+/// A compiled program in text, but for the names of what is in it.
+fn text(program: &Program) -> String {
+    fn terms<V: Copy, C: std::fmt::Display>(terms: &[(V, C)], index: fn(V) -> usize) -> String {
+        let each = terms.iter().map(|(at, coefficient)| format!(" {}:{coefficient}", index(*at)));
+        each.collect()
+    }
+    let header = program.header();
+    let mut text = format!("{} {} {}\n", header.numeraire, header.unit_exponent, header.value_bits);
+    for variable in program.variables() {
+        text += &format!("{} {}\n", variable.bits, variable.whole);
+    }
+    for equation in program.equations() {
+        text += &format!(
+            "A{} F{} Q{} g {}\n",
+            terms(&equation.legs, LegId::index),
+            terms(&equation.variables, VarId::index),
+            terms(&equation.squares, VarId::index),
+            equation.constant
+        );
+    }
+    text
+}
+
+/// A change of any compiler shows here. Whoever proves and whoever verifies compile for themselves: where the change is wanted, statements
+/// of the version before are not accepted any more, and `COMPILER_VERSION` has to say so.
+#[test]
+fn the_programs_of_the_presets_on_the_shipped_chain_are_golden() {
+    let (universe, market) = (universe("single"), snapshot(SNAPSHOTS[0]));
+    let mut lines = String::new();
+    for (name, text_of_model) in PRESETS {
+        let model = with_history(Model::from_json(text_of_model).unwrap());
+        for level in [Level::Initial, Level::Maintenance] {
+            let program = model.compile(&universe, &market, &Terms::at(level)).unwrap();
+            let hash = blake2b_simd::Params::new().hash_length(16).hash(text(&program).as_bytes());
+            lines += &format!(
+                "{name} {level} {} equations {} variables {}\n",
+                program.equations().len(),
+                program.variables().len(),
+                hash.to_hex()
+            );
+        }
+    }
+    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/programs.txt");
+    if std::env::var_os("ZKMARGIN_REWRITE_GOLDEN").is_some() {
+        std::fs::write(&golden, &lines).unwrap();
+    }
+    assert_eq!(lines, std::fs::read_to_string(golden).unwrap());
 }
 
 #[test]

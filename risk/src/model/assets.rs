@@ -191,6 +191,19 @@ pub(crate) fn check_haircuts_alone(assets: &BTreeMap<String, AssetParameters>) -
     Ok(())
 }
 
+/// Assets as collateral that counts whole, each with the underlying that it moves with.
+pub(crate) fn whole<'m>(
+    assets: impl Iterator<Item = (&'m String, Option<&'m String>)>,
+) -> BTreeMap<String, AssetParameters> {
+    let whole = |underlying: Option<&String>| AssetParameters {
+        underlying: underlying.cloned(),
+        ..AssetParameters::with_haircut(Decimal::ZERO)
+    };
+    assets
+        .map(|(name, underlying)| (name.clone(), whole(underlying)))
+        .collect()
+}
+
 /// The assets of a file, and the underlying that each moves with.
 pub(crate) fn moves_with(assets: &BTreeMap<String, AssetParameters>) -> BTreeMap<&str, Option<&str>> {
     assets

@@ -12,7 +12,6 @@ use crate::model::assets::{moves_with, numeraire};
 use crate::model::compile::{CompileError, Forms, Numeraire};
 use crate::model::{ModelError, Names, Rule, Scope};
 use crate::terms::Level;
-use crate::valuation::Denomination;
 
 pub use parameters::Parameters;
 
@@ -50,12 +49,7 @@ impl Rule for DeltaGammaVega {
     }
 
     fn names(&self) -> Names<'_> {
-        let underlyings = self.parameters.underlyings.keys();
-        Names {
-            assets: moves_with(&self.parameters.assets),
-            underlyings: underlyings.map(|name| (name.as_str(), Denomination::Usd)).collect(),
-            sensitivities: None,
-        }
+        Names::in_usd(moves_with(&self.parameters.assets), self.parameters.underlyings.keys())
     }
 
     fn file(&self) -> &serde_json::Value {

@@ -15,7 +15,6 @@ use crate::model::assets::{moves_with, numeraire};
 use crate::model::compile::{CompileError, Forms, Numeraire};
 use crate::model::{ModelError, Names, Rule, Scope};
 use crate::terms::Level;
-use crate::valuation::Denomination;
 
 pub use parameters::Parameters;
 
@@ -61,16 +60,7 @@ impl Rule for DeriveStandard {
     }
 
     fn names(&self) -> Names<'_> {
-        Names {
-            sensitivities: None,
-            assets: moves_with(&self.parameters.assets),
-            underlyings: self
-                .parameters
-                .underlyings
-                .keys()
-                .map(|name| (name.as_str(), Denomination::Usd))
-                .collect(),
-        }
+        Names::in_usd(moves_with(&self.parameters.assets), self.parameters.underlyings.keys())
     }
 
     fn file(&self) -> &serde_json::Value {

@@ -22,7 +22,6 @@ use crate::model::coverage::{Coverage, Uncounted, Why};
 use crate::model::{ModelError, Names, Rule, Scope};
 use crate::terms::Level;
 use crate::universe::{Instrument, Kind, Venue};
-use crate::valuation::Denomination;
 
 pub use parameters::Parameters;
 
@@ -119,12 +118,7 @@ impl Rule for Historical {
     }
 
     fn names(&self) -> Names<'_> {
-        let underlyings = self.parameters.underlyings.keys();
-        Names {
-            sensitivities: None,
-            assets: moves_with(&self.parameters.assets),
-            underlyings: underlyings.map(|name| (name.as_str(), Denomination::Usd)).collect(),
-        }
+        Names::in_usd(moves_with(&self.parameters.assets), self.parameters.underlyings.keys())
     }
 
     fn file(&self) -> &serde_json::Value {

@@ -18,7 +18,6 @@ use crate::model::coverage::{Coverage, Uncounted};
 use crate::model::{ModelError, Names, Rule, Scope};
 use crate::terms::Level;
 use crate::universe::{Instrument, Kind};
-use crate::valuation::Denomination;
 
 pub use parameters::Parameters;
 
@@ -77,16 +76,7 @@ impl Rule for LinearMargin {
     }
 
     fn names(&self) -> Names<'_> {
-        Names {
-            sensitivities: None,
-            assets: moves_with(&self.parameters.assets),
-            underlyings: self
-                .parameters
-                .underlyings
-                .keys()
-                .map(|name| (name.as_str(), Denomination::Usd))
-                .collect(),
-        }
+        Names::in_usd(moves_with(&self.parameters.assets), self.parameters.underlyings.keys())
     }
 
     fn file(&self) -> &serde_json::Value {

@@ -125,6 +125,23 @@ pub(crate) struct Names<'m> {
     pub(crate) sensitivities: Option<&'m dyn Sensitivities>,
 }
 
+impl<'m> Names<'m> {
+    /// Assets, and underlyings with profit in USD.
+    pub(crate) fn in_usd(
+        assets: BTreeMap<&'m str, Option<&'m str>>,
+        underlyings: impl IntoIterator<Item = &'m String>,
+    ) -> Names<'m> {
+        Names {
+            assets,
+            underlyings: underlyings
+                .into_iter()
+                .map(|name| (name.as_str(), Denomination::Usd))
+                .collect(),
+            sensitivities: None,
+        }
+    }
+}
+
 /// Which sensitivities a model knows. It is looked up in the parameters, and so has one definition for program and oracle.
 pub(crate) trait Sensitivities: std::fmt::Debug + Sync {
     /// Whether a sensitivity of a product class counts.

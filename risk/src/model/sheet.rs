@@ -128,21 +128,42 @@ impl<'a> Sheet<'a> {
         self.positions.get(underlying).map_or(&[], Vec::as_slice)
     }
 
-    /// Each position and the mark of one contract: in USD, or in the settlement asset of a linear instrument.
+    /// Each position on one underlying and the mark of one contract: in USD, or in the settlement asset of a linear instrument. What has
+    /// no price does not count, and is not among them.
+    pub(crate) fn marks_on(&self, underlying: &str, now: Instant) -> Result<Vec<(&Position<'a>, f64)>, CompileError> {
+        let positions = self.on(underlying);
+        let Some(first) = positions.first() else {
+            return Ok(Vec::new());
+        };
+        let instruments = positions.iter().map(|position| position.instrument);
+        let table = valuation::marks(first.market, now, Denomination::Usd, instruments)?;
+        let mark = |position: &Position<'a>| Some(table.get(position.instrument.long)?.mark);
+        let marks = positions
+            .iter()
+            .filter_map(|position| Some((position, mark(position)?)));
+        Ok(marks.collect())
+    }
+
+    /// [`marks_on`](Self::marks_on) every underlying.
     pub(crate) fn marks(&self, now: Instant) -> Result<Vec<(&Position<'a>, f64)>, CompileError> {
         let mut marks = Vec::new();
-        for positions in self.positions.values() {
-            let Some(first) = positions.first() else { continue };
-            let instruments = positions.iter().map(|position| position.instrument);
-            let table = valuation::marks(first.market, now, Denomination::Usd, instruments)?;
-            for position in positions {
-                // What counts has a price.
-                if let Some(values) = table.get(position.instrument.long) {
-                    marks.push((position, values.mark));
-                }
-            }
+        for underlying in self.positions.keys() {
+            marks.extend(self.marks_on(underlying, now)?);
         }
         Ok(marks)
+    }
+
+    /// `V`: `positions`, and every asset that counts as [`add_collateral`](Self::add_collateral) adds it.
+    pub(crate) fn value(
+        &self,
+        builder: &mut Builder,
+        assets: &BTreeMap<String, AssetParameters>,
+        mut positions: Linear,
+    ) -> Result<Lower, CompileError> {
+        let mut capped = Vec::new();
+        self.add_collateral(builder, assets, &mut positions, &mut capped)?;
+        let value = builder.lower(&positions)?;
+        Ok(capped.into_iter().fold(value, |sum, part| sum + part))
     }
 
     /// Units of the numéraire in `usd`.

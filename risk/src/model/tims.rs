@@ -18,7 +18,6 @@ use crate::model::scan::Head;
 use crate::model::{ModelError, Names, Rule, Scope};
 use crate::scenario::{Shock, VolatilityMove};
 use crate::terms::Level;
-use crate::valuation::Denomination;
 
 pub use parameters::Parameters;
 
@@ -120,12 +119,7 @@ impl Rule for Tims {
     }
 
     fn names(&self) -> Names<'_> {
-        let underlyings = self.parameters.underlyings.keys();
-        Names {
-            sensitivities: None,
-            assets: moves_with(&self.parameters.assets),
-            underlyings: underlyings.map(|name| (name.as_str(), Denomination::Usd)).collect(),
-        }
+        Names::in_usd(moves_with(&self.parameters.assets), self.parameters.underlyings.keys())
     }
 
     fn file(&self) -> &serde_json::Value {

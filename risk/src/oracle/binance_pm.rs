@@ -94,21 +94,10 @@ pub(super) fn evaluate(book: &Book<'_>, rules: &BinancePm) -> Result<Evaluation,
         .filter(|(_, _, margin)| !margin.is_zero())
         .map(|(term, note, margin)| Component::new(term, note, &initial * &margin, &level * margin))
         .collect();
-    let total = |at: fn(&Component) -> &BigRational| components.iter().fold(BigRational::zero(), |sum, c| sum + at(c));
+    let marks = [BigRational::zero(), futures];
     Ok(Evaluation {
-        beside: Vec::new(),
-        checks: Vec::new(),
-        numeraire: parameters.numeraire.clone(),
         value,
-        options: BigRational::zero(),
-        futures,
-        initial: total(|component| &component.initial),
-        maintenance: total(|component| &component.maintenance),
-        components,
-        picture: Picture::None,
-        collateral,
-        underlyings: BTreeMap::new(),
-        groups: Vec::new(),
+        ..Evaluation::of(&parameters.numeraire, marks, collateral, components, Picture::None)
     })
 }
 

@@ -109,25 +109,13 @@ pub(super) fn evaluate(book: Book<'_>, rules: &DeltaGammaVega) -> Result<Evaluat
         .iter()
         .map(|(term, amount)| Component::new(term, "", at(levels.initial, amount), at(levels.maintenance, amount)))
         .collect();
-    let total =
-        |at: fn(&Component) -> &BigRational| components.iter().fold(BigRational::zero(), |sum, part| sum + at(part));
-    Ok(Evaluation {
-        beside: Vec::new(),
-        checks: Vec::new(),
-        numeraire: parameters.numeraire.clone(),
-        value: collateral
-            .iter()
-            .fold(&options + &futures, |sum, line| sum + &line.value),
-        options,
-        futures,
+    Ok(Evaluation::of(
+        &parameters.numeraire,
+        [options, futures],
         collateral,
-        initial: total(|part| &part.initial),
-        maintenance: total(|part| &part.maintenance),
-        picture: Picture::Sensitivities(picture),
         components,
-        underlyings: BTreeMap::new(),
-        groups: Vec::new(),
-    })
+        Picture::Sensitivities(picture),
+    ))
 }
 
 fn norm(correlations: &Correlations, amounts: &[(usize, BigRational)]) -> BigRational {

@@ -212,24 +212,13 @@ fn evaluation(
         cells.extend(desk.worst.cells(desk.name));
     }
     components.retain(|component| !component.initial.is_zero() || !component.maintenance.is_zero());
-    let total = |at: fn(&Component) -> &BigRational| components.iter().fold(BigRational::zero(), |sum, c| sum + at(c));
-    Ok(Evaluation {
-        beside: Vec::new(),
-        checks: Vec::new(),
-        numeraire: numeraire.to_owned(),
-        value: collateral
-            .iter()
-            .fold(&options + &futures, |sum, line| sum + &line.value),
-        options,
-        futures,
+    Ok(Evaluation::of(
+        numeraire,
+        [options, futures],
         collateral,
-        initial: total(|component| &component.initial),
-        maintenance: total(|component| &component.maintenance),
         components,
-        picture: Picture::Grid(cells),
-        underlyings: BTreeMap::new(),
-        groups: Vec::new(),
-    })
+        Picture::Grid(cells),
+    ))
 }
 
 /// What PM2 makes of a book; see [`evaluate`](crate::oracle::evaluate).

@@ -50,28 +50,21 @@ pub(super) fn evaluate(book: Book<'_>, rules: &DeriveStandard) -> Result<Evaluat
     }
     components.extend(base(parameters, &book, &collateral));
     components.retain(|component| !component.initial.is_zero() || !component.maintenance.is_zero());
-    let total = |at: fn(&Component) -> &BigRational| components.iter().fold(BigRational::zero(), |sum, c| sum + at(c));
     let picture = components.iter().map(|component| {
         (
             format!("{}: {}", component.term, component.note),
             component.initial.clone(),
         )
     });
-    Ok(Evaluation {
-        beside: Vec::new(),
-        checks: Vec::new(),
-        numeraire: parameters.numeraire.clone(),
-        value: collateral.iter().fold(futures.clone(), |sum, line| sum + &line.value),
-        options: BigRational::zero(),
-        futures,
-        initial: total(|component| &component.initial),
-        maintenance: total(|component| &component.maintenance),
-        picture: Picture::Sensitivities(picture.collect()),
+    let picture = Picture::Sensitivities(picture.collect());
+    let marks = [BigRational::zero(), futures];
+    Ok(Evaluation::of(
+        &parameters.numeraire,
+        marks,
         collateral,
         components,
-        underlyings: BTreeMap::new(),
-        groups: Vec::new(),
-    })
+        picture,
+    ))
 }
 
 /// `μ`.

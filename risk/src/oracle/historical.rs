@@ -54,25 +54,13 @@ pub(super) fn evaluate(book: &Book<'_>, rules: &Historical) -> Result<Evaluation
         all: losses(book, rules, scenarios, &held, &values, &collateral)?,
     };
     let components = losses.components();
-    let total = |at: fn(&Component) -> &BigRational| components.iter().fold(BigRational::zero(), |sum, c| sum + at(c));
-    let value = collateral
-        .iter()
-        .fold(&options + &futures, |sum, line| sum + &line.value);
-    Ok(Evaluation {
-        numeraire: parameters.numeraire.clone(),
-        value,
-        options,
-        futures,
+    Ok(Evaluation::of(
+        &parameters.numeraire,
+        [options, futures],
         collateral,
-        initial: total(|component| &component.initial),
-        maintenance: total(|component| &component.maintenance),
-        picture: losses.picture(),
         components,
-        underlyings: std::collections::BTreeMap::new(),
-        groups: Vec::new(),
-        beside: Vec::new(),
-        checks: Vec::new(),
-    })
+        losses.picture(),
+    ))
 }
 
 /// Refuses a book with an option of which volatility is not known every day.

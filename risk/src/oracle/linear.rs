@@ -56,34 +56,20 @@ pub(super) fn evaluate(book: Book<'_>, rules: &LinearMargin) -> Result<Evaluatio
     }
     components.extend(of_collateral(parameters, &book, &collateral));
     components.retain(|component| !component.initial.is_zero() || !component.maintenance.is_zero());
-    let total = |at: fn(&Component) -> &BigRational| components.iter().fold(BigRational::zero(), |sum, c| sum + at(c));
-    let mut value = collateral.iter().fold(futures.clone(), |sum, line| sum + &line.value);
-    if parameters.debts == Debts::Requirement {
-        value += collateral
-            .iter()
-            .fold(BigRational::zero(), |sum, line| sum + debt(&book, line));
-    }
     let picture = components.iter().map(|component| {
         (
             format!("{}: {}", component.term, component.note),
             component.initial.clone(),
         )
     });
-    Ok(Evaluation {
-        beside: Vec::new(),
-        checks: Vec::new(),
-        numeraire: parameters.numeraire.clone(),
-        value,
-        options: BigRational::zero(),
-        futures,
-        initial: total(|component| &component.initial),
-        maintenance: total(|component| &component.maintenance),
-        picture: Picture::Sensitivities(picture.collect()),
-        collateral,
-        components,
-        underlyings: BTreeMap::new(),
-        groups: Vec::new(),
-    })
+    let picture = Picture::Sensitivities(picture.collect());
+    let marks = [BigRational::zero(), futures];
+    let mut evaluation = Evaluation::of(&parameters.numeraire, marks, collateral, components, picture);
+    if parameters.debts == Debts::Requirement {
+        let debts = evaluation.collateral.iter().map(|line| debt(&book, line));
+        evaluation.value += debts.fold(BigRational::zero(), |sum, debt| sum + debt);
+    }
+    Ok(evaluation)
 }
 
 /// Futures, perpetuals and short options for which the file has no margin.

@@ -347,6 +347,39 @@ pub enum Binding {
 }
 
 impl Evaluation {
+    /// What one model makes of a book: `V` is what options, futures and collateral are worth, `R` the sum of the components.
+    fn of(
+        numeraire: &str,
+        [options, futures]: [BigRational; 2],
+        collateral: Vec<Collateral>,
+        components: Vec<Component>,
+        picture: Picture,
+    ) -> Evaluation {
+        let total =
+            |at: fn(&Component) -> &BigRational| components.iter().fold(BigRational::zero(), |sum, c| sum + at(c));
+        let (initial, maintenance) = (
+            total(|component| &component.initial),
+            total(|component| &component.maintenance),
+        );
+        Evaluation {
+            numeraire: numeraire.to_owned(),
+            value: collateral
+                .iter()
+                .fold(&options + &futures, |sum, line| sum + &line.value),
+            options,
+            futures,
+            collateral,
+            components,
+            picture,
+            underlyings: BTreeMap::new(),
+            groups: Vec::new(),
+            initial,
+            maintenance,
+            beside: Vec::new(),
+            checks: Vec::new(),
+        }
+    }
+
     /// `R` at a level.
     pub const fn requirement(&self, level: Level) -> &BigRational {
         match level {

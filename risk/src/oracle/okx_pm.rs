@@ -69,24 +69,13 @@ pub(super) fn evaluate(book: &Book<'_>, rules: &OkxPm) -> Result<Evaluation, Ora
             ));
         }
     }
-    let total = |at: fn(&Component) -> &BigRational| components.iter().fold(BigRational::zero(), |sum, c| sum + at(c));
-    Ok(Evaluation {
-        beside: Vec::new(),
-        checks: Vec::new(),
-        numeraire: parameters.numeraire.clone(),
-        value: collateral
-            .iter()
-            .fold(&options + &futures, |sum, line| sum + &line.value),
-        options,
-        futures,
-        initial: total(|component| &component.initial),
-        maintenance: total(|component| &component.maintenance),
-        components,
-        picture: Picture::Grid(cells),
+    Ok(Evaluation::of(
+        &parameters.numeraire,
+        [options, futures],
         collateral,
-        underlyings: BTreeMap::new(),
-        groups: Vec::new(),
-    })
+        components,
+        Picture::Grid(cells),
+    ))
 }
 
 /// Something held, with its figures.

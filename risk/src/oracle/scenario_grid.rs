@@ -41,24 +41,17 @@ pub(super) fn evaluate(book: Book<'_>, rules: &ScenarioGrid) -> Result<Evaluatio
         .collect();
 
     let components = components(parameters, &groups, &underlyings);
-    let total = |at: fn(&Component) -> &BigRational| components.iter().fold(BigRational::zero(), |sum, c| sum + at(c));
-    let value = collateral
-        .iter()
-        .fold(&options + &futures, |sum, line| sum + &line.value);
+    let picture = picture(parameters, &underlyings);
     Ok(Evaluation {
-        numeraire: parameters.numeraire.clone(),
-        value,
-        options,
-        futures,
-        collateral,
-        initial: total(|component| &component.initial),
-        maintenance: total(|component| &component.maintenance),
-        picture: picture(parameters, &underlyings),
-        components,
         underlyings,
         groups,
-        beside: Vec::new(),
-        checks: Vec::new(),
+        ..Evaluation::of(
+            &parameters.numeraire,
+            [options, futures],
+            collateral,
+            components,
+            picture,
+        )
     })
 }
 

@@ -79,26 +79,15 @@ pub(super) fn evaluate(book: Book<'_>, rules: &Simm) -> Result<Evaluation, Oracl
         components.push(Component::of_both(term, "", in_numeraire(usd)));
     }
     components.retain(|component| !component.initial.is_zero());
-    let requirement = components
-        .iter()
-        .fold(BigRational::zero(), |sum, part| sum + &part.initial);
-    Ok(Evaluation {
-        beside: Vec::new(),
-        checks: Vec::new(),
-        numeraire: parameters.numeraire.clone(),
-        value: collateral
-            .iter()
-            .fold(BigRational::zero(), |sum, line| sum + &line.value),
-        options: BigRational::zero(),
-        futures: BigRational::zero(),
+    let marks = [BigRational::zero(), BigRational::zero()];
+    let picture = Picture::Sensitivities(factors);
+    Ok(Evaluation::of(
+        &parameters.numeraire,
+        marks,
         collateral,
-        initial: requirement.clone(),
-        maintenance: requirement,
-        picture: Picture::Sensitivities(factors),
         components,
-        underlyings: BTreeMap::new(),
-        groups: Vec::new(),
-    })
+        picture,
+    ))
 }
 
 /// What is held, by product class and risk factor, and the add-on of notionals in USD.

@@ -60,25 +60,13 @@ pub(super) fn evaluate(book: Book<'_>, rules: &Span) -> Result<Evaluation, Oracl
     for (name, risk) in &risks {
         components.extend(risk.components(parameters, name, matched.get(name)));
     }
-    let total = |at: fn(&Component) -> &BigRational| components.iter().fold(BigRational::zero(), |sum, c| sum + at(c));
-    let value = collateral
-        .iter()
-        .fold(&options + &futures, |sum, line| sum + &line.value);
-    Ok(Evaluation {
-        beside: Vec::new(),
-        checks: Vec::new(),
-        numeraire: parameters.numeraire.clone(),
-        value,
-        options,
-        futures,
+    Ok(Evaluation::of(
+        &parameters.numeraire,
+        [options, futures],
         collateral,
-        initial: total(|component| &component.initial),
-        maintenance: total(|component| &component.maintenance),
         components,
-        picture: Picture::Grid(cells),
-        underlyings: BTreeMap::new(),
-        groups: Vec::new(),
-    })
+        Picture::Grid(cells),
+    ))
 }
 
 /// The move and the weight of each row.

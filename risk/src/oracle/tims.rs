@@ -52,25 +52,13 @@ pub(super) fn evaluate(book: Book<'_>, rules: &Tims) -> Result<Evaluation, Oracl
         classes.insert(*name, Class { profits, minimum });
     }
     let components = components(parameters, &classes);
-    let total = |at: fn(&Component) -> &BigRational| components.iter().fold(BigRational::zero(), |sum, c| sum + at(c));
-    let value = collateral
-        .iter()
-        .fold(&options + &futures, |sum, line| sum + &line.value);
-    Ok(Evaluation {
-        beside: Vec::new(),
-        checks: Vec::new(),
-        numeraire: parameters.numeraire.clone(),
-        value,
-        options,
-        futures,
+    Ok(Evaluation::of(
+        &parameters.numeraire,
+        [options, futures],
         collateral,
-        initial: total(|component| &component.initial),
-        maintenance: total(|component| &component.maintenance),
         components,
-        picture: Picture::Grid(cells),
-        underlyings: BTreeMap::new(),
-        groups: Vec::new(),
-    })
+        Picture::Grid(cells),
+    ))
 }
 
 /// A class: `Π_{u,r}` and `minimum_u`.

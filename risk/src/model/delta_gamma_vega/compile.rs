@@ -31,7 +31,7 @@ pub(super) fn forms(
 ) -> Result<Forms, CompileError> {
     let parameters = model.parameters();
     let sheet = Sheet::new(&model.names(), scope, &model.numeraire())?;
-    let (mut value, mut capped) = (Linear::zero(), Vec::new());
+    let mut value = Linear::zero();
     let mut greeks = Vec::new();
     for (row, (name, moves)) in parameters.underlyings.iter().enumerate() {
         if !scope.snapshot.underlyings.contains_key(name) {
@@ -87,9 +87,7 @@ pub(super) fn forms(
             .scale(level);
         greeks.push(book);
     }
-    sheet.add_collateral(builder, &parameters.assets, &mut value, &mut capped)?;
-    let value = builder.lower(&value)?;
-    let value = capped.into_iter().fold(value, |sum, part| sum + part);
+    let value = sheet.value(builder, &parameters.assets, value)?;
 
     let mut requirement = builder.upper(&Linear::zero())?;
     let mut parts = Vec::new();

@@ -7,7 +7,7 @@ use zkmargin_program::{Builder, Linear, Lower, NonNegative, NumberError, Ratio, 
 
 use crate::instant::Instant;
 use crate::market::UnderlyingMarket;
-use crate::model::compile::{CompileError, Numeraire, magnitude};
+use crate::model::compile::{CompileError, Forms, Numeraire, magnitude};
 use crate::model::derive::count::Count;
 use crate::model::derive::parameters::{Confidence, Peg, Row};
 use crate::model::derive::values::{OptionValues, Prices, Table};
@@ -448,8 +448,23 @@ pub(crate) fn whole_collateral(asset: &AssetSheet<'_>, value: &mut Linear) -> Re
     Ok(asset.holding.take_reserve(value, per_coin)?)
 }
 
+/// `V` and `R` of desks, with `charges` on what no desk has.
+pub(crate) fn forms(
+    builder: &mut Builder,
+    sheet: &Sheet<'_>,
+    desks: &[Desk<'_, '_>],
+    charges: &Linear,
+) -> Result<Forms, CompileError> {
+    let value = value(builder, sheet, desks)?;
+    let mut requirement = builder.upper(charges)?;
+    for desk in desks {
+        requirement = requirement + desk.requirement(builder)?;
+    }
+    Ok(Forms { value, requirement })
+}
+
 /// The value of a book: every mark, and collateral whole.
-pub(crate) fn value(builder: &mut Builder, sheet: &Sheet<'_>, desks: &[Desk<'_, '_>]) -> Result<Lower, CompileError> {
+fn value(builder: &mut Builder, sheet: &Sheet<'_>, desks: &[Desk<'_, '_>]) -> Result<Lower, CompileError> {
     let mut value = Linear::zero();
     for desk in desks {
         desk.add_marks(&mut value)?;

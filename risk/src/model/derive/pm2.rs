@@ -70,17 +70,16 @@ use serde::{Deserialize, Serialize};
 use zkmargin_program::{Builder, Linear, Ratio};
 
 use crate::model::about::Exactness;
-use crate::model::assets::AssetParameters;
+use crate::model::assets::{AssetParameters, whole};
 use crate::model::compile::{CompileError, Forms, Numeraire};
 use crate::model::derive::check;
-use crate::model::derive::desk::{Desk, DeskRule, confidence_charge, pegged, value};
+use crate::model::derive::desk::{Desk, DeskRule, confidence_charge, forms, pegged};
 use crate::model::derive::parameters::{Basis, Charge, Confidence, Peg, Row, Skew, StaticDiscount, VolatilityShock};
 use crate::model::derive::values::Prices;
 use crate::model::factor::ratio;
 use crate::model::sheet::Sheet;
 use crate::model::{ModelError, Names, Rule, Scope};
 use crate::terms::Level;
-use crate::valuation::Denomination;
 use crate::{amount, collateral, json};
 
 /// A PM2 model as its file says it; unchecked (a [`Pm2`] is checked).
@@ -201,12 +200,8 @@ impl Pm2 {
 
     /// The assets as collateral that counts whole.
     pub(crate) fn assets(&self) -> BTreeMap<String, AssetParameters> {
-        let whole = |asset: &Asset| AssetParameters {
-            underlying: asset.underlying.clone(),
-            ..AssetParameters::with_haircut(Decimal::ZERO)
-        };
         let assets = self.parameters.assets.iter();
-        assets.map(|(name, asset)| (name.clone(), whole(asset))).collect()
+        whole(assets.map(|(name, asset)| (name, asset.underlying.as_ref())))
     }
 
     /// What the prices of an underlying are made of.
@@ -333,14 +328,8 @@ impl Rule for Pm2 {
 
     fn names(&self) -> Names<'_> {
         let assets = self.parameters.assets.iter();
-        let underlyings = self.parameters.underlyings.keys();
-        Names {
-            sensitivities: None,
-            assets: assets
-                .map(|(name, asset)| (name.as_str(), asset.underlying.as_deref()))
-                .collect(),
-            underlyings: underlyings.map(|name| (name.as_str(), Denomination::Usd)).collect(),
-        }
+        let assets = assets.map(|(name, asset)| (name.as_str(), asset.underlying.as_deref()));
+        Names::in_usd(assets.collect(), self.parameters.underlyings.keys())
     }
 
     fn file(&self) -> &serde_json::Value {
@@ -367,13 +356,8 @@ impl Rule for Pm2 {
                 )?);
             }
         }
-        let value = value(builder, &sheet, &desks)?;
         let mut charges = Linear::zero();
         self.add_asset_charges(&mut charges, &sheet, scope, level)?;
-        let mut requirement = builder.upper(&charges)?;
-        for desk in &desks {
-            requirement = requirement + desk.requirement(builder)?;
-        }
-        Ok(Forms { value, requirement })
+        forms(builder, &sheet, &desks, &charges)
     }
 }

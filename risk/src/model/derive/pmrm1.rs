@@ -34,10 +34,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zkmargin_program::{Builder, Linear, Ratio};
 
-use crate::model::assets::AssetParameters;
+use crate::model::assets::{AssetParameters, whole};
 use crate::model::compile::{CompileError, Forms, Numeraire};
 use crate::model::derive::check;
-use crate::model::derive::desk::{Desk, DeskRule, confidence_charge, pegged, value};
+use crate::model::derive::desk::{Desk, DeskRule, confidence_charge, forms, pegged};
 use crate::model::derive::parameters::{Basis, Confidence, Peg, Row, StaticDiscount, VolatilityShock};
 use crate::model::derive::pm2::numeraire_price;
 use crate::model::derive::values::Prices;
@@ -45,7 +45,6 @@ use crate::model::factor::{Factor, ratio};
 use crate::model::sheet::Sheet;
 use crate::model::{ModelError, Names, Rule, Scope};
 use crate::terms::Level;
-use crate::valuation::Denomination;
 use crate::{amount, json};
 
 /// A PMRM model as its file says it; unchecked (a [`Pmrm1`] is checked).
@@ -156,12 +155,8 @@ impl Pmrm1 {
 
     /// The assets as collateral that counts whole.
     pub(crate) fn assets(&self) -> BTreeMap<String, AssetParameters> {
-        let whole = |asset: &Asset| AssetParameters {
-            underlying: asset.underlying.clone(),
-            ..AssetParameters::with_haircut(Decimal::ZERO)
-        };
         let assets = self.parameters.assets.iter();
-        assets.map(|(name, asset)| (name.clone(), whole(asset))).collect()
+        whole(assets.map(|(name, asset)| (name, asset.underlying.as_ref())))
     }
 
     /// What the prices of an underlying are made of.
@@ -213,14 +208,8 @@ impl Rule for Pmrm1 {
 
     fn names(&self) -> Names<'_> {
         let assets = self.parameters.assets.iter();
-        let underlyings = self.parameters.underlyings.keys();
-        Names {
-            sensitivities: None,
-            assets: assets
-                .map(|(name, asset)| (name.as_str(), asset.underlying.as_deref()))
-                .collect(),
-            underlyings: underlyings.map(|name| (name.as_str(), Denomination::Usd)).collect(),
-        }
+        let assets = assets.map(|(name, asset)| (name.as_str(), asset.underlying.as_deref()));
+        Names::in_usd(assets.collect(), self.parameters.underlyings.keys())
     }
 
     fn file(&self) -> &serde_json::Value {
@@ -259,11 +248,6 @@ impl Rule for Pmrm1 {
             self.add_base_charges(&mut charges, &sheet, name, base)?;
             desks.push(desk);
         }
-        let value = value(builder, &sheet, &desks)?;
-        let mut requirement = builder.upper(&charges)?;
-        for desk in &desks {
-            requirement = requirement + desk.requirement(builder)?;
-        }
-        Ok(Forms { value, requirement })
+        forms(builder, &sheet, &desks, &charges)
     }
 }

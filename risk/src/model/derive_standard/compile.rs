@@ -17,7 +17,6 @@ use crate::model::short_option::Facts;
 use crate::model::{Rule, Scope};
 use crate::terms::Level;
 use crate::universe::{Kind, Right, Style};
-use crate::valuation::{Denomination, Values, marks};
 
 impl DeriveStandard {
     /// `V` and `R` of the accounts in a scope.
@@ -39,16 +38,10 @@ impl DeriveStandard {
         };
         add_base(parameters, scope.snapshot, &sheet, numeraire_price, level, &mut linear)?;
         for (name, rules) in &parameters.underlyings {
-            let positions = sheet.on(name);
-            let Some(market) = positions.first().map(|position| position.market) else {
+            let positions = sheet.marks_on(name, scope.snapshot.instant)?;
+            let Some(market) = positions.first().map(|(position, _)| position.market) else {
                 continue;
             };
-            let table = marks(
-                market,
-                scope.snapshot.instant,
-                Denomination::Usd,
-                positions.iter().map(|position| position.instrument),
-            )?;
             let desk = Desk {
                 name,
                 rules,
@@ -56,15 +49,11 @@ impl DeriveStandard {
                 level,
                 settlements: parameters.settlements,
                 depeg: depeg(parameters, scope.snapshot)?,
-                // What the table cannot price does not count, and is not among the positions.
-                positions: positions
-                    .iter()
-                    .filter_map(|position| Some((position, table.get(position.instrument.long)?)))
-                    .collect(),
+                positions,
             };
-            for (position, values) in &desk.positions {
+            for (position, mark) in &desk.positions {
                 if !matches!(position.instrument.kind, Kind::Option { .. }) {
-                    position.add_net(&mut value, values.mark, Ratio::ONE)?;
+                    position.add_net(&mut value, *mark, Ratio::ONE)?;
                 }
             }
             desk.add_options(builder, &mut linear, &mut parts)?;
@@ -163,7 +152,8 @@ struct Desk<'d, 'a> {
     settlements: Settlements,
     /// `μ`.
     depeg: Option<Ratio>,
-    positions: Vec<(&'d Position<'a>, &'d Values)>,
+    /// And the mark of one contract.
+    positions: Vec<(&'d Position<'a>, f64)>,
 }
 
 /// An option of an expiry.
@@ -198,11 +188,11 @@ impl<'d, 'a> Desk<'d, 'a> {
         parts: &mut Vec<Upper>,
     ) -> Result<(), CompileError> {
         let mut expiries: BTreeMap<Instant, Vec<Listed<'d, 'a>>> = BTreeMap::new();
-        for &(position, values) in &self.positions {
+        for (position, mark) in &self.positions {
             if let Kind::Option { expiry, strike, right } = position.instrument.kind {
                 expiries.entry(expiry).or_default().push(Listed {
                     position,
-                    mark: values.mark,
+                    mark: *mark,
                     strike,
                     right,
                 });

@@ -42,15 +42,12 @@ impl Historical {
             span_bits: span_bits(self.parameters.span, &numeraire),
         };
         let mut value = Linear::zero();
-        let mut capped = Vec::new();
         for position in compiler.desks.iter().flat_map(|desk| &desk.positions) {
             let mark = position.per_lot.enclose(position.mark)?;
             position.add(&mut value, mark)?;
         }
-        sheet.add_collateral(builder, &self.parameters.assets, &mut value, &mut capped)?;
-        let value = builder.lower(&value)?;
         Ok(Forms {
-            value: capped.into_iter().fold(value, |sum, part| sum + part),
+            value: sheet.value(builder, &self.parameters.assets, value)?,
             requirement: compiler.requirement(builder)?,
         })
     }

@@ -17,7 +17,6 @@ use crate::model::tiers::Market;
 use crate::model::{Rule, Scope};
 use crate::terms::Level;
 use crate::universe::{Kind, Style};
-use crate::valuation::{Denomination, Values, marks};
 
 impl LinearMargin {
     /// `V` and `R` of the accounts in a scope.
@@ -34,27 +33,17 @@ impl LinearMargin {
         sheet.add_collateral(builder, &parameters.assets, &mut value, &mut capped)?;
         add_collateral(parameters, &sheet, level, &mut value, &mut linear)?;
         for (name, rules) in &parameters.underlyings {
-            let positions = sheet.on(name);
-            let Some(market) = positions.first().map(|position| position.market) else {
+            let positions = sheet.marks_on(name, scope.snapshot.instant)?;
+            let Some(market) = positions.first().map(|(position, _)| position.market) else {
                 continue;
             };
-            let table = marks(
-                market,
-                scope.snapshot.instant,
-                Denomination::Usd,
-                positions.iter().map(|position| position.instrument),
-            )?;
             let desk = Desk {
                 name,
                 rules,
                 market,
                 level,
                 sheet: &sheet,
-                // What the table cannot price does not count, and is not among the positions.
-                positions: positions
-                    .iter()
-                    .filter_map(|position| Some((position, table.get(position.instrument.long)?)))
-                    .collect(),
+                positions,
             };
             desk.add_options(&mut linear)?;
             desk.add_futures(builder, &mut value, &mut linear, &mut parts)?;
@@ -108,7 +97,8 @@ struct Desk<'d, 'a> {
     market: &'a UnderlyingMarket,
     level: Level,
     sheet: &'d Sheet<'a>,
-    positions: Vec<(&'d Position<'a>, &'d Values)>,
+    /// And the mark of one contract.
+    positions: Vec<(&'d Position<'a>, f64)>,
 }
 
 impl Desk<'_, '_> {
@@ -117,7 +107,7 @@ impl Desk<'_, '_> {
         let Some(rule) = &self.rules.short_option else {
             return Ok(());
         };
-        for (position, values) in &self.positions {
+        for (position, mark) in &self.positions {
             let Kind::Option { expiry, strike, right } = position.instrument.kind else {
                 continue;
             };
@@ -130,7 +120,7 @@ impl Desk<'_, '_> {
                 strike,
                 index: self.market.index,
                 forward: chain.forward,
-                mark: values.mark,
+                mark: *mark,
             };
             linear.add_leg(position.instrument.short, rule.units(position, &facts, self.level)?);
         }
@@ -147,7 +137,7 @@ impl Desk<'_, '_> {
     ) -> Result<(), CompileError> {
         let mut buckets: BTreeMap<Option<Instant>, Linear> = BTreeMap::new();
         let perpetual = self.market.perpetual.as_ref();
-        for (position, values) in &self.positions {
+        for (position, mark) in &self.positions {
             let instrument = position.instrument;
             let (schedule, price, funding) = match instrument.kind {
                 Kind::Option { .. } | Kind::Sensitivity(_) => continue,
@@ -170,7 +160,7 @@ impl Desk<'_, '_> {
                 Style::Linear => contract.times(ratio(price)?)?.real()?,
                 Style::Inverse => contract.real()?,
             };
-            position.add_net(value, values.mark, Ratio::ONE)?;
+            position.add_net(value, *mark, Ratio::ONE)?;
             schedule.add_provisions([instrument.long, instrument.short], notional, funding, linear)?;
             let form = buckets.entry(instrument.kind.expiry()).or_default();
             form.add_leg(instrument.long, notional);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
-use zkmargin_program::{Builder, Linear, Lower, NonNegative, NumberError, Ratio, Upper};
+use zkmargin_program::{Builder, Linear, NonNegative, NumberError, Ratio, Upper};
 
 use crate::amount::to_f64;
 use crate::instant::{DAY_MS, Instant};
@@ -47,18 +47,14 @@ pub(super) fn compile(
     if let Some(borrowing) = borrowing(builder, parameters, &sheet, &units, level)? {
         requirement = requirement + borrowing;
     }
-    let (mut value, mut capped) = (Linear::zero(), Vec::new());
+    let mut value = Linear::zero();
     for unit in &units {
         for one in &unit.positions {
             one.position.add_net(&mut value, one.figures.mark, Ratio::ONE)?;
         }
     }
-    sheet.add_collateral(builder, &parameters.assets, &mut value, &mut capped)?;
-    let value = builder.lower(&value)?;
-    Ok(Forms {
-        value: capped.into_iter().fold(value, |sum: Lower, part| sum + part),
-        requirement,
-    })
+    let value = sheet.value(builder, &parameters.assets, value)?;
+    Ok(Forms { value, requirement })
 }
 
 /// `MR8`.

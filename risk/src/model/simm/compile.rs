@@ -46,10 +46,7 @@ pub(super) fn forms(model: &Simm, builder: &mut Builder, scope: &Scope<'_>) -> R
     let parameters = model.parameters();
     let names = model.names();
     let sheet = Sheet::new(&names, scope, &model.numeraire())?;
-    let (mut value, mut capped) = (Linear::zero(), Vec::new());
-    sheet.add_collateral(builder, &parameters.assets, &mut value, &mut capped)?;
-    let value = builder.lower(&value)?;
-    let value = capped.into_iter().fold(value, |sum, part| sum + part);
+    let value = sheet.value(builder, &parameters.assets, Linear::zero())?;
 
     let mut linear = Linear::constant(sheet.usd(parameters.fixed)?);
     let unit = units_per_usd(model, scope)?;

@@ -70,14 +70,12 @@ impl Span {
             decimals: numeraire.unit_exponent().unsigned_abs(),
             desks,
         };
-        let (mut linear, mut capped) = (Linear::zero(), Vec::new());
+        let mut linear = Linear::zero();
         for desk in compiler.desks.values() {
             desk.scan.add_marks(&mut linear)?;
         }
-        sheet.add_collateral(builder, &parameters.assets, &mut linear, &mut capped)?;
-        let value = builder.lower(&linear)?;
         Ok(Forms {
-            value: capped.into_iter().fold(value, |sum, part| sum + part),
+            value: sheet.value(builder, &parameters.assets, linear)?,
             requirement: compiler.requirement(builder)?,
         })
     }

@@ -41,7 +41,7 @@ impl Tims {
             Level::Initial => parameters.levels.initial,
             Level::Maintenance => parameters.levels.maintenance,
         })?;
-        let (mut linear, mut capped) = (Linear::zero(), Vec::new());
+        let mut linear = Linear::zero();
         let mut classes: BTreeMap<&str, Class<'_, '_, '_>> = BTreeMap::new();
         for (name, rules) in &parameters.underlyings {
             if let Some(scan) = facts.scan(name, &VolatilityShock::STILL, moves(rules)?)? {
@@ -49,9 +49,7 @@ impl Tims {
                 classes.insert(name, (name, rules, scan));
             }
         }
-        sheet.add_collateral(builder, &parameters.assets, &mut linear, &mut capped)?;
-        let value = builder.lower(&linear)?;
-        let value = capped.into_iter().fold(value, |sum, part| sum + part);
+        let value = sheet.value(builder, &parameters.assets, linear)?;
 
         let mut requirement = builder.upper(&Linear::zero())?;
         for group in &parameters.groups {
