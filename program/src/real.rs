@@ -3,14 +3,13 @@
 
 use thiserror::Error;
 
+use crate::wide::Wide;
+
 /// A [`Real`] is kept in `2^-16`ths of a unit.
 pub const RESOLUTION_BITS: u32 = 16;
 
 /// One unit, in the resolution of a [`Real`].
 const UNIT: i128 = 1 << RESOLUTION_BITS;
-
-/// Numerators and denominators of factors on a [`Real`] are at most this: two of them multiply without overflow.
-const FACTOR_LIMIT: u128 = 1 << 64;
 
 /// Most decimal digits that [`Ratio::from_decimal`] shifts by: `10^38 < 2^127`.
 const MAX_DECIMAL_SHIFT: u32 = 38;
@@ -28,9 +27,6 @@ pub enum NumberError {
     /// A denominator of zero.
     #[error("a denominator is zero")]
     ZeroDenominator,
-    /// A factor's numerator or denominator is above `2^64`.
-    #[error("a factor is too fine: its numerator and denominator may be 2^64 at most")]
-    TooFine,
 }
 
 /// A factor that must not be negative is negative.
@@ -150,15 +146,6 @@ impl Ratio {
         let num = self.num.checked_neg().ok_or(NumberError::Overflow)?;
         Ok(Self { num, den: self.den })
     }
-
-    /// Numerator's magnitude and denominator, when both may be applied to a [`Real`].
-    fn factor(self) -> Result<(u128, u128), NumberError> {
-        let num = self.num.unsigned_abs();
-        if num > FACTOR_LIMIT || self.den > FACTOR_LIMIT {
-            return Err(NumberError::TooFine);
-        }
-        Ok((num, self.den))
-    }
 }
 
 impl From<i64> for Ratio {
@@ -225,7 +212,7 @@ impl Real {
     /// Encloses `x * scale`, with `x` taken as the dyadic rational that it is: no floating-point operation is made.
     ///
     /// # Errors
-    /// [`NumberError`]: NaN or infinite; beyond 128 bits; a scale above `2^64`.
+    /// [`NumberError`]: NaN or infinite; beyond 128 bits.
     pub fn from_f64(x: f64, scale: Ratio) -> Result<Self, NumberError> {
         const FRACTION_BITS: u32 = f64::MANTISSA_DIGITS - 1;
         const EXPONENT_BIAS: i32 = 1023 + FRACTION_BITS as i32;
@@ -240,7 +227,7 @@ impl Real {
         } else {
             (fraction | 1 << FRACTION_BITS, biased - EXPONENT_BIAS)
         };
-        let (num, den) = scale.factor()?;
+        let (num, den) = (scale.num.unsigned_abs(), scale.den);
         if mantissa == 0 || num == 0 {
             return Ok(Self::ZERO);
         }
@@ -254,7 +241,7 @@ impl Real {
             }
             Magnitude::mul_div(mantissa << shift, num, den)
         } else {
-            Magnitude::mul_div(mantissa, num, den).map(|m| m.shifted_down(shift.unsigned_abs()))
+            Magnitude::mul_div_shifted(mantissa, num, den, shift.unsigned_abs())
         };
         magnitude
             .and_then(|m| m.signed(x.is_sign_negative() != scale.is_negative()))
@@ -304,9 +291,9 @@ impl Real {
     /// `self * factor`, rounded outward to `2^-16`ths.
     ///
     /// # Errors
-    /// [`NumberError`]: beyond 128 bits; a factor above `2^64`.
+    /// [`NumberError::Overflow`] beyond 128 bits.
     pub fn checked_mul(self, factor: Ratio) -> Result<Self, NumberError> {
-        let (num, den) = factor.factor()?;
+        let (num, den) = (factor.num.unsigned_abs(), factor.den);
         let times = |bound: i128| {
             Magnitude::mul_div(bound.unsigned_abs(), num, den)
                 .and_then(|m| m.signed((bound < 0) != factor.is_negative()))
@@ -358,31 +345,37 @@ struct Magnitude {
 }
 
 impl Magnitude {
-    /// `value * num / den`; `None` when the result does not fit, or when `num * den` is far above `2^128`.
+    /// `value * num / den`; `None` when the result does not fit.
     fn mul_div(value: u128, num: u128, den: u128) -> Option<Self> {
         if den == 1 {
             let floor = value.checked_mul(num)?;
             return Some(Self { floor, exact: true });
         }
-        let (head, product) = match value.checked_mul(num) {
-            Some(product) => (0, product),
-            // value = quotient * den + rest
-            None => ((value / den).checked_mul(num)?, (value % den).checked_mul(num)?),
-        };
-        let tail = product / den;
+        if let Some(product) = value.checked_mul(num) {
+            let floor = product / den;
+            let exact = floor * den == product;
+            return Some(Self { floor, exact });
+        }
+        let (floor, rest) = Wide::product(value, num).div_rem(den)?;
         Some(Self {
-            floor: head.checked_add(tail)?,
-            exact: tail * den == product,
+            floor,
+            exact: rest == 0,
         })
     }
 
-    fn shifted_down(self, bits: u32) -> Self {
-        let floor = self.floor.checked_shr(bits).unwrap_or(0);
-        let kept = floor.checked_shl(bits).unwrap_or(0);
-        Self {
-            floor,
-            exact: self.exact && kept == self.floor,
-        }
+    /// `value * num / (den * 2^bits)`; `None` when the result does not fit.
+    fn mul_div_shifted(value: u128, num: u128, den: u128, bits: u32) -> Option<Self> {
+        let product = Wide::product(value, num);
+        // As many bits first as the quotient needs to fit, the others after it.
+        let first = bits.min(product.bits().saturating_sub(u128::BITS));
+        let (kept, none_lost) = product.shr(first);
+        let (floor, rest) = kept.div_rem(den)?;
+        let after = bits - first;
+        let shifted = floor.checked_shr(after).unwrap_or(0);
+        Some(Self {
+            floor: shifted,
+            exact: none_lost && rest == 0 && shifted.checked_shl(after).unwrap_or(0) == floor,
+        })
     }
 
     fn signed(self, negative: bool) -> Option<Real> {

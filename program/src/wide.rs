@@ -95,6 +95,49 @@ impl Wide {
         below.checked_add(1)
     }
 
+    /// How many bits it has.
+    pub(crate) fn bits(self) -> u32 {
+        if self.hi == 0 {
+            u128::BITS - self.lo.leading_zeros()
+        } else {
+            2 * u128::BITS - self.hi.leading_zeros()
+        }
+    }
+
+    /// `self / 2^bits` rounded down, and whether nothing was lost.
+    pub(crate) fn shr(self, bits: u32) -> (Self, bool) {
+        let shifted = match bits {
+            0 => self,
+            1..128 => Self {
+                hi: self.hi >> bits,
+                lo: self.lo >> bits | self.hi << (u128::BITS - bits),
+            },
+            _ => Self {
+                hi: 0,
+                lo: self.hi.checked_shr(bits - u128::BITS).unwrap_or(0),
+            },
+        };
+        (shifted, shifted.checked_shl(bits) == Some(self))
+    }
+
+    /// Quotient and rest, or `None` when the quotient does not fit 128 bits or the divisor is zero.
+    pub(crate) fn div_rem(self, divisor: u128) -> Option<(u128, u128)> {
+        if self.hi >= divisor {
+            return None;
+        }
+        // Bit by bit; the rest stays below the divisor, and twice it may have a bit more than fits.
+        let (mut quotient, mut rest) = (0_u128, self.hi);
+        for bit in (0..u128::BITS).rev() {
+            let carries = rest >> (u128::BITS - 1) == 1;
+            rest = rest << 1 | self.lo >> bit & 1;
+            if carries || rest >= divisor {
+                rest = rest.wrapping_sub(divisor);
+                quotient |= 1 << bit;
+            }
+        }
+        Some((quotient, rest))
+    }
+
     /// The value, when it fits 128 bits.
     pub(crate) fn low(self) -> Option<u128> {
         (self.hi == 0).then_some(self.lo)
@@ -134,6 +177,17 @@ mod tests {
             prop_assert!(checked(big(product) + big(other), product.checked_add(other)));
             prop_assert!(checked(big(product) * c, product.checked_mul(c)));
             prop_assert!(checked(big(product) << shift, product.checked_shl(shift)));
+            let (shifted, none_lost) = product.shr(shift);
+            prop_assert_eq!(big(shifted), big(product) >> shift);
+            prop_assert_eq!(none_lost, big(shifted) << shift == big(product));
+            prop_assert_eq!(u64::from(product.bits()), big(product).bits());
+            match product.div_rem(c) {
+                Some((quotient, rest)) => {
+                    prop_assert!(rest < c);
+                    prop_assert_eq!(BigUint::from(quotient) * c + rest, big(product));
+                }
+                None => prop_assert!(c == 0 || big(product) / c > BigUint::from(u128::MAX)),
+            }
             match product.checked_sub(other) {
                 Some(difference) => prop_assert_eq!(big(difference) + big(other), big(product)),
                 None => prop_assert!(product < other),

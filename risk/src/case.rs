@@ -3,6 +3,10 @@
 //! A case is worked out twice: exactly, by the [oracle], and by the compiled program, whose witness
 //! generator gives the least requirement that a prover can show. The second is at most as good for the holder as the first,
 //! and worse by no more than the stated [rounding bound](zkmargin_program::Program::rounding_bound).
+//!
+//! A case is for trying a rule, and nobody extends credit on it. So its market may have what no market has (volatilities up to 1,000,000 and of 0,
+//! rates and funding up to 100 either way), and a `derive-pm2` model in it haircuts above 1 and a maintenance factor above the initial one:
+//! where a snapshot, or a model of a statement, is refused.
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
@@ -180,9 +184,12 @@ pub struct LevelOutcome {
     /// `V - R`, exactly.
     pub excess: String,
     /// The least requirement that the program admits: `V` less the largest excess that a prover can show.
-    pub program_requirement: String,
+    pub program_requirement: Option<String>,
     /// The largest excess that a prover can show.
-    pub program_excess: String,
+    pub program_excess: Option<String>,
+    /// Why the two above are not there: no proof can be made, whatever the excess. A limit is missed, or the book is too large.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_proof: Option<String>,
     /// The program's stated bound on what it rounds away.
     pub rounding_bound: String,
     /// Equations of the program.
@@ -230,13 +237,13 @@ impl Case {
     pub fn new(file: CaseFile) -> Result<Case, CaseError> {
         let model = match &file.model {
             serde_json::Value::String(preset) => Model::preset(preset)?,
-            whole => Model::from_json(&serde_json::to_string(whole)?)?,
+            whole => Model::of_case(&serde_json::to_string(whole)?)?,
         };
         let model = match &file.history {
             Some(history) => model.with_history(History::from_file(history)?)?,
             None => model,
         };
-        file.snapshot.check()?;
+        file.snapshot.check_made_up()?;
         let venues = file
             .venues
             .into_iter()
@@ -284,40 +291,39 @@ impl Case {
     /// # Errors
     /// [`CompileError`].
     pub fn compile(&self, level: Level) -> Result<Program, CompileError> {
-        self.model.compile(&self.universe, &self.snapshot, &Terms::at(level))
+        self.model
+            .compile_level(&self.universe, &self.snapshot, level, &Terms::at(level))
     }
 
-    /// The largest excess that the program admits at a level, and its stated rounding bound, both in the numéraire. Where the program
-    /// requires something else as well and that is missed, the excess is negative: by how much it is missed.
-    ///
-    /// Of a demand, the least of its models; what else it requires is not in it.
+    /// The largest excess that the program admits at a level, and its stated rounding bound, both in the numéraire. Of a demand, the
+    /// least of its models; what else is required is not in it.
     ///
     /// # Errors
     /// [`CaseError`].
     pub fn program_excess(&self, level: Level) -> Result<(BigRational, BigRational, Program), CaseError> {
         let program = self.compile(level)?;
-        let (excess, bound, _) = self.shown(&program)?;
-        Ok((excess, bound, program))
+        let (excess, _) = self.shown(&program)?;
+        Ok((excess, self.bound(&program), program))
     }
 
-    /// The least excess of the models, the rounding bound, and every requirement.
-    fn shown(&self, program: &Program) -> Result<(BigRational, BigRational, Vec<RequirementOutcome>), CaseError> {
-        let unit = BigRational::new(
-            1.into(),
-            BigInt::from(10).pow(program.header().unit_exponent.unsigned_abs()),
-        );
+    /// The rounding bound.
+    fn bound(&self, program: &Program) -> BigRational {
+        BigRational::from_integer(program.rounding_bound(&self.legs).into()) * unit(program)
+    }
+
+    /// The least excess of the models, and every requirement.
+    fn shown(&self, program: &Program) -> Result<(BigRational, Vec<RequirementOutcome>), WitnessError> {
         // `V - R` times the denominator of the ratio, which is 1.
         let surplus = program.surplus(&self.legs)?;
         let of_models = surplus.iter().filter(|(name, _)| is_of_model(name));
         let least = of_models.map(|(_, units)| *units).min().unwrap_or(0);
-        let bound = BigRational::from_integer(program.rounding_bound(&self.legs).into()) * &unit;
-        let in_numeraire = |units: i128| BigRational::from_integer(units.into()) * &unit;
+        let in_numeraire = |units: i128| BigRational::from_integer(units.into()) * unit(program);
         let requirements = surplus.iter().map(|(name, units)| RequirementOutcome {
             name: name.clone(),
             met: *units >= 0,
             excess: is_margin(name).then(|| decimal(&in_numeraire(*units), PLACES, Rounding::Down)),
         });
-        Ok((in_numeraire(least), bound, requirements.collect()))
+        Ok((in_numeraire(least), requirements.collect()))
     }
 
     /// Works the case out, both ways.
@@ -355,14 +361,25 @@ impl Case {
 
     fn level(&self, level: Level, evaluation: &Evaluation) -> Result<LevelOutcome, CaseError> {
         let program = self.compile(level)?;
-        let (program_excess, bound, requirements) = self.shown(&program)?;
-        let least = &evaluation.value - &program_excess;
+        let (shown, requirements, no_proof) = match self.shown(&program) {
+            Ok((_, requirements)) if requirements.iter().any(|one| !one.met && !is_margin(&one.name)) => {
+                let missed = requirements.iter().filter(|one| !one.met && !is_margin(&one.name));
+                let names: Vec<&str> = missed.map(|one| one.name.as_str()).collect();
+                let why = format!("not met: {}", names.join(", "));
+                (None, requirements, Some(why))
+            }
+            Ok((excess, requirements)) => (Some(excess), requirements, None),
+            Err(error @ WitnessError::TooLarge { .. }) => (None, Vec::new(), Some(error.to_string())),
+            Err(error) => return Err(error.into()),
+        };
+        let least = shown.as_ref().map(|excess| &evaluation.value - excess);
         Ok(LevelOutcome {
             requirement: decimal(evaluation.requirement(level), PLACES, Rounding::Up),
             excess: decimal(&evaluation.excess(level, Ratio20::ONE, 0), PLACES, Rounding::Down),
-            program_requirement: decimal(&least, PLACES, Rounding::Up),
-            program_excess: decimal(&program_excess, PLACES, Rounding::Down),
-            rounding_bound: decimal(&bound.abs(), PLACES, Rounding::Up),
+            program_requirement: least.map(|least| decimal(&least, PLACES, Rounding::Up)),
+            program_excess: shown.map(|excess| decimal(&excess, PLACES, Rounding::Down)),
+            no_proof,
+            rounding_bound: decimal(&self.bound(&program).abs(), PLACES, Rounding::Up),
             equations: program.equations().len(),
             variables: program.variables().len(),
             requirements: if requirements.len() > 1 {
@@ -372,6 +389,12 @@ impl Case {
             },
         })
     }
+}
+
+/// A unit of a program in the numéraire.
+fn unit(program: &Program) -> BigRational {
+    let exponent = program.header().unit_exponent.unsigned_abs();
+    BigRational::new(1.into(), BigInt::from(10).pow(exponent))
 }
 
 /// Whether it is `V - ρ R - e >= 0` of a model, everything that counts being there.

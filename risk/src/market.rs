@@ -20,16 +20,12 @@ use serde::{Deserialize, Serialize};
 use crate::canonical::{Digest, Personal, Writer, digest};
 use crate::instant::Instant;
 pub use check::SnapshotError;
-use check::{check_confidence, check_market, check_name, check_price};
+use check::{Bounds, check_confidence, check_market, check_name, check_price};
 
 /// Largest price, index, forward, strike, delivery or asset price, in USD. All of them are above 0.
 pub const MAX_PRICE: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
-/// Largest volatility a year: 10, which is 1000 %. A volatility is above 0.
+/// Largest volatility a year of a snapshot: 10, which is 1000 %.
 pub const MAX_VOLATILITY: Decimal = Decimal::from_parts(10, 0, 0, false, 0);
-/// Largest rate a year in either direction: 1, which is 100 %.
-pub const MAX_RATE: Decimal = Decimal::from_parts(1, 0, 0, false, 0);
-/// Largest funding per 8 hours in either direction: 0.1, which is 10 %.
-pub const MAX_FUNDING: Decimal = Decimal::from_parts(1, 0, 0, false, 1);
 /// Largest open interest and volume. Both are at least 0.
 pub const MAX_QUANTITY: Decimal = Decimal::from_parts(0xd4a5_1000, 0xe8, 0, false, 0);
 
@@ -268,11 +264,24 @@ impl Snapshot {
         Ok(crate::json::to_text(self, 6)?)
     }
 
-    /// Checks every figure against the bounds of this module.
+    /// Checks every figure against what a market has: volatilities above 0 and at most 10, rates of -1 to 1, funding of -0.1 to 0.1. What is
+    /// beyond them is a percentage where a fraction belongs, or a fault of the recording.
     ///
     /// # Errors
     /// [`SnapshotError`].
     pub fn check(&self) -> Result<(), SnapshotError> {
+        self.check_within(&Bounds::MARKET)
+    }
+
+    /// Checks every figure against what can be computed: for a market that somebody made up to try a rule, and no proof is about.
+    ///
+    /// # Errors
+    /// [`SnapshotError`].
+    pub(crate) fn check_made_up(&self) -> Result<(), SnapshotError> {
+        self.check_within(&Bounds::MADE_UP)
+    }
+
+    fn check_within(&self, bounds: &Bounds) -> Result<(), SnapshotError> {
         if self.underlyings.is_empty() {
             return Err(SnapshotError::Nothing {
                 place: "underlyings".to_owned(),
@@ -289,7 +298,7 @@ impl Snapshot {
         }
         for (name, market) in &self.underlyings {
             check_name(name)?;
-            check_market(name, market, self.instant)?;
+            check_market(name, market, self.instant, bounds)?;
             match self.assets.get(name) {
                 Some(price) if *price != market.index => {
                     return Err(SnapshotError::CoinAgainstIndex {

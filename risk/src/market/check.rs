@@ -2,8 +2,37 @@
 
 use rust_decimal::Decimal;
 
-use super::{MAX_FUNDING, MAX_PRICE, MAX_QUANTITY, MAX_RATE, MAX_VOLATILITY, Quote, Strike, UnderlyingMarket};
+use super::{MAX_PRICE, MAX_QUANTITY, MAX_VOLATILITY, Quote, Strike, UnderlyingMarket};
 use crate::instant::Instant;
+
+/// How large figures may be that are fractions.
+pub(super) struct Bounds {
+    /// Least volatility a year.
+    least_volatility: Decimal,
+    /// Largest volatility a year.
+    volatility: Decimal,
+    /// Largest rate a year in either direction.
+    rate: Decimal,
+    /// Largest funding per 8 hours in either direction.
+    funding: Decimal,
+}
+
+impl Bounds {
+    /// What a market has. The least volatility is the least decimal above 0.
+    pub(super) const MARKET: Bounds = Bounds {
+        least_volatility: Decimal::from_parts(1, 0, 0, false, 28),
+        volatility: MAX_VOLATILITY,
+        rate: Decimal::ONE,
+        funding: Decimal::from_parts(1, 0, 0, false, 1),
+    };
+    /// What can be computed.
+    pub(super) const MADE_UP: Bounds = Bounds {
+        least_volatility: Decimal::ZERO,
+        volatility: Decimal::from_parts(1_000_000, 0, 0, false, 0),
+        rate: Decimal::ONE_HUNDRED,
+        funding: Decimal::ONE_HUNDRED,
+    };
+}
 
 /// Why something is not a snapshot. `place` is a path in the file, such as
 /// `BTC, expiry 2026-08-28T08:00:00Z, strike 70000`.
@@ -75,14 +104,19 @@ pub enum SnapshotError {
     },
 }
 
-pub(super) fn check_market(name: &str, market: &UnderlyingMarket, instant: Instant) -> Result<(), SnapshotError> {
+pub(super) fn check_market(
+    name: &str,
+    market: &UnderlyingMarket,
+    instant: Instant,
+    bounds: &Bounds,
+) -> Result<(), SnapshotError> {
     check_price(name, "index", market.index)?;
     check_confidence(name, market.confidence)?;
-    check_within(name, "rate", market.rate, -MAX_RATE, MAX_RATE)?;
+    check_within(name, "rate", market.rate, -bounds.rate, bounds.rate)?;
     if let Some(perpetual) = &market.perpetual {
         let place = format!("{name}, perpetual");
         check_price(&place, "price", perpetual.price)?;
-        check_within(&place, "funding", perpetual.funding, -MAX_FUNDING, MAX_FUNDING)?;
+        check_within(&place, "funding", perpetual.funding, -bounds.funding, bounds.funding)?;
         check_confidence(&place, perpetual.confidence)?;
         check_quote(&place, &perpetual.quote)?;
     }
@@ -96,7 +130,8 @@ pub(super) fn check_market(name: &str, market: &UnderlyingMarket, instant: Insta
         let place = format!("{name}, expiry {instant_of}");
         check_ahead(&place, *instant_of, instant)?;
         check_price(&place, "forward", expiry.forward)?;
-        check_within(&place, "rate", expiry.rate.unwrap_or_default(), -MAX_RATE, MAX_RATE)?;
+        let rate = expiry.rate.unwrap_or_default();
+        check_within(&place, "rate", rate, -bounds.rate, bounds.rate)?;
         check_within(&place, "settled", expiry.settled, Decimal::ZERO, expiry.forward)?;
         check_confidence(&place, expiry.confidence)?;
         if expiry.strikes.is_empty() {
@@ -106,7 +141,7 @@ pub(super) fn check_market(name: &str, market: &UnderlyingMarket, instant: Insta
             });
         }
         for (strike, options) in &expiry.strikes {
-            check_strike(&format!("{place}, strike {strike}"), *strike, options)?;
+            check_strike(&format!("{place}, strike {strike}"), *strike, options, bounds)?;
         }
     }
     for (expiry, price) in &market.deliveries {
@@ -123,10 +158,15 @@ pub(super) fn check_market(name: &str, market: &UnderlyingMarket, instant: Insta
     Ok(())
 }
 
-fn check_strike(place: &str, strike: Decimal, options: &Strike) -> Result<(), SnapshotError> {
+fn check_strike(place: &str, strike: Decimal, options: &Strike, bounds: &Bounds) -> Result<(), SnapshotError> {
     check_price(place, "strike", strike)?;
-    if options.volatility <= Decimal::ZERO || options.volatility > MAX_VOLATILITY {
-        let bound = format!("above 0 and at most {MAX_VOLATILITY} (a fraction a year)");
+    if options.volatility < bounds.least_volatility || options.volatility > bounds.volatility {
+        let least = if bounds.least_volatility.is_zero() {
+            "at least 0"
+        } else {
+            "above 0"
+        };
+        let bound = format!("{least} and at most {} (a fraction a year)", bounds.volatility);
         return Err(SnapshotError::Figure {
             place: place.to_owned(),
             field: "volatility",

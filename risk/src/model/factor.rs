@@ -23,15 +23,18 @@ pub(crate) fn inverse(value: Decimal) -> Result<Ratio, NumberError> {
     Ratio::new(sign * denominator, value.numerator().unsigned_abs())
 }
 
-/// A product of exact ratios, kept in parts because each may be applied to a real number only while its numerator and
-/// denominator are at most 2^64. The large factors come first: what a later part multiplies has been rounded already.
+/// A product of exact ratios, kept in parts because a ratio has 128 bits. The large factors come first: what a later part
+/// multiplies has been rounded already.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Factor {
     parts: [Ratio; PARTS],
 }
 
-/// Parts of a factor: more than the prices, sizes and charges that one coefficient is made of need.
-const PARTS: usize = 4;
+/// Parts of a factor: more than the prices, sizes and charges that one coefficient is made of need, each with as many digits as a
+/// float has.
+const PARTS: usize = 8;
+/// Largest numerator and denominator of a part, as long as another part can take what does not fit.
+const FINE: u128 = 1 << 64;
 
 impl Factor {
     pub(crate) fn new(ratio: Ratio) -> Factor {
@@ -41,14 +44,30 @@ impl Factor {
     }
 
     pub(crate) fn times(mut self, ratio: Ratio) -> Result<Factor, NumberError> {
-        let is_fine = |ratio: &Ratio| ratio.numerator().unsigned_abs() <= 1 << 64 && ratio.denominator() <= 1 << 64;
-        for part in &mut self.parts {
-            if let Some(product) = part.checked_mul(ratio).ok().filter(is_fine) {
-                *part = product;
-                return Ok(self);
-            }
-        }
-        Err(NumberError::TooFine)
+        let is_fine = |ratio: &Ratio| ratio.numerator().unsigned_abs() <= FINE && ratio.denominator() <= FINE;
+        let product = |part: &Ratio| part.checked_mul(ratio).ok();
+        let fine = self.parts.iter().position(|part| product(part).as_ref().is_some_and(is_fine));
+        let place = fine.or_else(|| self.parts.iter().position(|part| product(part).is_some()));
+        let part = place.and_then(|place| self.parts.get_mut(place));
+        let part = part.ok_or(NumberError::Overflow)?;
+        *part = part.checked_mul(ratio)?;
+        Ok(self)
+    }
+
+    /// This times another.
+    pub(crate) fn times_all(self, other: &Factor) -> Result<Factor, NumberError> {
+        let parts = other.parts.iter().filter(|part| **part != Ratio::ONE);
+        parts.copied().try_fold(self, Factor::times)
+    }
+
+    /// The product as one ratio, where it has 128 bits.
+    pub(crate) fn ratio(&self) -> Result<Ratio, NumberError> {
+        self.parts.iter().copied().try_fold(Ratio::ONE, Ratio::checked_mul)
+    }
+
+    /// Whether it is 0.
+    pub(crate) fn is_zero(&self) -> bool {
+        self.parts.iter().any(|part| part.numerator() == 0)
     }
 
     /// Encloses `x` times this.

@@ -335,6 +335,17 @@ impl Model {
         Model::of_kind(&json::from_str::<Head>(text)?.model, text)
     }
 
+    /// Reads and checks the model of a [case](crate::case): as any other, but for what only a statement relies on.
+    ///
+    /// # Errors
+    /// [`ModelError`].
+    pub(crate) fn of_case(text: &str) -> Result<Model, ModelError> {
+        match json::from_str::<Head>(text)?.model.as_str() {
+            "derive-pm2" => Ok(Pm2::of_case(json::from_str(text)?)?.into()),
+            kind => Model::of_kind(kind, text),
+        }
+    }
+
     /// One of [`PRESETS`].
     ///
     /// # Errors
@@ -448,6 +459,17 @@ impl Model {
             }
         };
         snapshot.check()?;
+        self.compile_level(universe, snapshot, level, terms)
+    }
+
+    /// The program at a level on a snapshot that was checked.
+    pub(crate) fn compile_level(
+        &self,
+        universe: &Universe,
+        snapshot: &Snapshot,
+        level: Level,
+        terms: &Terms,
+    ) -> Result<Program, CompileError> {
         let (rule, scope) = (self.rule(), Scope::new(universe, snapshot));
         let numeraire = rule.numeraire();
         let mut builder = Builder::new(universe.layout().clone(), numeraire.header())?;

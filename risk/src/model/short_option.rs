@@ -80,11 +80,12 @@ pub(crate) struct Facts {
     pub(crate) mark: f64,
 }
 
-/// `usd + part · mark` per contract: with the contract size in `usd`.
+/// `scale · ( per_coin · k + part · mark )` per contract: kept apart, so that figures with many digits stay exact.
 #[derive(Copy, Clone, Debug)]
 struct Charge {
-    usd: Ratio,
+    per_coin: Ratio,
     part: Ratio,
+    scale: Ratio,
 }
 
 impl ShortOption {
@@ -118,27 +119,25 @@ impl ShortOption {
     pub(crate) fn units(&self, position: &Position<'_>, facts: &Facts, level: Level) -> Result<Real, CompileError> {
         let contract = ratio(position.instrument.contract)?;
         let charge = match (facts.right, level) {
-            (Right::Call, Level::Initial) => self.by_moneyness(facts, contract)?,
-            (Right::Call, Level::Maintenance) => Charge {
-                usd: part_of(facts.index, self.maintenance_call, contract)?,
-                part: Ratio::ONE,
-            },
+            (Right::Call, Level::Initial) => self.by_moneyness(facts)?,
+            (Right::Call, Level::Maintenance) => Charge::of(facts.index, self.maintenance_call)?,
             (Right::Put, Level::Maintenance) => self.put(facts, contract)?,
             (Right::Put, Level::Initial) => {
-                let scale = ratio(self.initial_put_scale)?;
                 let maintenance = self.put(facts, contract)?;
                 let scaled = Charge {
-                    usd: maintenance.usd.checked_mul(scale)?,
-                    part: maintenance.part.checked_mul(scale)?,
+                    scale: ratio(self.initial_put_scale)?,
+                    ..maintenance
                 };
-                self.by_moneyness(facts, contract)?.or(scaled, facts.mark)
+                self.by_moneyness(facts)?.or(scaled, facts.mark, contract)
             }
         };
-        let usd = position.per_lot.times(charge.usd)?.real()?;
-        Ok(usd.checked_add(position.units(facts.mark, charge.part)?)?)
+        let per_coin = position.per_lot.times(contract)?.times(charge.per_coin)?;
+        let by_mark = position.per_lot.times(charge.part)?.times(charge.scale)?;
+        let usd = per_coin.times(charge.scale)?.real()?;
+        Ok(usd.checked_add(by_mark.enclose(facts.mark)?)?)
     }
 
-    fn by_moneyness(&self, facts: &Facts, contract: Ratio) -> Result<Charge, NumberError> {
+    fn by_moneyness(&self, facts: &Facts) -> Result<Charge, NumberError> {
         let reference = match self.moneyness {
             Reference::Index => facts.index,
             Reference::Forward => facts.forward,
@@ -163,35 +162,42 @@ impl ShortOption {
         }
         let is_less = most.checked_add(least.checked_neg()?)?.is_negative();
         Ok(Charge {
-            usd: if is_less { least } else { most }.checked_mul(contract)?,
+            per_coin: if is_less { least } else { most },
             part: Ratio::ONE,
+            scale: Ratio::ONE,
         })
     }
 
     fn put(&self, facts: &Facts, contract: Ratio) -> Result<Charge, NumberError> {
-        let by_index = Charge {
-            usd: part_of(facts.index, self.maintenance_put, contract)?,
-            part: Ratio::ONE,
-        };
+        let by_index = Charge::of(facts.index, self.maintenance_put)?;
         let by_mark = Charge {
-            usd: Ratio::ZERO,
+            per_coin: Ratio::ZERO,
             part: Ratio::ONE.checked_add(ratio(self.maintenance_put_mark)?)?,
+            scale: Ratio::ONE,
         };
-        Ok(by_index.or(by_mark, facts.mark))
+        Ok(by_index.or(by_mark, facts.mark, contract))
     }
 }
 
 impl Charge {
-    /// The larger of two charges on an option of this mark, without rounding.
-    fn or(self, other: Charge, mark: f64) -> Charge {
+    /// A part of the index, and the mark.
+    fn of(index: Decimal, part: Decimal) -> Result<Charge, NumberError> {
+        Ok(Charge {
+            per_coin: ratio(index)?.checked_mul(ratio(part)?)?,
+            part: Ratio::ONE,
+            scale: Ratio::ONE,
+        })
+    }
+
+    /// The larger of two charges on an option of this mark and contract size, without rounding.
+    fn or(self, other: Charge, mark: f64, contract: Ratio) -> Charge {
         let exact = |ratio: Ratio| BigRational::new(ratio.numerator().into(), ratio.denominator().into());
         // A mark that is no number has no enclosure either, and so no program.
         let mark = BigRational::from_float(mark).unwrap_or_default();
-        let amount = |charge: &Charge| exact(charge.usd) + exact(charge.part) * &mark;
+        let contract = exact(contract);
+        let amount = |charge: &Charge| {
+            exact(charge.scale) * (exact(charge.per_coin) * &contract + exact(charge.part) * &mark)
+        };
         if amount(&other) > amount(&self) { other } else { self }
     }
-}
-
-fn part_of(index: Decimal, part: Decimal, contract: Ratio) -> Result<Ratio, NumberError> {
-    ratio(index)?.checked_mul(ratio(part)?)?.checked_mul(contract)
 }

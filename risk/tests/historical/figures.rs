@@ -44,7 +44,7 @@ fn requirement(closes: [&str; 2], contracts: [&str; 2], rule: Value) -> (f64, f6
     let parse = |text: &str| text.parse::<f64>().unwrap();
     (
         parse(&outcome.initial.requirement),
-        parse(&outcome.initial.program_requirement),
+        parse(outcome.initial.program_requirement.as_deref().unwrap()),
     )
 }
 

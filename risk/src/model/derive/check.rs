@@ -23,16 +23,7 @@ pub(super) fn pm2(parameters: &pm2::Parameters) -> Result<(), ModelError> {
     let moving = moving.map(|(name, asset)| (name.as_str(), asset.underlying.as_deref()));
     check_assets(&parameters.numeraire, moving.collect(), &underlyings)?;
     for (name, asset) in &parameters.assets {
-        let field = format!("assets.{name}.haircut");
-        check_charge(&field, &asset.haircut)?;
-        let whole = asset.haircut.maintenance.saturating_add(asset.haircut.initial_adds);
-        within(
-            &field,
-            whole,
-            Decimal::ZERO,
-            Decimal::ONE,
-            "0 to 1, at both levels together",
-        )?;
+        check_charge(&format!("assets.{name}.haircut"), &asset.haircut)?;
     }
     check_grids(&parameters.grids, true)?;
     let mut rows = 0;
@@ -41,15 +32,7 @@ pub(super) fn pm2(parameters: &pm2::Parameters) -> Result<(), ModelError> {
         let field = |part: &str| format!("{place}.{part}");
         rows += grid(&parameters.grids, &field("grid"), &underlying.grid)?;
         factor(&field("initial_factor"), underlying.initial_factor)?;
-        // A policy that asks for maintenance takes a proof of initial: it must not be the weaker of the two.
-        let (maintenance, initial) = (underlying.maintenance_factor, underlying.initial_factor);
-        within(
-            field("maintenance_factor"),
-            maintenance,
-            Decimal::ZERO,
-            initial,
-            "0 to initial_factor",
-        )?;
+        factor(&field("maintenance_factor"), underlying.maintenance_factor)?;
         check_peg(&field("peg"), &underlying.peg)?;
         check_volatility(&field("volatility"), &underlying.volatility)?;
         check_skew(&field("skew"), &underlying.skew)?;
@@ -61,6 +44,30 @@ pub(super) fn pm2(parameters: &pm2::Parameters) -> Result<(), ModelError> {
         check_confidence(&field("confidence"), &underlying.confidence)?;
     }
     check_rows(rows)
+}
+
+/// What a file needs besides before anything is proven of it: collateral that is worth no less than nothing, and levels in order.
+pub(super) fn pm2_of_statement(parameters: &pm2::Parameters) -> Result<(), ModelError> {
+    for (name, asset) in &parameters.assets {
+        within(
+            format!("assets.{name}.haircut"),
+            asset.haircut.maintenance.saturating_add(asset.haircut.initial_adds),
+            Decimal::ZERO,
+            Decimal::ONE,
+            "0 to 1, at both levels together",
+        )?;
+    }
+    for (name, underlying) in &parameters.underlyings {
+        // A policy that asks for maintenance takes a proof of initial: it must not be the weaker of the two.
+        within(
+            format!("underlyings.{name}.maintenance_factor"),
+            underlying.maintenance_factor,
+            Decimal::ZERO,
+            underlying.initial_factor,
+            "0 to initial_factor",
+        )?;
+    }
+    Ok(())
 }
 
 pub(super) fn pmrm1(parameters: &pmrm1::Parameters) -> Result<(), ModelError> {
@@ -158,15 +165,8 @@ fn check_grids(grids: &BTreeMap<String, Vec<Row>>, has_skew: bool) -> Result<(),
         }
         for (index, row) in rows.iter().enumerate() {
             let place = format!("{field}[{index}]");
-            // The shocked index must stay above 0, and far from where a float loses it.
-            let least = Decimal::from_parts(999, 0, 0, true, 3);
-            within(
-                format!("{place}.move"),
-                row.price_move,
-                least,
-                MAX_FACTOR,
-                "-0.999 to 100",
-            )?;
+            let place_of_move = format!("{place}.move");
+            within(place_of_move, row.price_move, Decimal::NEGATIVE_ONE, MAX_FACTOR, "-1 to 100")?;
             factor(&format!("{place}.weight"), row.weight)?;
             if row.volatility.is_skew() {
                 if !has_skew {
@@ -239,9 +239,7 @@ fn check_skew(field: &str, skew: &Skew) -> Result<(), ModelError> {
         let slope = format!("{field}.{part}.slope");
         within(&slope, cap.slope, -MAX_RATE, MAX_RATE, "-10 to 10")?;
     }
-    let least = Decimal::new(1, 9);
-    let width = format!("{field}.least_width");
-    within(&width, skew.least_width, least, MAX_RATE, "0.000000001 to 10")?;
+    rate(&format!("{field}.least_width"), skew.least_width)?;
     rate(&format!("{field}.width"), skew.width)?;
     rate(&format!("{field}.volatility"), skew.volatility)?;
     within(
@@ -262,9 +260,8 @@ fn check_discount(field: &str, discount: &StaticDiscount) -> Result<(), ModelErr
 fn check_basis(field: &str, basis: &Basis) -> Result<(), ModelError> {
     let most = Decimal::TWO;
     within(format!("{field}.up"), basis.up, Decimal::ZERO, most, "0 to 2")?;
-    let least = Decimal::from_parts(999, 0, 0, true, 3);
     let down = format!("{field}.down");
-    within(&down, basis.down, least, Decimal::ZERO, "-0.999 to 0")?;
+    within(&down, basis.down, Decimal::NEGATIVE_ONE, Decimal::ZERO, "-1 to 0")?;
     factor(&format!("{field}.add"), basis.add)?;
     factor(&format!("{field}.per_year"), basis.per_year)
 }

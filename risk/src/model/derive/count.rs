@@ -5,7 +5,7 @@ use zkmargin_program::{NonNegative, Ratio};
 
 use crate::amount::to_f64;
 use crate::model::compile::Numeraire;
-use crate::model::factor::ratio;
+use crate::model::factor::{Factor, ratio};
 use crate::universe::Instrument;
 
 /// What short options of one strike and expiry may come to, in USD of notional, where they are counted in lots.
@@ -31,7 +31,7 @@ impl Count {
     /// it. Then what is short is counted in money.
     pub(super) fn of<'a>(
         instruments: impl Iterator<Item = &'a Instrument>,
-        part: Ratio,
+        part: &Factor,
         index: Decimal,
         numeraire: &Numeraire,
     ) -> Option<Count> {
@@ -58,7 +58,7 @@ impl Count {
         let unit = Ratio::new(whole(shared)?, denominator).ok()?;
         let per_coin = Ratio::new(whole(unit.denominator())?, unit.numerator().unsigned_abs()).ok()?;
         let notional = numeraire.units().ok()?.checked_mul(ratio(index).ok()?).ok()?;
-        let units = notional.checked_mul(part).ok()?.checked_mul(unit).ok()?;
+        let units = notional.checked_mul(part.ratio().ok()?).ok()?.checked_mul(unit).ok()?;
         // The denominator is the width of a variable, and what the program multiplies a value with.
         if units.numerator() > 1 << MOST_CHARGE_BITS || units.denominator() > 1 << MOST_CHARGE_BITS {
             return None;

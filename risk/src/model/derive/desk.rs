@@ -17,19 +17,18 @@ use crate::universe::Kind;
 
 /// Units of the numéraire in a unit of the narrow forms, a ten-thousandth of a dollar: what is rounded of each lot.
 const COARSE: u32 = 1_000_000;
-/// Width of what the two discounts make of the options of an expiry: 110 million dollars, some billions of options.
-const BETWEEN_BITS: u32 = 40;
-/// Width of what an expiry loses by a skew or by basis: 28 billion dollars.
+/// Width of what an expiry loses by its two discounts, by a skew or by basis: 28 billion dollars.
 const LOSS_BITS: u32 = 48;
+
 /// What a model says about one underlying, at one level.
 pub(crate) struct DeskRule<'m> {
     pub(crate) prices: Prices<'m>,
     /// What the worst row is multiplied by.
     pub(crate) span: Ratio,
     /// Charge on the notional of futures and perpetuals.
-    pub(crate) forward: Ratio,
+    pub(crate) forward: Factor,
     /// Charge on the notional of naked short options.
-    pub(crate) naked: Ratio,
+    pub(crate) naked: Factor,
     /// None at the maintenance level.
     pub(crate) confidence: Option<Confidence>,
     /// Whether a gain in a skew row is taken at the larger of its two discounts.
@@ -229,7 +228,7 @@ impl<'d, 'a> Desk<'d, 'a> {
                 linear += weight.scale(positive);
                 if tenor.positive < tenor.negative {
                     let between = coarse(builder, between, weight)?;
-                    parts.push(narrow(builder, &name, vec![between], BETWEEN_BITS + self.span_bits())?);
+                    parts.push(narrow(builder, &name, vec![between], LOSS_BITS + self.span_bits())?);
                 }
             }
         }
@@ -311,23 +310,23 @@ impl<'d, 'a> Desk<'d, 'a> {
     }
 
     /// Units of the numéraire in `part` of the index per coin: a dollar counts as one of the numéraire.
-    fn notional(&self, part: Ratio) -> Result<Factor, CompileError> {
+    fn notional(&self, part: &Factor) -> Result<Factor, CompileError> {
         Ok(Factor::new(self.numeraire.units()?)
             .times(ratio(self.market.index)?)?
-            .times(part)?)
+            .times_all(part)?)
     }
 
     /// The charge on the net notional of the perpetuals, and of the futures of each expiry.
     fn forward_charge(&self, builder: &mut Builder, linear: &mut Linear) -> Result<Vec<Upper>, CompileError> {
         let mut parts = Vec::new();
-        if self.rule.forward.numerator() == 0 {
+        if self.rule.forward.is_zero() {
             return Ok(parts);
         }
         let mut buckets: BTreeMap<Option<Instant>, Linear> = BTreeMap::new();
         for position in self.positions {
             let instrument = position.instrument;
             if let Some(values) = self.table.forwards.get(&instrument.long) {
-                let per_lot = self.notional(self.rule.forward)?.times(ratio(instrument.lot)?)?;
+                let per_lot = self.notional(&self.rule.forward)?.times(ratio(instrument.lot)?)?;
                 let units = per_lot.enclose(values.coins)?;
                 let bucket = buckets.entry(instrument.kind.expiry()).or_default();
                 bucket.add_leg(instrument.long, units);
@@ -344,7 +343,7 @@ impl<'d, 'a> Desk<'d, 'a> {
 
     /// The charge on naked shorts: of each strike and expiry, what calls and puts together are short.
     fn naked(&self, builder: &mut Builder) -> Result<Option<Upper>, CompileError> {
-        if self.rule.naked.numerator() == 0 {
+        if self.rule.naked.is_zero() {
             return Ok(None);
         }
         let mut strikes: BTreeMap<(Instant, Decimal), Vec<&Position<'a>>> = BTreeMap::new();
@@ -355,7 +354,7 @@ impl<'d, 'a> Desk<'d, 'a> {
         }
         let name = format!("naked shorts of {}", self.name);
         let listed = strikes.values().flatten().map(|position| position.instrument);
-        let in_lots = Count::of(listed, self.rule.naked, self.market.index, &self.numeraire);
+        let in_lots = Count::of(listed, &self.rule.naked, self.market.index, &self.numeraire);
         let mut total = None;
         for positions in strikes.values() {
             let mut short = Linear::zero();
@@ -363,8 +362,8 @@ impl<'d, 'a> Desk<'d, 'a> {
                 let instrument = position.instrument;
                 let (contract, lot) = (ratio(instrument.contract)?, ratio(instrument.lot)?);
                 let of_lot = match &in_lots {
-                    Some(count) => Factor::new(contract.checked_mul(lot)?.checked_mul(count.per_coin)?),
-                    None => self.notional(self.rule.naked)?.times(contract)?.times(lot)?,
+                    Some(count) => Factor::new(contract).times(lot)?.times(count.per_coin)?,
+                    None => self.notional(&self.rule.naked)?.times(contract)?.times(lot)?,
                 };
                 short.add_leg(instrument.short, of_lot.real()?);
                 short.add_leg(instrument.long, of_lot.real()?.checked_neg()?);
@@ -401,7 +400,7 @@ impl<'d, 'a> Desk<'d, 'a> {
             let Some(charge) = confidence_charge(rule, confidence)? else {
                 continue;
             };
-            let per_lot = self.notional(charge)?.times(ratio(instrument.lot)?)?;
+            let per_lot = self.notional(&Factor::new(charge))?.times(ratio(instrument.lot)?)?;
             let units = match self.table.forwards.get(&instrument.long) {
                 Some(values) => per_lot.enclose(values.coins)?,
                 None => per_lot.times(ratio(instrument.contract)?)?.real()?,

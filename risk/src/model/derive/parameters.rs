@@ -45,7 +45,7 @@ impl Shock {
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
-    /// Relative move of index and forwards, above -1; 0 in a skew row.
+    /// Relative move of index and forwards, at least -1; 0 in a skew row.
     #[serde(rename = "move", with = "amount")]
     #[schemars(with = "String")]
     pub price_move: Decimal,
@@ -87,7 +87,7 @@ pub struct Skew {
     pub linear: SkewCap,
     /// The cap of an `abs` row.
     pub abs: SkewCap,
-    /// Least log-moneyness at which the cap is reached, above 0.
+    /// Least log-moneyness at which the cap is reached.
     #[serde(with = "amount")]
     #[schemars(with = "String")]
     pub least_width: Decimal,

@@ -76,7 +76,7 @@ use crate::model::derive::check;
 use crate::model::derive::desk::{Desk, DeskRule, confidence_charge, forms, pegged};
 use crate::model::derive::parameters::{Basis, Charge, Confidence, Peg, Row, Skew, StaticDiscount, VolatilityShock};
 use crate::model::derive::values::Prices;
-use crate::model::factor::ratio;
+use crate::model::factor::{Factor, ratio};
 use crate::model::sheet::Sheet;
 use crate::model::{ModelError, Names, Rule, Scope};
 use crate::terms::Level;
@@ -188,6 +188,12 @@ impl Pm2 {
     /// # Errors
     /// [`ModelError`] naming the field, its value and the bound.
     pub fn new(parameters: Parameters) -> Result<Pm2, ModelError> {
+        check::pm2_of_statement(&parameters)?;
+        Pm2::of_case(parameters)
+    }
+
+    /// The same for a case, of which nothing is proven: haircuts may be above 1, and the maintenance factor above the initial one.
+    pub(crate) fn of_case(parameters: Parameters) -> Result<Pm2, ModelError> {
         check::pm2(&parameters)?;
         let file = serde_json::to_value(&parameters)?;
         Ok(Pm2 { parameters, file })
@@ -229,8 +235,8 @@ impl Pm2 {
                 Level::Initial => pegged(underlying.initial_factor, &underlying.peg, price)?,
                 Level::Maintenance => ratio(underlying.maintenance_factor)?,
             },
-            forward: at(&underlying.forward_charge, level)?,
-            naked: at(&underlying.naked_short_charge, level)?,
+            forward: Factor::new(at(&underlying.forward_charge, level)?),
+            naked: Factor::new(at(&underlying.naked_short_charge, level)?),
             confidence: (level == Level::Initial).then_some(underlying.confidence),
             conservative: self.parameters.conservative,
         })

@@ -178,14 +178,14 @@ impl Pmrm1 {
         form: &mut Linear,
         sheet: &Sheet<'_>,
         name: &str,
-        charge: Ratio,
+        charge: &Factor,
     ) -> Result<(), CompileError> {
         let unit = Factor::new(self.numeraire().units()?);
         for (asset, held) in &sheet.assets {
             let rule = self.parameters.assets.get(*asset);
             let moves_with = rule.and_then(|asset| asset.underlying.as_deref());
-            if moves_with == Some(name) && charge.numerator() != 0 {
-                let per_coin = unit.times(ratio(held.price)?)?.times(charge)?;
+            if moves_with == Some(name) && !charge.is_zero() {
+                let per_coin = unit.times(ratio(held.price)?)?.times_all(charge)?;
                 held.holding.add_balance(form, per_coin)?;
                 held.holding.take_debt(form, per_coin.times(Ratio::from(-1))?)?;
             }
@@ -232,20 +232,20 @@ impl Rule for Pmrm1 {
             let rule = DeskRule {
                 prices: self.prices(underlying),
                 span,
-                forward: ratio(underlying.forward_charge)?.checked_mul(span)?,
-                naked: ratio(underlying.naked_short_charge)?.checked_mul(span)?,
+                forward: Factor::new(ratio(underlying.forward_charge)?).times(span)?,
+                naked: Factor::new(ratio(underlying.naked_short_charge)?).times(span)?,
                 confidence: (level == Level::Initial).then_some(underlying.confidence),
                 conservative: false,
             };
             let now = scope.snapshot.instant;
             let desk = Desk::new(name, rule, market, now, &sheet, moves_with, self.numeraire())?;
-            let mut base = ratio(underlying.base_charge)?.checked_mul(span)?;
+            let base = Factor::new(ratio(underlying.base_charge)?).times(span)?;
+            self.add_base_charges(&mut charges, &sheet, name, &base)?;
             if level == Level::Initial
                 && let Some(charge) = confidence_charge(&underlying.confidence, desk.confidence())?
             {
-                base = base.checked_add(charge)?;
+                self.add_base_charges(&mut charges, &sheet, name, &Factor::new(charge))?;
             }
-            self.add_base_charges(&mut charges, &sheet, name, base)?;
             desks.push(desk);
         }
         forms(builder, &sheet, &desks, &charges)

@@ -13,6 +13,8 @@
 //! | linear future or perpetual at price `P` | `v = (P s) k`; coins `k` |
 //! | inverse future or perpetual, in USD | `v = -(k (I / P))`; coins `k / P` |
 //!
+//! Where `F'` is 0 a put is worth `K`, a call nothing, and `(I s) / F'` is `I / F`.
+//!
 //! The mark `m` is `v` at `s = 1`, `σ' = σ`. The basis gains of an option are `g = φ (v - m)` at the two moves of the basis and
 //! the volatility as it is, with `φ = add + per_year T`.
 //!
@@ -24,6 +26,7 @@
 //! y   = (x cap) / κ
 //! σ'  = σ max( 0, 1 + ( min( cap, y ) if x >= 0, else max( -cap, y ) ) )
 //! ```
+//! Where `κ` is 0, `y` is `cap` of `x >= 0`, else `-cap`.
 //!
 //! # Static discounts
 //! ```text
@@ -248,10 +251,12 @@ impl Tenor {
             let total = volatility * self.root;
             let total = if total < MAX_TOTAL { total } else { MAX_TOTAL };
             let log = pricing::log_moneyness(forward, strike);
-            (
-                pricing::undiscounted(forward, strike, log, total),
-                index * factor / forward,
-            )
+            let of_forward = if forward > 0.0 {
+                index * factor / forward
+            } else {
+                index / self.forward
+            };
+            (pricing::undiscounted(forward, strike, log, total), of_forward)
         };
         let row = |row: &Row| {
             let shocked = match row.volatility {
@@ -283,7 +288,11 @@ impl Tenor {
             self.root * to_f64(skew.width) * (to_f64(skew.volatility) + self.root * to_f64(skew.volatility_slope));
         let least = to_f64(skew.least_width);
         let width = if wide > least { wide } else { least };
-        let y = x * cap / width;
+        let y = match width > 0.0 {
+            true => x * cap / width,
+            false if x < 0.0 => -cap,
+            false => cap,
+        };
         let by = if x >= 0.0 {
             if y < cap { y } else { cap }
         } else if y > -cap {

@@ -168,16 +168,16 @@ struct Listed<'d, 'a> {
 impl<'d, 'a> Desk<'d, 'a> {
     /// What a coin of a short option, or of futures, needs beyond the rule's own figure: `(gap + μ) · I_u`; none at the
     /// maintenance level.
-    fn surcharge(&self, gap: Option<[Decimal; 2]>) -> Result<Ratio, CompileError> {
+    fn surcharge(&self, gap: Option<[Decimal; 2]>) -> Result<Factor, CompileError> {
         if self.level == Level::Maintenance {
-            return Ok(Ratio::ZERO);
+            return Ok(Factor::new(Ratio::ZERO));
         }
         let gap = match gap {
             Some([factor, gap]) => ratio(factor)?.checked_mul(ratio(gap)?)?,
             None => Ratio::ZERO,
         };
         let both = gap.checked_add(self.depeg.unwrap_or(Ratio::ZERO))?;
-        Ok(both.checked_mul(ratio(self.market.index)?)?)
+        Ok(Factor::new(ratio(self.market.index)?).times(both)?)
     }
 
     /// `Σ_e option_e`, with `oracle_e` and the options' part of `depeg_u`.
@@ -218,8 +218,8 @@ impl<'d, 'a> Desk<'d, 'a> {
                 let short = option.position.instrument.short;
                 let units = self.rules.short_option.units(option.position, &facts, self.level)?;
                 isolated.add_leg(short, units);
-                if surcharge != Ratio::ZERO {
-                    linear.add_leg(short, option.per_coin()?.times(surcharge)?.real()?);
+                if !surcharge.is_zero() {
+                    linear.add_leg(short, option.per_coin()?.times_all(&surcharge)?.real()?);
                 }
             }
             let isolated = builder.upper(&isolated)?;
@@ -308,10 +308,10 @@ impl<'d, 'a> Desk<'d, 'a> {
             let units = match instrument.style {
                 Style::Linear => {
                     let price = contract.times(rate)?.times(ratio(price)?)?.real()?;
-                    price.checked_add(contract.times(surcharge)?.real()?)?
+                    price.checked_add(contract.times_all(&surcharge)?.real()?)?
                 }
                 Style::Inverse => {
-                    let coins = contract.times(surcharge)?.times(inverse(price)?)?.real()?;
+                    let coins = contract.times_all(&surcharge)?.times(inverse(price)?)?.real()?;
                     contract.times(rate)?.real()?.checked_add(coins)?
                 }
             };

@@ -71,11 +71,14 @@ fn describe_outcome(outcome: &Outcome) -> String {
     row("value V", [amount(&outcome.value), amount(&outcome.value)]);
     row("requirement R, exactly", of(|level| &level.requirement));
     row("excess V - R, exactly", of(|level| &level.excess));
+    let shown = |figure: fn(&LevelOutcome) -> &Option<String>| {
+        [figure(initial), figure(maintenance)].map(|text| text.as_deref().map_or_else(|| "no proof".to_owned(), amount))
+    };
     row(
         "least requirement of the program",
-        of(|level| &level.program_requirement),
+        shown(|level| &level.program_requirement),
     );
-    row("most excess of the program", of(|level| &level.program_excess));
+    row("most excess of the program", shown(|level| &level.program_excess));
     row("rounding bound of the program", of(|level| &level.rounding_bound));
     row(
         "equations",
@@ -100,16 +103,16 @@ fn describe_outcome(outcome: &Outcome) -> String {
         }
         columns.write(&mut text);
     }
-    let missed = [initial, maintenance]
-        .into_iter()
-        .zip(["initial", "maintenance"])
-        .flat_map(|(level, name)| {
-            let missed = level.requirements.iter().filter(|requirement| !requirement.met);
-            missed.map(move |requirement| format!("{} ({name})", requirement.name))
-        });
-    let missed: Vec<String> = missed.collect();
-    if !missed.is_empty() {
-        let _ = writeln!(text, "  The program refuses: {}", missed.join("; "));
+    for (level, name) in [(initial, "initial"), (maintenance, "maintenance")] {
+        if let Some(why) = &level.no_proof {
+            let _ = writeln!(text, "  No proof can be made at the {name} level: {why}");
+            continue;
+        }
+        let missed = level.requirements.iter().filter(|requirement| !requirement.met);
+        let missed: Vec<&str> = missed.map(|requirement| requirement.name.as_str()).collect();
+        if !missed.is_empty() {
+            let _ = writeln!(text, "  The program refuses at the {name} level: {}", missed.join("; "));
+        }
     }
     text
 }
