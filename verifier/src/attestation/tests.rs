@@ -183,8 +183,8 @@ fn golden_attestation() {
         golden,
         [
             "58a38e2c61331dd3bce7ea1a6683709264bd5ff7cda3487a5c2195f67efea238",
-            "8c6dc29113289914f4ca04e1f86ca516a221cb09b5cd12d84705c00ba682bf88",
-            "39279df3576bf43cdfd68d4e50fb15389293211f960542d90c5a9e4b25511b7c085fbd4eb5af122f3ef8f95f74b6f81879edf322436e258653beedb0b4529006"
+            "1a06e5fd780ae7eed94928d321c5fd8d90bc5e8e9c9ce357c5a3fe4ab7a8b83a",
+            "68ef8b54a7788fe6f2dab733fbd30f7f004b4861a6e836b6eee8d2b0954116a2b8e3e3af3367ad72b3db12765296eda1213bb8b2e432baac22f553b9e4e1ee03"
         ]
     );
     assert_eq!(signed.key(), PublicKey::of(&key("gamma")));

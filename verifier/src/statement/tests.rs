@@ -191,8 +191,8 @@ fn golden_statement_digests() {
     assert_eq!(
         digests,
         [
-            "cc5d3e1d1d4df04b22eef78d3d747c8b1f40a21b7e80a538531ddb0249428b04",
-            "2804ea9b4bf2b4f0c99eac66937290281802c2cbf76e9f5e853fc8c385e4f5ed"
+            "05bbc7fc9d2b276aa0b6ee819e4d07f952d826be1235573d1832bb80edd4d233",
+            "0409c88c126e38f8c2573ca2de4fea1a11fbde6866b49f274f785e5923c2e188"
         ]
     );
 }
