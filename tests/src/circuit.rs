@@ -1,6 +1,6 @@
 //! The circuit of protocol §5, written once more.
 //!
-//! The order of columns, gates and queries is that of circuit version 2: another order is another key.
+//! The order of columns, gates and queries is that of circuit version 3: another order is another key.
 
 use std::cell::RefCell;
 
@@ -14,7 +14,7 @@ use halo2_proofs::poly::Rotation;
 use pasta_curves::{EqAffine, Fp};
 
 use crate::columns::Columns;
-use crate::plan::Plan;
+use crate::plan::{Ends, Plan};
 use crate::setup::Setup;
 
 thread_local! {
@@ -25,8 +25,8 @@ thread_local! {
 #[derive(Clone, Debug)]
 pub struct Config {
     advice: Vec<Column<Advice>>,
-    m: Column<Fixed>,
-    table: TableColumn,
+    /// `m` and the table, if there are `z` columns.
+    limbs: Option<(Column<Fixed>, TableColumn)>,
     /// On the first row, on all rows but the last, on the last.
     selectors: [Selector; 3],
 }
@@ -64,18 +64,22 @@ impl Circuit<Fp> for ForgedCircuit {
 
     fn synthesize(&self, config: Config, mut layouter: impl Layouter<Fp>) -> Result<(), Error> {
         let known = |value: u64| Value::known(Fp::from(value));
-        layouter.assign_table(
-            || "",
-            |mut table| {
-                (0..1 << self.plan.limb_bits)
-                    .try_for_each(|limb| table.assign_cell(|| "", config.table, limb, || known(limb as u64)))
-            },
-        )?;
+        if let Some((_, column)) = config.limbs {
+            layouter.assign_table(
+                || "",
+                |mut table| {
+                    (0..1 << self.plan.limb_bits)
+                        .try_for_each(|limb| table.assign_cell(|| "", column, limb, || known(limb as u64)))
+                },
+            )?;
+        }
         layouter.assign_region(
             || "",
             |mut region| {
-                for (row, m) in self.plan.m.iter().enumerate() {
-                    region.assign_fixed(|| "", config.m, row, || known(*m))?;
+                if let Some((column, _)) = config.limbs {
+                    for (row, m) in self.plan.m.iter().enumerate() {
+                        region.assign_fixed(|| "", column, row, || known(*m))?;
+                    }
                 }
                 let [first, sum, last] = &config.selectors;
                 first.enable(&mut region, 0)?;
@@ -101,20 +105,21 @@ fn configure(meta: &mut ConstraintSystem<Fp>, plan: &Plan) -> Config {
     let (public, acc) = rest.split_at(plan.public_columns());
     let (a, of_roots) = public.split_at(plan.q_columns);
     let (b, s) = of_roots.split_at(plan.groups);
-    let m = meta.fixed_column();
-    let table = meta.lookup_table_column();
+    let limbs = (!z.is_empty()).then(|| (meta.fixed_column(), meta.lookup_table_column()));
     let instance: Vec<Column<Instance>> = (0..plan.z_columns + plan.square_columns)
         .map(|_| meta.instance_column())
         .collect();
     let (f, squares) = instance.split_at(plan.z_columns);
     let selectors = [meta.selector(), meta.selector(), meta.selector()];
 
-    for column in z {
-        meta.lookup(|meta| {
-            let here = meta.query_advice(*column, Rotation::cur());
-            let below = meta.query_advice(*column, Rotation::next());
-            vec![(here - meta.query_fixed(m) * below, table)]
-        });
+    if let Some((m, table)) = limbs {
+        for column in z {
+            meta.lookup(|meta| {
+                let here = meta.query_advice(*column, Rotation::cur());
+                let below = meta.query_advice(*column, Rotation::next());
+                vec![(here - meta.query_fixed(m) * below, table)]
+            });
+        }
     }
     let here = |meta: &mut halo2_proofs::plonk::VirtualCells<'_, Fp>, column: &Column<Advice>| -> Expression<Fp> {
         meta.query_advice(*column, Rotation::cur())
@@ -157,17 +162,16 @@ fn configure(meta: &mut ConstraintSystem<Fp>, plan: &Plan) -> Config {
     });
     meta.create_gate("end", |meta| {
         let on = meta.query_selector(selectors[2]);
-        let ends: Vec<_> = acc.iter().map(|acc| here(meta, acc)).collect();
-        let mut rest = ends[0].clone() - meta.query_instance(f[0], Rotation::cur());
-        for (end, theta) in ends[1..].iter().zip(public) {
-            rest = rest + here(meta, theta) * end.clone();
+        let ends = acc.iter().zip(public);
+        let ends: Vec<_> = ends.map(|(acc, gamma)| here(meta, acc) - here(meta, gamma)).collect();
+        match plan.ends {
+            Ends::Each => ends.into_iter().map(|end| on.clone() * end).collect(),
+            Ends::Sum => vec![on * ends.into_iter().reduce(|sum, end| sum + end).expect("an accumulator")],
         }
-        vec![on * rest]
     });
     Config {
         advice,
-        m,
-        table,
+        limbs,
         selectors,
     }
 }

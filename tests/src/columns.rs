@@ -7,6 +7,7 @@ use pasta_curves::Fp;
 use zkmargin_program::Program;
 
 use crate::circuit::zeros;
+use crate::linear::solve;
 use crate::plan::{Cell, Place, Plan};
 use crate::setup::integer;
 use crate::squares::{FactorRule, Factors, ROOTS, four_squares};
@@ -19,9 +20,9 @@ pub type Matrix = Vec<Vec<Fp>>;
 pub struct Columns {
     /// The account vector.
     pub q: Matrix,
-    /// The roots of sums of squares.
+    /// The masks, and the roots of sums of squares.
     pub x: Matrix,
-    /// Whole variables and projections, as running sums.
+    /// Whole variables, as running sums.
     pub z: Matrix,
     /// What the link ties to public columns: the folded matrix `a`, then `b`, then `s`.
     pub public: Matrix,
@@ -32,14 +33,14 @@ pub struct Columns {
 /// A folded program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folded {
-    /// `a`, one column per `q` column; `b` and `s`, one per group; `θ` in the last usable rows.
+    /// `a`, one column per `q` column; `b` and `s`, one per group; the `γ_t` in the last usable rows.
     pub public: Matrix,
-    /// `f`, then `s'`; `γ` in the last usable row of `f_0`.
+    /// `f`, then `s'`.
     pub instance: Matrix,
 }
 
 impl Columns {
-    /// The columns of a book and hidden variables, as far as they are known before `e`: without projections, public columns, `acc`.
+    /// The columns of a book and hidden variables, without masks, public columns, `acc`.
     pub fn new(plan: &Plan, q: &Matrix, w: &[u128]) -> Self {
         let empty = |count: usize| vec![zeros(plan.last + 1); count];
         let mut columns = Self {
@@ -75,27 +76,48 @@ impl Columns {
         }
     }
 
-    /// `y_{p,t} = Σ_i c_{p,i}·x_{i,t}`, `p` running fastest.
+    /// Puts these masks into their rows, `p` running fastest.
+    pub fn take_masks(&mut self, plan: &Plan, masks: &[Fp]) {
+        for (column, masks) in self.x.iter_mut().zip(masks.chunks(plan.projections.max(1))) {
+            column[plan.rows_of_masks()].copy_from_slice(masks);
+        }
+    }
+
+    /// What stands in the rows of the masks.
+    pub fn masks(&self, plan: &Plan) -> Vec<Fp> {
+        let columns = self.x.iter().take(plan.group);
+        columns
+            .flat_map(|column| &column[plan.rows_of_masks()])
+            .copied()
+            .collect()
+    }
+
+    /// `Σ_i c_{p,i}·x_{i,t}`, `p` running fastest.
     pub fn projections(&self, plan: &Plan, rule: FactorRule, e: &Fp) -> Vec<Fp> {
-        let mut y = zeros(plan.projections.len());
-        let per_column = y.len() / plan.group;
+        let mut y = zeros(plan.masked());
         for sum in 0..plan.squares {
             let factors = rule(e, sum);
             for (root, (column, row)) in plan.roots(sum).into_iter().enumerate() {
                 let column_in_group = column % plan.group;
-                for (p, factor) in factors[root / plan.group].iter().take(per_column).enumerate() {
-                    y[column_in_group * per_column + p] += Fp::from(*factor) * self.x[column][row];
+                for (p, factor) in factors[root / plan.group].iter().take(plan.projections).enumerate() {
+                    y[column_in_group * plan.projections + p] += Fp::from(*factor) * self.x[column][row];
                 }
             }
         }
         y
     }
 
-    /// Puts these projections into their runs.
-    pub fn project(&mut self, plan: &Plan, y: &[Fp]) {
-        for (cell, y) in plan.projections.iter().zip(y) {
-            self.place(plan, *cell, *y);
-        }
+    /// `u_{p,t}`: the projections with their masks.
+    pub fn masked(&self, plan: &Plan, rule: FactorRule, e: &Fp) -> Vec<Fp> {
+        let projections = self.projections(plan, rule, e).into_iter();
+        projections.zip(self.masks(plan)).map(|(y, mask)| y + mask).collect()
+    }
+
+    /// Makes the masks such that this is what they make of the projections.
+    pub fn mask_to(&mut self, plan: &Plan, rule: FactorRule, e: &Fp, masked: &[Fp]) {
+        let y = self.projections(plan, rule, e);
+        let masks: Vec<Fp> = masked.iter().zip(y).map(|(u, y)| u - y).collect();
+        self.take_masks(plan, &masks);
     }
 
     /// All columns in the order of the circuit.
@@ -171,14 +193,14 @@ pub fn powers(x: Fp) -> impl Iterator<Item = Fp> {
     std::iter::successors(Some(Fp::ONE), move |power| Some(*power * x))
 }
 
-/// Folds a program with given multipliers of equations, of projections, and `θ`; and the factors that a rule makes of `e`.
-pub fn fold(program: &Program, plan: &Plan, rule: FactorRule, e: &Fp, multipliers: &[Fp]) -> Folded {
+/// Folds a program and what is said of the projections, with given multipliers of equations and of projections; and the factors that a
+/// rule makes of `e`.
+pub fn fold(program: &Program, plan: &Plan, rule: FactorRule, e: &Fp, masked: &[Fp], multipliers: &[Fp]) -> Folded {
     let layout = program.layout();
     let mut public = vec![zeros(plan.last + 1); plan.public_columns()];
     let mut f = vec![zeros(plan.last + 1); plan.z_columns];
     let mut squares = vec![zeros(plan.last + 1); plan.square_columns];
-    let (of_equations, rest) = multipliers.split_at(program.equations().len());
-    let (of_projections, theta) = rest.split_at(plan.projections.len() / plan.group);
+    let (of_equations, of_projections) = multipliers.split_at(program.equations().len());
     let s_at = plan.q_columns + plan.groups;
     for (equation, r) in program.equations().iter().zip(of_equations) {
         for (leg, coefficient) in &equation.legs {
@@ -198,14 +220,7 @@ pub fn fold(program: &Program, plan: &Plan, rule: FactorRule, e: &Fp, multiplier
             let cell = plan.head(variable.index());
             squares[cell.column][cell.row] += r * integer((*coefficient).into());
         }
-        f[0][plan.last] += r * integer(equation.constant);
-    }
-    for (index, cell) in plan.projections.iter().enumerate() {
-        let theta = match index / of_projections.len() {
-            0 => Fp::ONE,
-            t => theta[t - 1],
-        };
-        f[cell.column][cell.row] -= theta * of_projections[index % of_projections.len()];
+        public[0][plan.last] += r * integer(equation.constant);
     }
     let weighted = |factors: &Factors| -> Fp {
         let products = factors.iter().zip(of_projections);
@@ -217,44 +232,44 @@ pub fn fold(program: &Program, plan: &Plan, rule: FactorRule, e: &Fp, multiplier
             public[plan.q_columns + group][row] = weighted(&factors);
         }
     }
-    for (column, theta) in public.iter_mut().zip(theta) {
-        column[plan.last] = *theta;
+    for (row, r) in plan.rows_of_masks().zip(of_projections) {
+        public[plan.q_columns][row] += r;
+    }
+    for (column, masked) in public.iter_mut().zip(masked.chunks(plan.projections.max(1))) {
+        column[plan.last] += masked.iter().zip(of_projections).map(|(u, r)| u * r).sum::<Fp>();
     }
     f.extend(squares);
     Folded { public, instance: f }
 }
 
-/// What the accumulators lack at their end, to be `γ`: nothing, if the columns satisfy the folded equation.
-pub fn missing(plan: &Plan, columns: &Columns, instance: &Matrix) -> Fp {
+/// What each accumulator lacks at its end, to be `γ_t`: nothing, if the columns satisfy the folded equations.
+pub fn missing(plan: &Plan, columns: &Columns, instance: &Matrix) -> Vec<Fp> {
     let mut settled = columns.clone();
     settled.settle(plan, instance);
-    let thetas = settled.public.iter().map(|column| column[plan.last]);
-    let ends = settled.acc.iter().map(|acc| acc[plan.last]);
-    let sum: Fp = [Fp::ONE]
-        .into_iter()
-        .chain(thetas)
-        .zip(ends)
-        .map(|(theta, end)| theta * end)
-        .sum();
-    instance[0][plan.last] - sum
+    let ends = settled.acc.iter().zip(&settled.public);
+    ends.map(|(acc, public)| public[plan.last] - acc[plan.last]).collect()
 }
 
-/// A row in which roots stand, and what one unit more there, in this one of the columns `b` and `s`, adds at the end.
-pub fn share_of_roots(plan: &Plan, columns: &Columns, public: usize) -> (usize, Fp) {
-    let group = (public - plan.q_columns) % plan.groups * plan.group;
-    let roots = |row: usize| -> Vec<Fp> {
-        (group..group + plan.group)
-            .map(|column| columns.x[column][row])
-            .collect()
+/// Changes this one of the columns `b` and `s`, in these rows of its group alone, so that the first accumulator ends with so much more and
+/// the others do not change. Nothing, if what stands in those rows does not allow it.
+pub fn lift(plan: &Plan, columns: &mut Columns, public: usize, rows: std::ops::Range<usize>, more: Fp) -> Option<()> {
+    let at = public - plan.q_columns;
+    let group = at % plan.groups * plan.group;
+    let x = &columns.x[group..group + plan.group];
+    // What one unit more in each of the rows adds to each accumulator.
+    let mut shares: Vec<Vec<Fp>> = match at < plan.groups {
+        true => x.iter().map(|column| column[rows.clone()].to_vec()).collect(),
+        false => vec![
+            rows.clone()
+                .map(|row| -x.iter().map(|x| x[row].square()).sum::<Fp>())
+                .collect(),
+        ],
     };
-    let row = (0..plan.last)
-        .find(|row| roots(*row).iter().any(|root| *root != Fp::ZERO))
-        .expect("roots");
-    let thetas = columns.public.iter().map(|column| column[plan.last]);
-    let thetas = [Fp::ONE].into_iter().chain(thetas);
-    let share = match public < plan.q_columns + plan.groups {
-        true => thetas.zip(roots(row)).map(|(theta, root)| theta * root).sum(),
-        false => -roots(row).iter().map(Field::square).sum::<Fp>(),
-    };
-    (row, share)
+    for (t, shares) in shares.iter_mut().enumerate() {
+        shares.push(if t == 0 { more } else { Fp::ZERO });
+    }
+    for (cell, change) in columns.public[public][rows].iter_mut().zip(solve(shares)?) {
+        *cell += change;
+    }
+    Some(())
 }

@@ -1,19 +1,18 @@
 //! The prover of protocol §5 to §7, which departs from it wherever a test says so.
 
-use std::collections::VecDeque;
-use std::convert::Infallible;
-
 use ff::{Field, PrimeField};
 use group::Curve;
 use halo2_proofs::plonk::create_proof;
 use halo2_proofs::transcript::TranscriptWrite;
+use num_bigint::BigUint;
 use pasta_curves::{Eq, EqAffine, Fp};
 use rand_chacha::ChaCha20Rng;
-use rand_core::{Rng, SeedableRng, TryRng};
+use rand_core::SeedableRng;
 use zkmargin_program::Program;
 
 use crate::circuit::{ForgedCircuit, proving_key, zeros};
 use crate::columns::{Columns, Folded, Matrix, fold, powers, scalar_multipliers};
+use crate::draws::{Chosen, Draws, draw};
 use crate::plan::Plan;
 use crate::setup::Setup;
 use crate::squares::{FactorRule, factors};
@@ -24,7 +23,7 @@ use crate::transcript::{Slot, Writer, squeeze};
 pub struct Scene<'a> {
     /// The program that the verifier will fold.
     pub program: &'a Program,
-    /// `q`, `x` and the whole variables in `z` as they are committed to in step 2; the rest follows.
+    /// `q`, the roots in `x` and `z` as they are committed to in step 2; masks and the rest follow.
     pub columns: Columns,
     /// What the verifier takes for the commitment to each `q` column.
     pub outside: Vec<Eq>,
@@ -54,6 +53,17 @@ pub enum Nonces {
     Replayed,
 }
 
+/// When it begins anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// Where a masked projection would tell something: the protocol.
+    Telling,
+    /// Where a masked projection cannot be written, and only there.
+    Unsayable,
+    /// Never.
+    Never,
+}
+
 /// A proof and what its maker knows about it.
 #[derive(Clone, Debug)]
 pub struct Forged {
@@ -65,6 +75,15 @@ pub struct Forged {
     pub instances: Vec<Matrix>,
 }
 
+/// What a proof says in its first half.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// The masked projections of each circuit, `p` running fastest.
+    pub masked: Vec<Vec<Fp>>,
+    /// How often was begun, in the end with success.
+    pub attempts: u32,
+}
+
 /// What is drawn before step 3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Challenges {
@@ -74,8 +93,28 @@ pub struct Challenges {
     pub r: Fp,
 }
 
+/// What is known of a circuit when its columns `a`, `b` and `s` are committed to.
+#[derive(Debug)]
+pub struct Known<'k> {
+    /// The challenges.
+    pub challenges: Challenges,
+    /// The columns `q`, `x` and `z`.
+    pub columns: &'k Columns,
+    /// The folded program.
+    pub folded: &'k Folded,
+}
+
 /// Given a circuit and what is known by then.
 type Change<'a, K, T> = Box<dyn Fn(usize, &K, &mut T) + 'a>;
+
+/// Given a circuit.
+type Masks<'a> = Box<dyn Fn(usize, &mut [Fp]) + 'a>;
+
+/// Given `e`.
+type Masked<'a> = Box<dyn Fn(&Fp, &mut [Vec<Fp>]) + 'a>;
+
+/// Given a circuit and what is known of it.
+type Matrices<'a> = Box<dyn Fn(usize, &Known<'_>, &mut Matrix) + 'a>;
 
 /// So many multipliers, given `r`.
 type Multipliers<'a> = Box<dyn Fn(&Fp, usize) -> Vec<Fp> + 'a>;
@@ -96,16 +135,22 @@ pub struct Forger<'a> {
     pub e: Option<Fp>,
     /// The factors that it projects and folds with.
     pub factors: FactorRule,
-    /// Changes the projections before they are put into their runs.
-    pub projections: Change<'a, Fp, Vec<Fp>>,
-    /// Changes the columns after `e` is known: `z` before it is committed to, `x` for step 4.
+    /// When it begins anew.
+    pub rejection: Rejection,
+    /// Changes the masks of a circuit before they are committed to, `p` running fastest.
+    pub masks: Masks<'a>,
+    /// Changes the columns after `e` is known: `z` before it is committed to, `x` for the masked projections and step 4.
     pub after_e: Change<'a, Fp, Columns>,
+    /// Changes the masked projections of all circuits before they are said.
+    pub masked: Masked<'a>,
+    /// If given, masked projections are said when `r` is known, and changed by this before.
+    pub after_r: Option<Change<'a, Challenges, Vec<Fp>>>,
     /// Changes the columns `q`, `x` and `z` of a circuit after `r` is known, for step 4.
     pub columns: Change<'a, Challenges, Columns>,
     /// The multipliers that it folds with.
     pub multipliers: Multipliers<'a>,
     /// Changes the columns `a`, `b`, `s` before step 3 commits to them.
-    pub matrices: Change<'a, Challenges, Matrix>,
+    pub matrices: Matrices<'a>,
     /// The weights of the link, given `η`; honest ones are its powers.
     pub weights: Box<dyn Fn(Fp) -> Vec<Fp> + 'a>,
     /// The challenge of the link, when it is known before `T`.
@@ -126,42 +171,28 @@ impl std::fmt::Debug for Forger<'_> {
     }
 }
 
+/// One attempt, up to the projections with their masks.
+struct Begun {
+    writer: Writer,
+    seed: [u8; 32],
+    draws: Vec<Draws>,
+    generator: Chosen,
+    /// Per circuit, what was committed to.
+    points: Vec<Vec<EqAffine>>,
+    columns: Vec<Columns>,
+    e: Fp,
+    said: Said,
+}
+
 /// Everything up to the end of the link.
 struct Linked {
     writer: Writer,
+    generator: Chosen,
     /// Per circuit, what steps 2 and 3 committed to.
     points: Vec<Vec<EqAffine>>,
     columns: Vec<Columns>,
     folded: Vec<Folded>,
     challenges: Challenges,
-}
-
-/// What `create_proof` will draw for one circuit.
-struct Draws {
-    rows: Matrix,
-    blinds: Vec<Fp>,
-}
-
-/// Hands out given draws first.
-struct Chosen {
-    queue: VecDeque<u64>,
-    rest: ChaCha20Rng,
-}
-
-impl TryRng for Chosen {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        panic!("the library draws scalars of eight words")
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        Ok(self.queue.pop_front().unwrap_or_else(|| self.rest.next_u64()))
-    }
-
-    fn try_fill_bytes(&mut self, _: &mut [u8]) -> Result<(), Infallible> {
-        panic!("the library draws scalars of eight words")
-    }
 }
 
 impl<'a> Forger<'a> {
@@ -176,8 +207,11 @@ impl<'a> Forger<'a> {
             chosen: Vec::new(),
             e: None,
             factors,
-            projections: Box::new(|_, _, _| ()),
+            rejection: Rejection::Telling,
+            masks: Box::new(|_, _| ()),
             after_e: Box::new(|_, _, _| ()),
+            masked: Box::new(|_, _| ()),
+            after_r: None,
             columns: Box::new(|_, _, _| ()),
             multipliers: Box::new(scalar_multipliers),
             matrices: Box::new(|_, _, _| ()),
@@ -191,75 +225,157 @@ impl<'a> Forger<'a> {
 
     /// A proof up to the end of the link: what a verifier reads before it decides about the link.
     pub fn prove_link(&self, scenes: &[Scene<'_>]) -> Vec<u8> {
-        let (draws, _) = self.draws(scenes.len());
-        self.commit_and_link(scenes, &draws).writer.state.finalize()
+        self.commit_and_link(scenes).writer.bytes
+    }
+
+    /// What an attempt comes to that is good enough.
+    pub fn say(&self, scenes: &[Scene<'_>]) -> Said {
+        self.begin(scenes).said
     }
 
     /// Proves. An error is one of the proof library, which makes no proof for a value that its table does not have.
     pub fn prove(&self, scenes: &[Scene<'_>]) -> Result<Forged, String> {
-        let (draws, generator) = self.draws(scenes.len());
-        let linked = self.commit_and_link(scenes, &draws);
-        self.prove_circuits(linked, generator)
+        self.prove_circuits(self.commit_and_link(scenes))
     }
 
-    fn commit_and_link(&self, scenes: &[Scene<'_>], draws: &[Draws]) -> Linked {
-        let (setup, plan) = (self.setup, self.plan);
-        let mut writer = Writer::new(&self.statements);
-        let commit = |circuit: usize, column: usize, usable: &[Fp]| -> EqAffine {
-            let draws: &Draws = &draws[circuit];
-            let rows: Vec<Fp> = usable.iter().chain(&draws.rows[column]).copied().collect();
-            setup.commit(&rows, draws.blinds[column]).to_affine()
-        };
+    /// The first attempt that is good enough.
+    fn begin(&self, scenes: &[Scene<'_>]) -> Begun {
+        (1..=1 << 20)
+            .find_map(|attempts| self.attempt(scenes, attempts))
+            .expect("a good attempt")
+    }
 
-        // Step 2.
+    /// Up to the masked projections, if they may be said.
+    fn attempt(&self, scenes: &[Scene<'_>], attempts: u32) -> Option<Begun> {
+        let plan = self.plan;
+        let mut seed = self.seed;
+        seed.iter_mut()
+            .zip((attempts - 1).to_le_bytes())
+            .for_each(|(seed, byte)| *seed ^= byte);
+        let (draws, generator) = draw(plan, scenes.len(), seed, &self.chosen);
+        let mut own = ChaCha20Rng::from_seed(seed.map(|byte| byte ^ 0x55));
+        let mut writer = Writer::new(&self.statements);
         let mut points: Vec<Vec<EqAffine>> = Vec::new();
+        let mut columns = Vec::new();
         for (circuit, scene) in scenes.iter().enumerate() {
-            let columns = scene.columns.q.iter().chain(&scene.columns.x).enumerate();
+            let mut hidden = scene.columns.clone();
+            let mut masks: Vec<Fp> = (0..plan.masked()).map(|_| plan.mask(&mut own)).collect();
+            (self.masks)(circuit, &mut masks);
+            hidden.take_masks(plan, &masks);
+            let committed = hidden.q.iter().chain(&hidden.x).enumerate();
             points.push(
-                columns
-                    .map(|(column, usable)| commit(circuit, column, usable))
+                committed
+                    .map(|(column, usable)| draws[circuit].commit(self.setup, column, usable))
                     .collect(),
             );
             for point in &points[circuit] {
-                writer.state.write_point(*point).expect("not the identity");
+                writer.write_point(*point).expect("not the identity");
             }
+            columns.push(hidden);
         }
         let squeezed = squeeze(&mut writer);
         let e = self.e.unwrap_or(squeezed);
-        let mut columns = Vec::new();
-        for (circuit, scene) in scenes.iter().enumerate() {
-            let mut own = scene.columns.clone();
-            let mut y = own.projections(plan, self.factors, &e);
-            (self.projections)(circuit, &e, &mut y);
-            own.project(plan, &y);
-            (self.after_e)(circuit, &e, &mut own);
-            for (index, usable) in own.z.iter().enumerate() {
-                let point = commit(circuit, plan.z_at() + index, usable);
-                writer.state.write_point(point).expect("not the identity");
+        let mut masked = Vec::new();
+        for (circuit, columns) in columns.iter_mut().enumerate() {
+            (self.after_e)(circuit, &e, columns);
+            let y = columns.projections(plan, self.factors, &e);
+            let u = columns.masked(plan, self.factors, &e);
+            // Who projects what an honest prover does not would begin for ever.
+            let bits = |number: &Fp| BigUint::from_bytes_le(&number.to_repr()).bits() as u32;
+            let honest = y.iter().all(|y| bits(y) <= plan.beta);
+            let refused = |u: &Fp| match self.rejection {
+                Rejection::Telling => bits(u) > plan.omega || bits(u) <= plan.beta,
+                Rejection::Unsayable => bits(u) > plan.omega,
+                Rejection::Never => false,
+            };
+            if honest && u.iter().any(refused) {
+                return None;
+            }
+            masked.push(u);
+        }
+        let said = Said { masked, attempts };
+        Some(Begun {
+            writer,
+            seed,
+            draws,
+            generator,
+            points,
+            columns,
+            e,
+            said,
+        })
+    }
+
+    fn commit_and_link(&self, scenes: &[Scene<'_>]) -> Linked {
+        let (setup, plan) = (self.setup, self.plan);
+        let Begun {
+            mut writer,
+            seed,
+            draws,
+            generator,
+            mut points,
+            columns,
+            e,
+            said,
+        } = self.begin(scenes);
+        let mut masked = said.masked;
+        (self.masked)(&e, &mut masked);
+        let say = |writer: &mut Writer, numbers: &mut [Fp]| {
+            for number in numbers {
+                *number = writer.write_number(*number, plan.masked_bytes());
+            }
+        };
+        for (circuit, columns) in columns.iter().enumerate() {
+            if self.after_r.is_none() {
+                say(&mut writer, &mut masked[circuit]);
+            }
+            for (index, usable) in columns.z.iter().enumerate() {
+                let point = draws[circuit].commit(setup, plan.z_at() + index, usable);
+                writer.write_point(point).expect("not the identity");
                 points[circuit].push(point);
             }
-            columns.push(own);
         }
-        let r = squeeze(&mut writer);
-        let challenges = Challenges { e, r };
+        let challenges = Challenges {
+            e,
+            r: squeeze(&mut writer),
+        };
+        for (circuit, masked) in masked.iter_mut().enumerate() {
+            let Some(change) = &self.after_r else { break };
+            change(circuit, &challenges, masked);
+            say(&mut writer, masked);
+        }
 
         // Step 3.
         let mut folded = Vec::new();
         for (circuit, scene) in scenes.iter().enumerate() {
-            let multipliers = (self.multipliers)(&r, plan.drawn(scene.program));
-            let mut fold = fold(scene.program, plan, self.factors, &e, &multipliers);
-            (self.matrices)(circuit, &challenges, &mut fold.public);
-            for (index, usable) in fold.public.iter().enumerate() {
-                let point = commit(circuit, plan.public_at() + index, usable);
-                writer.state.write_point(point).expect("not the identity");
+            let multipliers = (self.multipliers)(&challenges.r, plan.drawn(scene.program));
+            let honest = fold(scene.program, plan, self.factors, &e, &masked[circuit], &multipliers);
+            let mut public = honest.public.clone();
+            let known = Known {
+                challenges,
+                columns: &columns[circuit],
+                folded: &honest,
+            };
+            (self.matrices)(circuit, &known, &mut public);
+            for (index, usable) in public.iter().enumerate() {
+                let point = draws[circuit].commit(setup, plan.public_at() + index, usable);
+                writer.write_point(point).expect("not the identity");
                 points[circuit].push(point);
             }
-            folded.push(fold);
+            folded.push(Folded { public, ..honest });
         }
         let eta = squeeze(&mut writer);
-        self.link(scenes, draws, &points, &challenges, eta, &mut writer);
+        // What the verifier folds.
+        let publics: Vec<Matrix> = (scenes.iter().zip(&masked))
+            .map(|(scene, masked)| {
+                let multipliers = scalar_multipliers(&challenges.r, plan.drawn(scene.program));
+                fold(scene.program, plan, factors, &e, masked, &multipliers).public
+            })
+            .collect();
+        self.link(scenes, (&draws, seed), (&points, &publics), eta, &mut writer);
         Linked {
             writer,
+            generator,
             points,
             columns,
             folded,
@@ -268,10 +384,11 @@ impl<'a> Forger<'a> {
     }
 
     /// Step 4.
-    fn prove_circuits(&self, linked: Linked, generator: Chosen) -> Result<Forged, String> {
+    fn prove_circuits(&self, linked: Linked) -> Result<Forged, String> {
         let (setup, plan) = (self.setup, self.plan);
         let Linked {
             mut writer,
+            generator,
             points,
             columns,
             folded,
@@ -308,38 +425,17 @@ impl<'a> Forger<'a> {
         create_proof(&setup.params, &key, &circuits, &columns, generator, &mut writer)
             .map_err(|error| error.to_string())?;
         Ok(Forged {
-            proof: writer.state.finalize(),
+            proof: writer.bytes,
             matrices,
             instances,
         })
     }
 
-    /// The draws of all circuits, and a generator that makes them again.
-    fn draws(&self, circuits: usize) -> (Vec<Draws>, Chosen) {
-        let mut rest = ChaCha20Rng::from_seed(self.seed);
-        let columns = self.plan.advice_columns();
-        let mut draws: Vec<Draws> = (0..circuits)
-            .map(|_| {
-                let mut scalars = |count: usize| (0..count).map(|_| Fp::random(&mut rest)).collect::<Vec<Fp>>();
-                let rows = (0..columns).map(|_| scalars(self.plan.unusable())).collect();
-                let blinds = scalars(columns);
-                Draws { rows, blinds }
-            })
-            .collect();
-        for (circuit, column, row, value) in &self.chosen {
-            draws[*circuit].rows[*column][*row] = *value;
-        }
-        let in_order = (draws.iter()).flat_map(|draws| draws.rows.iter().flatten().chain(&draws.blinds));
-        let queue = in_order.flat_map(words).collect();
-        (draws, Chosen { queue, rest })
-    }
-
     fn link(
         &self,
         scenes: &[Scene<'_>],
-        draws: &[Draws],
-        linked: &[Vec<EqAffine>],
-        challenges: &Challenges,
+        (draws, seed): (&[Draws], [u8; 32]),
+        (linked, publics): (&[Vec<EqAffine>], &[Matrix]),
         eta: Fp,
         writer: &mut Writer,
     ) {
@@ -350,9 +446,7 @@ impl<'a> Forger<'a> {
         // A representation of the sum of all differences in the generators of the unusable rows and `W`, and the sum itself.
         let mut representation = zeros(rows + 1);
         let mut sum = Eq::default();
-        for ((scene, draws), points) in scenes.iter().zip(draws).zip(linked) {
-            let multipliers = scalar_multipliers(&challenges.r, plan.drawn(scene.program));
-            let public = fold(scene.program, plan, factors, &challenges.e, &multipliers).public;
+        for ((scene, draws), (points, public)) in scenes.iter().zip(draws).zip(linked.iter().zip(publics)) {
             for column in plan.linked() {
                 let weight = weight.next().expect("a weight");
                 let (outside, blind) = match column.checked_sub(plan.public_at()) {
@@ -369,8 +463,8 @@ impl<'a> Forger<'a> {
             }
         }
         let mut generator = ChaCha20Rng::from_seed(match self.nonces {
-            Nonces::Own => self.seed.map(|byte| byte ^ 0xaa),
-            Nonces::Replayed => self.seed,
+            Nonces::Own => seed.map(|byte| byte ^ 0xaa),
+            Nonces::Replayed => seed,
         });
         let scalars: Vec<Fp> = (0..=rows).map(|_| Fp::random(&mut generator)).collect();
         let combine = |scalars: &[Fp]| setup.commit_from(plan.last + 1, &scalars[..rows], scalars[rows]);
@@ -379,23 +473,14 @@ impl<'a> Forger<'a> {
             // With the challenge known, responses come first and `T` is what fits them.
             Some(c) => (combine(&scalars) - sum * c, Some(c)),
         };
-        writer.state.write_point(nonce.to_affine()).expect("not the identity");
+        writer.write_point(nonce.to_affine()).expect("not the identity");
         let c = squeeze(writer);
         for (scalar, value) in scalars.iter().zip(&representation) {
             let response = match challenge {
                 None => *scalar + c * value,
                 Some(_) => *scalar,
             };
-            writer.state.write_scalar(response).expect("writing to memory");
+            writer.write_scalar(response).expect("writing to memory");
         }
     }
-}
-
-/// The eight words that the library makes this scalar of.
-fn words(scalar: &Fp) -> Vec<u64> {
-    let repr = scalar.to_repr();
-    let words = repr
-        .chunks(8)
-        .map(|word| u64::from_le_bytes(word.try_into().expect("8 bytes")));
-    words.chain([0; 4]).collect()
 }

@@ -1,8 +1,8 @@
-//! The circuit of version 2 for one small program, with one check that checks nothing: the first row of the accumulator is compared with itself,
+//! The circuit of version 3 for one small program, with one check that checks nothing: the first row of the accumulator is compared with itself,
 //! not with zero.
 //!
 //! **Never to be mended.** It shows what the check is for. The running sum of this circuit may start anywhere, so that a prover starts it at
-//! what a book lacks, and every book is proven sound: attested accounts, link, ranges, projections, every row and the end of the sum
+//! what a book lacks, and every book is proven sound: attested accounts, link, projections, every row and the end of the sum
 //! are all in order. It is the kind of mistake that let false proofs through in a deployed circuit: a cell that is assigned where it had to be
 //! tied to something (the variable-base multiplication of Orchard). Gates and columns look right, and no honest witness ever shows it.
 //!
@@ -14,8 +14,8 @@ use ff::{Field, PrimeField};
 use group::{Curve, Group};
 use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner, Value};
 use halo2_proofs::plonk::{
-    Advice, Circuit, Column, ConstraintSystem, Error, Fixed, Selector, SingleVerifier, TableColumn, create_proof,
-    keygen_pk, keygen_vk, verify_proof,
+    Advice, Circuit, Column, ConstraintSystem, Error, Selector, SingleVerifier, create_proof, keygen_pk, keygen_vk,
+    verify_proof,
 };
 use halo2_proofs::poly::Rotation;
 use halo2_proofs::transcript::{TranscriptRead, TranscriptWrite};
@@ -30,28 +30,22 @@ use crate::transcript::{Reader, Slot, Writer, squeeze};
 /// The last usable row of `2^6`, and the rows after it.
 const LAST: usize = 57;
 const UNUSABLE: usize = 6;
-/// `K`.
-const LIMB_BITS: usize = 5;
-/// Runs, one under the other, of so many limbs, in each of three columns `z`.
-const RUNS: usize = 11;
-const LIMBS: usize = 5;
-const Z: usize = 3;
-/// `P`, and the roots of `w`: the first rows of the one column `x`.
+/// `P`, the masks in the first rows of the one column `x`, and the roots of `w`, in the next.
 const PROJECTIONS: usize = 32;
 const ROOTS: usize = 4;
-/// Advice columns before `z`, those that the link ties to public ones, and all.
+/// Bytes of a masked projection.
+pub const MASKED_BYTES: usize = 6;
+/// Advice columns before `e`, those that the link ties to public ones, and all.
 const HIDDEN: usize = 2;
-const LINKED: [usize; 4] = [0, 5, 6, 7];
-const ADVICE: usize = 9;
+const LINKED: [usize; 4] = [0, 2, 3, 4];
+const ADVICE: usize = 6;
 
-/// `q`, `x`, three `z`, `a`, `b`, `s`, `acc`, a value per usable row.
+/// `q`, `x`, `a`, `b`, `s`, `acc`, a value per usable row.
 type Columns = [Vec<Fp>; ADVICE];
 
 #[derive(Clone, Debug)]
 struct Config {
     advice: [Column<Advice>; ADVICE],
-    m: Column<Fixed>,
-    table: TableColumn,
     first: Selector,
     sum: Selector,
     last: Selector,
@@ -69,18 +63,8 @@ impl Circuit<Fp> for InsecureCircuit {
 
     fn configure(meta: &mut ConstraintSystem<Fp>) -> Config {
         let advice: [Column<Advice>; ADVICE] = std::array::from_fn(|_| meta.advice_column());
-        let m = meta.fixed_column();
-        let table = meta.lookup_table_column();
-        let instance: [_; Z] = std::array::from_fn(|_| meta.instance_column());
         let (first, sum, last) = (meta.selector(), meta.selector(), meta.selector());
-        let [q, x, z @ .., a, b, s, acc] = advice;
-        for z in z {
-            meta.lookup(|meta| {
-                let here = meta.query_advice(z, Rotation::cur());
-                let below = meta.query_advice(z, Rotation::next());
-                vec![(here - meta.query_fixed(m) * below, table)]
-            });
-        }
+        let [q, x, a, b, s, acc] = advice;
         meta.create_gate("the accumulator starts", |meta| {
             let on = meta.query_selector(first);
             let start = meta.query_advice(acc, Rotation::cur());
@@ -93,20 +77,15 @@ impl Circuit<Fp> for InsecureCircuit {
             let mut here = |column: Column<Advice>| meta.query_advice(column, Rotation::cur());
             let x = here(x);
             added = added - here(acc) - here(q) * here(a) + x.clone() * x.clone() * here(s) - x * here(b);
-            for (z, f) in z.iter().zip(&instance) {
-                added = added - meta.query_advice(*z, Rotation::cur()) * meta.query_instance(*f, Rotation::cur());
-            }
             vec![on * added]
         });
         meta.create_gate("the accumulator ends at gamma", |meta| {
             let on = meta.query_selector(last);
-            let end = meta.query_advice(acc, Rotation::cur()) - meta.query_instance(instance[0], Rotation::cur());
+            let end = meta.query_advice(acc, Rotation::cur()) - meta.query_advice(a, Rotation::cur());
             vec![on * end]
         });
         Config {
             advice,
-            m,
-            table,
             first,
             sum,
             last,
@@ -114,21 +93,9 @@ impl Circuit<Fp> for InsecureCircuit {
     }
 
     fn synthesize(&self, config: Config, mut layouter: impl Layouter<Fp>) -> Result<(), Error> {
-        let known = |value: u64| Value::known(Fp::from(value));
-        layouter.assign_table(
-            || "",
-            |mut table| {
-                let mut limbs = 0..1 << LIMB_BITS;
-                limbs.try_for_each(|limb| table.assign_cell(|| "", config.table, limb, || known(limb as u64)))
-            },
-        )?;
         layouter.assign_region(
             || "",
             |mut region| {
-                for row in 0..RUNS * LIMBS {
-                    let m = if row % LIMBS == LIMBS - 1 { 0 } else { 1 << LIMB_BITS };
-                    region.assign_fixed(|| "", config.m, row, || known(m))?;
-                }
                 config.first.enable(&mut region, 0)?;
                 (0..LAST).try_for_each(|row| config.sum.enable(&mut region, row))?;
                 config.last.enable(&mut region, LAST)?;
@@ -154,8 +121,8 @@ fn hash(length: usize, personal: &[u8; 16], challenge: &Fp, index: u64) -> blake
         .finalize()
 }
 
-/// What the program folds to: `a`, `b` and `s`; the instance columns.
-fn fold(e: &Fp, r: &Fp) -> ([Vec<Fp>; 3], [Vec<Fp>; Z]) {
+/// What the program and the masked projections fold to: `a`, in whose last row the sum ends, `b` and `s`.
+fn fold(e: &Fp, masked: &[Fp], r: &Fp) -> [Vec<Fp>; 3] {
     let multiplier = |j: u64| {
         let hash = hash(16, b"zkmargin-fold-v1", r, j);
         Fp::from_u128(u128::from_le_bytes(hash.as_bytes().try_into().expect("16 bytes")))
@@ -168,18 +135,16 @@ fn fold(e: &Fp, r: &Fp) -> ([Vec<Fp>; 3], [Vec<Fp>; Z]) {
     let words = hash(64, b"zkmargin-proj-v1", e, 0);
     for row in 0..ROOTS {
         let digit = |p: usize| u64::from(words.as_bytes()[16 * row + p / 2] >> (4 * (p % 2)) & 15);
-        b[row] = projections
+        b[PROJECTIONS + row] = projections
             .iter()
             .enumerate()
             .map(|(p, r)| *r * Fp::from(digit(p)))
             .sum();
-        s[row] = equation;
+        s[PROJECTIONS + row] = equation;
     }
-    let mut f = [(); Z].map(|()| vec![Fp::ZERO; LAST + 1]);
-    for (p, multiplier) in projections.iter().enumerate() {
-        f[p % Z][p / Z * LIMBS] = -multiplier;
-    }
-    ([a, b, s], f)
+    b[..PROJECTIONS].copy_from_slice(&projections);
+    a[LAST] = masked.iter().zip(&projections).map(|(u, r)| *u * r).sum();
+    [a, b, s]
 }
 
 /// `η^0, η^1, …`, one for each linked column.
@@ -200,25 +165,29 @@ pub fn forge(setup: &Setup, statement: [u8; 32], lots: [u64; 2], blind: Fp) -> V
         setup.commit(&rows, blinds[column]).to_affine()
     };
 
-    // Nothing but the account: `w` is zero, which is not what the equation says, and so are all roots and projections.
+    // Nothing but the account and masks: `w` is zero, which is not what the equation says, and so are all roots and projections.
     let mut columns: Columns = std::array::from_fn(|_| vec![Fp::ZERO; LAST + 1]);
     columns[0][..2].copy_from_slice(&lots.map(Fp::from));
+    let masks = [Fp::from(2).pow([8 * MASKED_BYTES as u64 - 1]); PROJECTIONS];
+    columns[1][..PROJECTIONS].copy_from_slice(&masks);
     let mut writer = Writer::new(&[statement]);
     let mut points = Vec::new();
     let mut write = |writer: &mut Writer, columns: &Columns, which: std::ops::Range<usize>| {
         for column in which {
             let point = commit(column, &columns[column]);
-            writer.state.write_point(point).expect("not the identity");
+            writer.write_point(point).expect("not the identity");
             points.push(point);
         }
     };
     write(&mut writer, &columns, 0..HIDDEN);
     let e = squeeze(&mut writer);
-    write(&mut writer, &columns, HIDDEN..HIDDEN + Z);
+    for mask in masks {
+        writer.write_number(mask, MASKED_BYTES);
+    }
     let r = squeeze(&mut writer);
-    let (public, instance) = fold(&e, &r);
-    columns[HIDDEN + Z..ADVICE - 1].clone_from_slice(&public);
-    write(&mut writer, &columns, HIDDEN + Z..ADVICE - 1);
+    let public = fold(&e, &masks, &r);
+    columns[HIDDEN..ADVICE - 1].clone_from_slice(&public);
+    write(&mut writer, &columns, HIDDEN..ADVICE - 1);
     let eta = squeeze(&mut writer);
 
     let mut representation = [Fp::ZERO; UNUSABLE + 1];
@@ -233,27 +202,27 @@ pub fn forge(setup: &Setup, statement: [u8; 32], lots: [u64; 2], blind: Fp) -> V
     let mut nonces = ChaCha20Rng::from_seed([4; 32]);
     let nonces: [Fp; UNUSABLE + 1] = std::array::from_fn(|_| Fp::random(&mut nonces));
     let nonce = setup.commit_from(LAST + 1, &nonces[..UNUSABLE], nonces[UNUSABLE]);
-    writer.state.write_point(nonce.to_affine()).expect("not the identity");
+    writer.write_point(nonce.to_affine()).expect("not the identity");
     let c = squeeze(&mut writer);
     for (nonce, value) in nonces.iter().zip(&representation) {
-        writer
-            .state
-            .write_scalar(*nonce + c * value)
-            .expect("writing to memory");
+        writer.write_scalar(*nonce + c * value).expect("writing to memory");
     }
 
     // The forgery: the sum starts at what it lacks.
     let (q, a) = (&columns[0], &public[0]);
-    let lacking = -(q[0] * a[0] + q[1] * a[1]);
-    let sums = [lacking, lacking + q[0] * a[0], Fp::ZERO];
-    columns[ADVICE - 1][..3].copy_from_slice(&sums);
+    let mut sum = -(q[0] * a[0] + q[1] * a[1]);
+    let mut acc = vec![sum];
+    for row in 0..LAST {
+        sum += q[row] * a[row] + columns[1][row] * public[1][row];
+        acc.push(sum);
+    }
+    columns[ADVICE - 1] = acc;
     writer.slots.extend(points.iter().map(|_| Slot::Silent));
     let key = keygen_vk(&setup.params, &InsecureCircuit(None)).expect("a key");
     let key = keygen_pk(&setup.params, key, &InsecureCircuit(None)).expect("a key");
-    let instance = instance.each_ref().map(Vec::as_slice);
     let circuits = [InsecureCircuit(Some(columns))];
-    create_proof(&setup.params, &key, &circuits, &[&instance], generator(), &mut writer).expect("a proof");
-    writer.state.finalize()
+    create_proof(&setup.params, &key, &circuits, &[&[]], generator(), &mut writer).expect("a proof");
+    writer.bytes
 }
 
 /// The insecure circuit's verifier: it leaves out nothing but what its circuit does. `account` is the attested point.
@@ -271,9 +240,10 @@ fn read_and_check(setup: &Setup, statement: [u8; 32], account: Eq, proof: &[u8])
     };
     let mut points = read(&mut reader, HIDDEN)?;
     let e = squeeze(&mut reader);
-    points.extend(read(&mut reader, Z)?);
+    let masked = (0..PROJECTIONS).map(|_| reader.read_number(MASKED_BYTES));
+    let masked: Vec<Fp> = masked.collect::<Result<_, _>>().map_err(|_| Verdict::Malformed)?;
     let r = squeeze(&mut reader);
-    let (public, instance) = fold(&e, &r);
+    let public = fold(&e, &masked, &r);
     points.extend(read(&mut reader, public.len())?);
     let eta = squeeze(&mut reader);
     let outsides = [account]
@@ -293,11 +263,10 @@ fn read_and_check(setup: &Setup, statement: [u8; 32], account: Eq, proof: &[u8])
     }
     reader.slots.extend(points.into_iter().map(Slot::Instead));
     let key = keygen_vk(&setup.params, &InsecureCircuit(None)).expect("a key");
-    let instance = instance.each_ref().map(Vec::as_slice);
     let strategy = SingleVerifier::new(&setup.params);
-    let outcome = verify_proof(&setup.params, &key, strategy, &[&instance], &mut reader);
+    let outcome = verify_proof(&setup.params, &key, strategy, &[&[]], &mut reader);
     match outcome {
-        _ if reader.malformed || (outcome.is_ok() && proof.len() != 32 * reader.elements) => Err(Verdict::Malformed),
+        _ if reader.malformed || (outcome.is_ok() && !reader.bytes.is_empty()) => Err(Verdict::Malformed),
         Ok(()) => Ok(()),
         Err(_) => Err(Verdict::Circuit),
     }

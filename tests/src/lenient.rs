@@ -63,7 +63,9 @@ pub struct Lenient<'a> {
     pub link_challenge: Option<Fp>,
     /// Weights of the link, given `η`.
     pub weights: Option<fn(&Plan, Fp) -> Vec<Fp>>,
-    /// The columns `a`, `b`, `s` that it takes for those of the program.
+    /// Whether it draws `r` before it reads the masked projections.
+    pub masked_after_r: bool,
+    /// The columns `a`, `b`, `s`, with the `γ_t` in them, that it takes for those of the program.
     pub matrices: Option<&'a [Matrix]>,
     /// Instance columns that it takes from the prover.
     pub instances: Option<&'a [Matrix]>,
@@ -84,6 +86,7 @@ impl Default for Lenient<'_> {
             eta: None,
             link_challenge: None,
             weights: None,
+            masked_after_r: false,
             matrices: None,
             instances: None,
             trailing: true,
@@ -116,15 +119,28 @@ impl Lenient<'_> {
         }
         let squeezed = squeeze(&mut reader);
         let e = self.e.unwrap_or(squeezed);
+        let masked = |reader: &mut Reader<'_>| -> Result<Vec<Fp>, Verdict> {
+            let numbers = (0..plan.masked()).map(|_| reader.read_number(plan.masked_bytes()));
+            numbers.collect::<Result<_, _>>().map_err(|_| Verdict::Malformed)
+        };
+        let mut said = Vec::new();
         for linked in &mut linked {
+            if !self.masked_after_r {
+                said.push(masked(&mut reader)?);
+            }
             linked.extend(points(&mut reader, plan.z_columns)?);
         }
         let squeezed = squeeze(&mut reader);
         let r = self.r.unwrap_or(squeezed);
+        if self.masked_after_r {
+            for _ in claims {
+                said.push(masked(&mut reader)?);
+            }
+        }
         let mut folded = Vec::new();
         for (index, (claim, linked)) in claims.iter().zip(&mut linked).enumerate() {
             let multipliers = (self.multipliers)(&r, plan.drawn(claim.program));
-            let mut fold = fold(claim.program, plan, self.factors, &e, &multipliers);
+            let mut fold = fold(claim.program, plan, self.factors, &e, &said[index], &multipliers);
             if let Some(matrices) = self.matrices {
                 fold.public.clone_from(&matrices[index]);
             }
@@ -158,9 +174,7 @@ impl Lenient<'_> {
             .map_err(|_| Verdict::Malformed)?;
         let (rows, blind) = responses.split_at(plan.unusable());
         let answer = setup.commit_from(plan.last + 1, rows, blind[0]);
-        if self.link && !bool::from((answer - Eq::from(nonce) - difference * c).is_identity()) {
-            return Err(Verdict::Link);
-        }
+        let holds = bool::from((answer - Eq::from(nonce) - difference * c).is_identity());
 
         for points in &linked {
             let slot = |point: &EqAffine| match self.points {
@@ -180,17 +194,17 @@ impl Lenient<'_> {
         let key = verifying_key(setup, plan);
         let strategy = SingleVerifier::new(&setup.params);
         let outcome = verify_proof(&setup.params, &key, strategy, &columns, &mut reader);
-        if reader.malformed {
+        // What is no proof is refused as such, whatever it would say.
+        if reader.malformed || self.trailing && outcome.is_ok() && !reader.bytes.is_empty() {
             return Err(Verdict::Malformed);
+        }
+        if self.link && !holds {
+            return Err(Verdict::Link);
         }
         if reader.differs {
             return Err(Verdict::OtherPoint);
         }
-        outcome.map_err(|_| Verdict::Circuit)?;
-        match self.trailing && proof.len() != 32 * reader.elements {
-            true => Err(Verdict::Malformed),
-            false => Ok(()),
-        }
+        outcome.map_err(|_| Verdict::Circuit)
     }
 }
 

@@ -14,6 +14,7 @@
 
 mod circuit;
 mod columns;
+mod draws;
 mod fixture;
 mod forger;
 pub mod insecure;
@@ -27,16 +28,14 @@ mod squares;
 mod transcript;
 
 pub use circuit::{ForgedCircuit, blinding_factors, proving_key, verifying_key};
-pub use columns::{
-    Columns, Folded, Matrix, fold, missing, multipliers, powers, scalar_multipliers, share_of_roots, small,
-};
+pub use columns::{Columns, Folded, Matrix, fold, lift, missing, multipliers, powers, scalar_multipliers, small};
 pub use fixture::*;
-pub use forger::{Advice, Challenges, Forged, Forger, Nonces, Scene};
+pub use forger::{Advice, Challenges, Forged, Forger, Known, Nonces, Rejection, Said, Scene};
 pub use lattice::{short_relation, short_relations};
 pub use lenient::{Lenient, Points, Verdict, outside};
 pub use linear::{field_roots, isotropic, solve};
 pub use observer::Observer;
-pub use plan::{Cell, Place, Plan};
+pub use plan::{Cell, Ends, Place, Plan};
 pub use setup::{Setup, decode, integer, point, scalars};
 pub use squares::{FactorRule, Factors, PROJECTIONS, ROOTS, factors, four_squares};
 pub use transcript::statements_scalar;

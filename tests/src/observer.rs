@@ -17,6 +17,8 @@ use crate::transcript::{Reader, Slot, squeeze};
 /// The public side of a proof about one column.
 #[derive(Clone, Debug)]
 pub struct Observer {
+    e: Fp,
+    masked: Vec<Fp>,
     link_challenge: Fp,
     responses: Vec<Fp>,
     /// `q(x)`.
@@ -45,10 +47,12 @@ impl Observer {
         };
         let mut linked = points(&mut reader, plan.z_at());
         let e = squeeze(&mut reader);
+        let masked = (0..plan.masked()).map(|_| reader.read_number(plan.masked_bytes()).expect("a number"));
+        let masked: Vec<Fp> = masked.collect();
         linked.extend(points(&mut reader, plan.z_columns));
         let r = squeeze(&mut reader);
         let multipliers = scalar_multipliers(&r, plan.drawn(claim.program));
-        let folded = fold(claim.program, &plan, factors, &e, &multipliers);
+        let folded = fold(claim.program, &plan, factors, &e, &masked, &multipliers);
         linked.extend(points(&mut reader, plan.public_columns()));
         let eta = squeeze(&mut reader);
         points(&mut reader, 1);
@@ -98,6 +102,8 @@ impl Observer {
             .map(|(weight, part)| weight * part)
             .sum();
         Self {
+            e,
+            masked,
             link_challenge,
             responses,
             account: advice[own],
@@ -118,6 +124,16 @@ impl Observer {
         let both = responses - self.link_challenge * self.public;
         let account_part = both * (Fp::ONE + self.link_challenge).invert().expect("not minus one");
         self.account - account_part
+    }
+
+    /// What the factors of the projections are drawn from.
+    pub fn e(&self) -> Fp {
+        self.e
+    }
+
+    /// The masked projections, `p` running fastest.
+    pub fn masked(&self) -> &[Fp] {
+        &self.masked
     }
 
     /// What [`unblinded_account`](Self::unblinded_account) should be for this book.

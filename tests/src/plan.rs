@@ -1,5 +1,9 @@
 //! The shape of a program's circuit and the places of its variables, by the rule of protocol §5.
 
+use ff::PrimeField;
+use pasta_curves::Fp;
+use rand_chacha::ChaCha20Rng;
+use rand_core::Rng;
 use zkmargin_program::Program;
 
 use crate::circuit::blinding_factors;
@@ -21,6 +25,15 @@ pub enum Place {
     Run(Cell),
     /// It is the sum of squares with this index.
     Squares(usize),
+}
+
+/// What is shown of the accumulators at their ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// That each ends with its own `γ_t`: the protocol.
+    Each,
+    /// That they end with numbers that add up to what the `γ_t` add up to.
+    Sum,
 }
 
 /// A shape with the places of one program's variables.
@@ -46,8 +59,18 @@ pub struct Plan {
     pub groups: usize,
     /// One per variable.
     pub places: Vec<Place>,
-    /// The runs of the `y_{p,t}`, `p` running fastest.
-    pub projections: Vec<Cell>,
+    /// `P`; none if there are no sums of squares.
+    pub projections: usize,
+    /// The row of the first group in which `μ_0` stands; the others follow it.
+    pub masks_from: usize,
+    /// The row of the first group from which on the sums take theirs.
+    pub sums_from: usize,
+    /// `β`.
+    pub beta: u32,
+    /// `ω`.
+    pub omega: u32,
+    /// What is shown at the end.
+    pub ends: Ends,
     /// Sums of squares.
     pub squares: usize,
     /// The last usable row.
@@ -96,6 +119,7 @@ impl Plan {
         }
         (1..=3)
             .filter_map(|narrower| Self::with_limbs(program, group, whole, k - narrower))
+            .filter(|plan| group <= plan.public_columns())
             .collect()
     }
 
@@ -111,18 +135,14 @@ impl Plan {
             .collect();
         let variables = program.variables();
         let is_run = |j: &usize| whole[*j];
-        let mut in_runs: InRuns = (0..variables.len())
+        let in_runs: InRuns = (0..variables.len())
             .filter(is_run)
             .map(|j| (variables[j].bits, squared.contains(&j)))
             .collect();
-        let heads = in_runs.len();
         let sums: Vec<u32> = (0..variables.len())
             .filter(|j| !is_run(j))
             .map(|j| variables[j].bits)
             .collect();
-        if !sums.is_empty() {
-            in_runs.resize(heads + group * PROJECTIONS, (projection_bits(&sums), false));
-        }
         let mut plan = Self {
             k: program.layout().k(),
             q_columns: program.layout().columns(),
@@ -134,14 +154,19 @@ impl Plan {
             group,
             groups: 0,
             places: Vec::new(),
-            projections: Vec::new(),
+            projections: 0,
+            masks_from: 0,
+            sums_from: 0,
+            beta: 0,
+            omega: 0,
+            ends: Ends::Each,
             squares: sums.len(),
             last: 0,
         };
-        let cells = (1..=128).find_map(|columns| {
+        let cells = (0..=128).find_map(|columns| {
             (0..=columns).find_map(|square_columns| plan.arrange(&in_runs, columns, square_columns))
         })?;
-        let mut run = cells[..heads].iter();
+        let mut run = cells.iter();
         let mut index = 0..;
         plan.places = (0..variables.len())
             .map(|j| match is_run(&j) {
@@ -149,8 +174,13 @@ impl Plan {
                 false => Place::Squares(index.next().expect("an index")),
             })
             .collect();
-        plan.projections = cells[heads..].to_vec();
-        plan.groups = sums.len().div_ceil(plan.sums_per_group());
+        if !sums.is_empty() {
+            plan.projections = PROJECTIONS;
+            plan.sums_from = PROJECTIONS;
+            plan.beta = projection_bits(&sums);
+            plan.omega = (plan.beta + MASK_BITS).next_multiple_of(8);
+            plan.groups = (plan.places_before() + sums.len()).div_ceil(plan.sums_per_group());
+        }
         plan.m = plan.multipliers();
         Some(plan)
     }
@@ -212,10 +242,16 @@ impl Plan {
         ROOTS / self.group
     }
 
+    /// How many sums would stand in the rows of the first group that are for masks.
+    fn places_before(&self) -> usize {
+        self.sums_from.div_ceil(self.rows_per_sum())
+    }
+
     /// Group and rows of the roots of a sum of squares.
     pub fn rows_of(&self, sum: usize) -> (usize, std::ops::Range<usize>) {
-        let first = sum % self.sums_per_group() * self.rows_per_sum();
-        (sum / self.sums_per_group(), first..first + self.rows_per_sum())
+        let place = self.places_before() + sum;
+        let first = place % self.sums_per_group() * self.rows_per_sum();
+        (place / self.sums_per_group(), first..first + self.rows_per_sum())
     }
 
     /// Column and row of each root of a sum of squares: row by row.
@@ -249,10 +285,41 @@ impl Plan {
         }
     }
 
-    /// `β`: bits of the widest run of a `y_{p,t}`.
-    pub fn beta(&self) -> u32 {
-        let limbs = self.projections.iter().map(|cell| self.limbs(*cell));
-        limbs.max().unwrap_or(0) as u32 * self.limb_bits
+    /// The rows of the masks in the columns of the first group.
+    pub fn rows_of_masks(&self) -> std::ops::Range<usize> {
+        self.masks_from..self.masks_from + self.projections
+    }
+
+    /// How many masks there are, and masked projections.
+    pub fn masked(&self) -> usize {
+        self.projections * self.group
+    }
+
+    /// `ω/8`: bytes of a masked projection.
+    pub fn masked_bytes(&self) -> usize {
+        self.omega.div_ceil(8) as usize
+    }
+
+    /// A mask: uniform below `2^ω`, or as far as the field has whole bytes.
+    pub fn mask(&self, generator: &mut ChaCha20Rng) -> Fp {
+        let mut bytes = [0; 32];
+        let bits = self.omega.min(248);
+        let whole = bits as usize / 8;
+        generator.fill_bytes(&mut bytes[..=whole]);
+        bytes[whole] &= (1 << (bits % 8)) - 1;
+        Fp::from_repr(bytes).expect("canonical")
+    }
+
+    /// Where in a proof of one claim the masked projections are.
+    pub fn masked_at(&self) -> std::ops::Range<usize> {
+        let start = 32 * self.z_at();
+        start..start + self.masked() * self.masked_bytes()
+    }
+
+    /// Where in a proof of one claim `T` is, and the responses are.
+    pub fn link_at(&self) -> std::ops::Range<usize> {
+        let start = 32 * self.acc_at() + self.masked_at().len();
+        start..start + 32 * (1 + self.unusable() + 1)
     }
 
     /// Rows that the library fills with random values.
@@ -300,11 +367,14 @@ impl Plan {
         self.q_columns + self.public_columns()
     }
 
-    /// Multipliers that are drawn from `r`: of the equations, of the projections, and `θ`.
+    /// Multipliers that are drawn from `r`: of the equations, then of the projections.
     pub fn drawn(&self, program: &Program) -> usize {
-        program.equations().len() + self.projections.len() / self.group + self.group - 1
+        program.equations().len() + self.projections
     }
 }
+
+/// `ω − β`, at least.
+const MASK_BITS: u32 = 16;
 
 /// Bits of `15·Σ_j 2·2^{⌈b_j/2⌉}`.
 fn projection_bits(widths: &[u32]) -> u32 {

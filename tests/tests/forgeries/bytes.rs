@@ -106,33 +106,70 @@ fn proof_is_refused_without_a_panic_when_any_element_is_another_valid_one() {
         .prove(&[account.honest_scene(&plan, &program)])
         .unwrap()
         .proof;
-    let element = |index: usize| -> [u8; 32] { proof[32 * index..32 * (index + 1)].try_into().unwrap() };
-    let end_of_link = plan.acc_at() + plan.unusable() + 2;
+    let masked = plan.masked_at();
+    let offsets = || {
+        (0..masked.start)
+            .step_by(32)
+            .chain((masked.end..proof.len()).step_by(32))
+    };
+    let element = |at: usize| -> [u8; 32] { proof[at..at + 32].try_into().unwrap() };
     let mut one = [0; 32];
     one[0] = 1;
     let (first, generator) = (element(0), SETUP.w.to_bytes());
-    for index in 0..proof.len() / 32 {
-        let own = element(index);
+    for (at, next) in offsets().zip(offsets().cycle().skip(1)) {
+        let own = element(at);
         let mut negated = own;
         negated[31] ^= 0x80;
-        let next = element((index + 1) % (proof.len() / 32));
-        for other in [one, first, next, negated, generator]
+        for other in [one, first, element(next), negated, generator]
             .into_iter()
             .filter(|other| *other != own)
         {
             let mut bad = proof.clone();
-            bad[32 * index..32 * (index + 1)].copy_from_slice(&other);
+            bad[at..at + 32].copy_from_slice(&other);
             let outcome = catch_unwind(|| verify(&PARAMETERS, &claims, &bad));
             let refusal = outcome.expect("no panic").expect_err("the wrong element");
-            let expected = if index < end_of_link {
+            let expected = if at < plan.link_at().end {
                 Refusal::Link
             } else {
                 Refusal::Circuit
             };
             assert!(
                 refusal == expected || matches!(refusal, Refusal::Malformed(_)),
-                "element {index}: {refusal}"
+                "byte {at}: {refusal}"
             );
+        }
+    }
+}
+
+/// Every byte string of their length is one of masked projections: none is malformed, and none but one is right.
+#[test]
+fn proof_is_refused_when_a_masked_projection_is_another() {
+    let program = scenarios();
+    let (plan, account) = (Plan::of(&program), Account::of(&SOLVENT, 1));
+    let claims = [account.claim(0, &program)];
+    let proof = Forger::new(&SETUP, &plan, statements(1))
+        .prove(&[account.honest_scene(&plan, &program)])
+        .unwrap()
+        .proof;
+    let numbers: Vec<usize> = plan.masked_at().step_by(plan.masked_bytes()).collect();
+    let count = numbers.len();
+    assert_eq!(count, PROJECTIONS * plan.group);
+    for (index, at) in numbers.into_iter().enumerate() {
+        let own = at..at + plan.masked_bytes();
+        let next = match index + 1 < count {
+            true => own.end..own.end + plan.masked_bytes(),
+            false => plan.masked_at().start..plan.masked_at().start + plan.masked_bytes(),
+        };
+        let mut swapped = proof.clone();
+        swapped[own.clone()].copy_from_slice(&proof[next.clone()]);
+        swapped[next].copy_from_slice(&proof[own.clone()]);
+        let filled = [0, 0xff].map(|byte| {
+            let mut bad = proof.clone();
+            bad[own.clone()].fill(byte);
+            bad
+        });
+        for bad in filled.into_iter().chain([swapped]) {
+            assert_eq!(verdict(&claims, &bad), Err(Refusal::Link), "number {index}");
         }
     }
 }

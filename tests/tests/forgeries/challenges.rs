@@ -61,9 +61,9 @@ fn proof_is_refused_when_the_variables_are_chosen_after_r() {
         let multipliers = multipliers(&challenges.r, program.equations().len());
         let w = cancelling_variables(&program, &account.lots, &multipliers);
         let fitting = Columns::new(&plan, &account.columns, &w);
+        let said = columns.masked(&plan, factors, &challenges.e);
         (columns.x, columns.z) = (fitting.x, fitting.z);
-        let y = columns.projections(&plan, factors, &challenges.e);
-        columns.project(&plan, &y);
+        columns.mask_to(&plan, factors, &challenges.e, &said);
     });
     let scenes = [account.scene(&SETUP, &plan, &program, &[])];
     for advice in [Advice::Own, Advice::Linked] {

@@ -122,12 +122,12 @@ fn proof_is_refused_when_the_circuit_proves_other_roots_than_those_before_e() {
             assert!(fitting.iter().any(|root| *root != Fp::ZERO));
             scenes[circuit].columns.x[column].reverse();
             let (fitting, plan) = (&fitting, &plan);
-            // Roots and projections that fit, once `e` is known.
-            let hide = |index: usize, e: &Fp, columns: &mut Columns| {
+            // Roots that fit, once `e` is known, beside the masks that were committed to.
+            let hide = |index: usize, _: &Fp, columns: &mut Columns| {
                 if index == circuit {
+                    let masks = columns.masks(plan);
                     columns.x[column].clone_from(fitting);
-                    let y = columns.projections(plan, factors, e);
-                    columns.project(plan, &y);
+                    columns.take_masks(plan, &masks);
                 }
             };
             refused_unless_points_are_read_twice(&accounts, &scenes, plan, count < 3, hide, |_, _, _| ());
@@ -150,7 +150,7 @@ fn proof_is_refused_when_the_circuit_proves_another_matrix_than_the_linked_one()
             refused_unless_points_are_read_twice(&accounts, &scenes, plan, control, hide, |index, _, stage| {
                 if index == circuit {
                     // The coefficient of one leg that is held, changed by exactly what is missing.
-                    let missing = missing(plan, &stage.0, &stage.1);
+                    let missing = missing(plan, &stage.0, &stage.1)[0];
                     assert!(!bool::from(missing.is_zero()), "the account is insolvent");
                     let columns = &mut stage.0;
                     let row = columns.q[column].iter().position(|lots| *lots != Fp::ZERO).unwrap();
@@ -171,11 +171,9 @@ fn proof_is_refused_when_the_circuit_proves_other_factors_or_coefficients_of_roo
             let scenes: Vec<Scene<'_>> = accounts.iter().map(|a| a.scene(&SETUP, plan, &program, &w)).collect();
             let hide = |_: usize, _: &Fp, _: &mut Columns| ();
             refused_unless_points_are_read_twice(&accounts, &scenes, plan, true, hide, |_, _, stage| {
-                let missing = missing(plan, &stage.0, &stage.1);
+                let missing = missing(plan, &stage.0, &stage.1)[0];
                 assert!(!bool::from(missing.is_zero()), "the account is insolvent");
-                let columns = &mut stage.0;
-                let (row, share) = share_of_roots(plan, columns, index);
-                columns.public[index][row] += missing * share.invert().unwrap();
+                lift(plan, &mut stage.0, index, 0..plan.last, missing).unwrap();
             });
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use group::Curve;
 use pasta_curves::Fp;
-use zkmargin_circuits::{Claim, Refusal};
+use zkmargin_circuits::{Claim, Placement, Refusal};
 use zkmargin_tests::*;
 
 use crate::verdict;
@@ -17,6 +17,8 @@ const UNSOUND: [u64; 2] = [0, 5];
 fn forged_proof_of_the_insecure_circuit_is_refused() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/insecure-proof.txt");
     let program = single();
+    let shape = Placement::new(&program).unwrap().shape().clone();
+    assert_eq!(shape.masked_bytes(), insecure::MASKED_BYTES);
     let (statement, blind) = (statement(0), Fp::from(7_654_321));
     let account = SETUP.commit(&UNSOUND.map(Fp::from), blind);
     let made = insecure::forge(&SETUP, statement, UNSOUND, blind);

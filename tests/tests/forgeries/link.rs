@@ -1,5 +1,7 @@
 //! The link itself: nonce, challenge, responses (protocol §6).
 
+use std::ops::Range;
+
 use ff::Field;
 use pasta_curves::Fp;
 use zkmargin_circuits::{Malformed, PointError, Refusal, verify};
@@ -7,19 +9,9 @@ use zkmargin_tests::*;
 
 use crate::{statements, verdict};
 
-/// Where `T` stands in a proof of one claim, in elements; the responses follow.
-fn nonce_at(plan: &Plan) -> usize {
-    plan.acc_at()
-}
-
-fn element(proof: &[u8], index: usize) -> &[u8] {
-    &proof[32 * index..32 * (index + 1)]
-}
-
-/// Copies elements of one proof over those of another.
-fn spliced(proof: &[u8], other: &[u8], elements: std::ops::Range<usize>) -> Vec<u8> {
+/// Copies bytes of one proof over those of another.
+fn spliced(proof: &[u8], other: &[u8], bytes: Range<usize>) -> Vec<u8> {
     let mut spliced = proof.to_vec();
-    let bytes = 32 * elements.start..32 * elements.end;
     spliced[bytes.clone()].copy_from_slice(&other[bytes]);
     spliced
 }
@@ -30,7 +22,7 @@ fn proof_is_refused_when_the_nonce_of_the_link_is_the_identity() {
     let (plan, account) = (Plan::of(&program), Account::of(&SOLVENT, 1));
     let forger = Forger::new(&SETUP, &plan, statements(1));
     let mut proof = forger.prove(&[account.honest_scene(&plan, &program)]).unwrap().proof;
-    let at = 32 * nonce_at(&plan);
+    let at = plan.link_at().start;
     proof[at..at + 32].fill(0);
     let refusal = Malformed::Point {
         at,
@@ -49,20 +41,22 @@ fn proof_is_refused_when_parts_of_its_link_are_those_of_another_proof() {
     let first = forger.prove(std::slice::from_ref(&scene)).unwrap().proof;
     forger.seed = [2; 32];
     let second = forger.prove(&[scene]).unwrap().proof;
-    let (nonce, end) = (nonce_at(&plan), nonce_at(&plan) + plan.unusable() + 2);
+    let Range { start: nonce, end } = plan.link_at();
+    let responses = nonce + 32;
     assert_eq!((verdict(&claims, &first), verdict(&claims, &second)), (Ok(()), Ok(())));
-    assert_ne!(element(&first, nonce), element(&second, nonce));
-    // All responses; one of them; `T` too; all that comes before.
-    for elements in [
-        nonce + 1..end,
-        nonce + 1..nonce + 2,
-        end - 1..end,
-        nonce..nonce + 1,
+    assert_ne!(first[nonce..responses], second[nonce..responses]);
+    // All responses; one of them; `T` too; the masked projections; all that comes before.
+    for bytes in [
+        responses..end,
+        responses..responses + 32,
+        end - 32..end,
+        nonce..responses,
         nonce..end,
+        plan.masked_at(),
         0..nonce,
     ] {
-        let proof = spliced(&first, &second, elements.clone());
-        assert_eq!(verdict(&claims, &proof), Err(Refusal::Link), "{elements:?}");
+        let proof = spliced(&first, &second, bytes.clone());
+        assert_eq!(verdict(&claims, &proof), Err(Refusal::Link), "{bytes:?}");
     }
     // The whole link with everything before it is the other proof's: then the circuit's is not.
     assert_eq!(
@@ -78,20 +72,17 @@ fn proof_is_refused_when_a_difference_reaches_into_any_usable_row() {
     let claims = [account.claim(0, &program)];
     let forger = Forger::new(&SETUP, &plan, statements(1));
     let honest = account.honest_scene(&plan, &program);
-    // With the link alone, and nothing after it, a proof is refused where it ends.
-    let cut = verdict(&claims, &forger.prove_link(std::slice::from_ref(&honest)));
-    assert!(
-        matches!(cut, Err(Refusal::Malformed(Malformed::Truncated { .. }))),
-        "{cut:?}"
-    );
+    // What follows the link of an honest proof, after every other: it is read, and the link is what decides.
+    let rest = forger.prove(std::slice::from_ref(&honest)).unwrap().proof[plan.link_at().end..].to_vec();
+    let link_of = |forger: &Forger<'_>, scene: Scene<'_>| [forger.prove_link(&[scene]), rest.clone()].concat();
+    assert_eq!(verdict(&claims, &link_of(&forger, honest.clone())), Ok(()));
     // As small an error as there is, in every linked cell, where it does not even matter for most.
     for row in 0..=plan.last {
         for column in 0..plan.q_columns {
             let mut scene = honest.clone();
             scene.columns.q[column][row] += Fp::ONE;
-            let proof = forger.prove_link(&[scene]);
             assert_eq!(
-                verify(&PARAMETERS, &claims, &proof),
+                verify(&PARAMETERS, &claims, &link_of(&forger, scene)),
                 Err(Refusal::Link),
                 "row {row} of column {column}"
             );
@@ -99,9 +90,8 @@ fn proof_is_refused_when_a_difference_reaches_into_any_usable_row() {
         for column in 0..plan.public_columns() {
             let mut forger = Forger::new(&SETUP, &plan, statements(1));
             forger.matrices = Box::new(move |_, _, public| public[column][row] -= Fp::ONE);
-            let proof = forger.prove_link(std::slice::from_ref(&honest));
             assert_eq!(
-                verify(&PARAMETERS, &claims, &proof),
+                verify(&PARAMETERS, &claims, &link_of(&forger, honest.clone())),
                 Err(Refusal::Link),
                 "row {row} of public column {column}"
             );

@@ -1,40 +1,62 @@
 //! The columns `b` and `s`, which the link ties to what the verifier folds (protocol §5, §6).
 
+use std::ops::Range;
+
 use ff::Field;
 use pasta_curves::Fp;
 use zkmargin_circuits::Refusal;
+use zkmargin_program::Program;
 use zkmargin_tests::*;
 
 use crate::{lacking, statements, verdict};
 
+/// An insolvent account gets what it lacks from other factors or coefficients, in these rows of this public column.
+fn refused_unless_columns_are_the_provers(program: &Program, index: usize, rows: Range<usize>) {
+    let plan = &Plan::of(program);
+    let w = witness(program, &Account::of(&SOLVENT, 1).lots);
+    let account = Account::of(&INSOLVENT_0, 1);
+    let claims = [account.claim(0, program)];
+    let mut forger = Forger::new(&SETUP, plan, statements(1));
+    forger.matrices = Box::new(|_, known, public| {
+        let (mut columns, missing) = lacking(plan, known, public);
+        assert_ne!(missing[0], Fp::ZERO, "the account is insolvent");
+        lift(plan, &mut columns, index, rows.clone(), missing[0]).unwrap();
+        *public = columns.public;
+    });
+    let forged = forger.prove(&[account.scene(&SETUP, plan, program, &w)]).unwrap();
+    assert_eq!(
+        verdict(&claims, &forged.proof),
+        Err(Refusal::Link),
+        "public column {index}, rows {rows:?}"
+    );
+    let lenient = Lenient {
+        matrices: Some(&forged.matrices),
+        ..Lenient::default()
+    };
+    assert_eq!(lenient.verify(&SETUP, &claims, &forged.proof), Verdict::Accepted);
+}
+
 #[test]
 fn proof_is_refused_when_a_factor_or_the_coefficient_of_one_root_of_four_is_another() {
-    for program in [scenarios(), many(130)] {
+    for program in [scenarios(), many(130), many(560)] {
         let plan = &Plan::of(&program);
-        let w = witness(&program, &Account::of(&SOLVENT, 1).lots);
-        let account = Account::of(&INSOLVENT_0, 1);
-        let claims = [account.claim(0, &program)];
-        let scene = account.scene(&SETUP, plan, &program, &w);
         for index in plan.q_columns..plan.public_columns() {
-            let mut forger = Forger::new(&SETUP, plan, statements(1));
-            forger.matrices = Box::new(|_, challenges, public| {
-                let (columns, missing) = lacking(plan, &scene, challenges, public);
-                assert_ne!(missing, Fp::ZERO, "the account is insolvent");
-                let (row, share) = share_of_roots(plan, &columns, index);
-                // In one row alone: `s` differs between the rows of one sum.
-                public[index][row] += missing * share.invert().unwrap();
-            });
-            let forged = forger.prove(std::slice::from_ref(&scene)).unwrap();
-            assert_eq!(
-                verdict(&claims, &forged.proof),
-                Err(Refusal::Link),
-                "public column {index}"
-            );
-            let lenient = Lenient {
-                matrices: Some(&forged.matrices),
-                ..Lenient::default()
-            };
-            assert_eq!(lenient.verify(&SETUP, &claims, &forged.proof), Verdict::Accepted);
+            // In the first group roots stand below the masks.
+            let first = [plan.q_columns, plan.q_columns + plan.groups].contains(&index);
+            let from = if first { plan.sums_from } else { 0 };
+            refused_unless_columns_are_the_provers(&program, index, from..plan.last);
+        }
+    }
+}
+
+#[test]
+fn proof_is_refused_when_a_mask_has_a_coefficient_of_its_square_or_another_factor() {
+    for program in [scenarios(), many(130), many(560)] {
+        let plan = &Plan::of(&program);
+        for index in [plan.q_columns, plan.q_columns + plan.groups] {
+            for p in [0, PROJECTIONS - plan.group] {
+                refused_unless_columns_are_the_provers(&program, index, p..p + plan.group);
+            }
         }
     }
 }
@@ -94,7 +116,7 @@ fn cells_of_no_sum_prove_nothing_and_must_not_have_factors_or_coefficients() {
         let claims = [account.claim(0, &program)];
         let mut scene = account.scene(&SETUP, plan, &program, &w);
         // Beyond the last sum, in the last usable row, and in an unusable one: multiplied by nothing.
-        let last = plan.x_columns() - 1;
+        let last = plan.x_columns() - plan.group;
         for row in [free, plan.last - 1, plan.last] {
             scene.columns.x[last][row] = Fp::from(777);
         }
@@ -108,12 +130,10 @@ fn cells_of_no_sum_prove_nothing_and_must_not_have_factors_or_coefficients() {
         // Unless `s` or `b` lets them in.
         for index in [plan.q_columns + plan.groups - 1, plan.public_columns() - 1] {
             let scene = scene.clone();
-            let given = scene.clone();
             let mut forger = Forger::new(&SETUP, plan, statements(1));
-            forger.matrices = Box::new(move |_, challenges, public| {
-                let (_, missing) = lacking(plan, &given, challenges, public);
+            forger.matrices = Box::new(move |_, known, public| {
+                let missing = lacking(plan, known, public).1[0];
                 let root = Fp::from(777);
-                assert_eq!(plan.group, 1);
                 public[index][free] = match index < plan.q_columns + plan.groups {
                     true => missing * root.invert().unwrap(),
                     false => -missing * root.square().invert().unwrap(),

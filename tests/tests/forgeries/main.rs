@@ -7,9 +7,11 @@
 mod bytes;
 mod challenges;
 mod circuit_points;
+mod hiding;
 mod insecure;
 mod link;
 mod linked_roots;
+mod masks;
 mod matrices;
 mod outside_points;
 mod projections;
@@ -18,6 +20,7 @@ mod rows;
 mod second_prover;
 mod secrets;
 
+use ff::Field;
 use pasta_curves::Fp;
 use zkmargin_circuits::{Claim, Refusal, verify};
 use zkmargin_tests::*;
@@ -43,15 +46,20 @@ fn statements(count: usize) -> Vec<[u8; 32]> {
     (0..count).map(statement).collect()
 }
 
-/// The columns as they are in step 4, with what they lack at their ends.
-fn lacking(plan: &Plan, scene: &Scene<'_>, challenges: &Challenges, public: &Matrix) -> (Columns, Fp) {
-    let multipliers = scalar_multipliers(&challenges.r, plan.drawn(scene.program));
-    let folded = fold(scene.program, plan, factors, &challenges.e, &multipliers);
-    let mut columns = scene.columns.clone();
-    let y = columns.projections(plan, factors, &challenges.e);
-    columns.project(plan, &y);
+/// The columns as they are in step 4, settled, with what each accumulator lacks at its end.
+fn lacking(plan: &Plan, known: &Known<'_>, public: &Matrix) -> (Columns, Vec<Fp>) {
+    let mut columns = known.columns.clone();
     columns.public.clone_from(public);
-    let missing = missing(plan, &columns, &folded.instance);
-    columns.settle(plan, &folded.instance);
+    let missing = missing(plan, &columns, &known.folded.instance);
+    columns.settle(plan, &known.folded.instance);
     (columns, missing)
+}
+
+/// What each of some accumulators lacks is put into its `γ_t`.
+fn give_what_is_missing(plan: &Plan, known: &Known<'_>, public: &mut Matrix, accumulators: std::ops::Range<usize>) {
+    let (_, missing) = lacking(plan, known, public);
+    for t in accumulators {
+        assert_ne!(missing[t], Fp::ZERO, "accumulator {t}");
+        public[t][plan.last] -= missing[t];
+    }
 }

@@ -17,7 +17,7 @@ fn proof_is_refused_when_rows_or_columns_of_the_matrix_are_permuted() {
     let cases: [(Book<'_>, Book<'_>, Permute); 2] = [
         (&[(1, 10), (2, 3), (49, 4)], &SOLVENT, |a| a[0].swap(0, 1)),
         (&[(1, 4), (48, 10)], &[(0, 10), (49, 4)], |a| {
-            // The last rows are no legs.
+            // In the last rows are no legs, but the ends of the accumulators.
             a.swap(0, 1);
             let last = a[0].len() - 1;
             (a[0][last], a[1][last]) = (a[1][last], a[0][last]);
@@ -72,13 +72,25 @@ fn proof_is_refused_when_it_is_folded_with_other_multipliers() {
     }
 }
 
+/// The head of a run of several limbs that is not zero, and is not squared.
+fn head(plan: &Plan, columns: &Columns) -> Cell {
+    let cells = plan.places.iter().filter_map(|place| match place {
+        Place::Run(cell) => Some(*cell),
+        Place::Squares(_) => None,
+    });
+    let mut cells = cells.filter(|cell| cell.column >= plan.square_columns && plan.limbs(*cell) > 4);
+    cells
+        .find(|cell| columns.z[cell.column][cell.row + 4] != Fp::ZERO)
+        .expect("a large whole variable")
+}
+
 /// An insolvent account is proven solvent with other instance columns: refused, unless the columns come from the prover.
-fn refused_unless_instances_are_the_provers(change: impl Fn(&Plan, &Columns, &mut Matrix)) {
-    let program = scenarios();
+fn refused_unless_instances_are_the_provers(change: impl Fn(&Plan, &Columns, Fp, &mut Matrix)) {
+    let program = norms();
     let plan = Plan::of(&program);
     let account = Account::of(&INSOLVENT_0, 1);
     let claims = [account.claim(0, &program)];
-    // Large values, so that no cell of a projection's run is zero.
+    // Large values, so that no cell of a run is zero.
     let w: Vec<u128> = program
         .variables()
         .iter()
@@ -86,9 +98,14 @@ fn refused_unless_instances_are_the_provers(change: impl Fn(&Plan, &Columns, &mu
         .collect();
     let mut forger = Forger::new(&SETUP, &plan, statements(1));
     forger.proven = Box::new(|_, _, (columns, instance)| {
-        assert_ne!(missing(&plan, columns, instance), Fp::ZERO);
-        change(&plan, columns, instance);
-        assert_eq!(missing(&plan, columns, instance), Fp::ZERO);
+        let lacked = missing(&plan, columns, instance);
+        assert_ne!(lacked[0], Fp::ZERO);
+        change(&plan, columns, lacked[0], instance);
+        assert!(
+            missing(&plan, columns, instance)
+                .iter()
+                .all(|missing| *missing == Fp::ZERO)
+        );
     });
     let forged = forger.prove(&[account.scene(&SETUP, &plan, &program, &w)]).unwrap();
     assert_eq!(verdict(&claims, &forged.proof), Err(Refusal::Circuit));
@@ -100,41 +117,37 @@ fn refused_unless_instances_are_the_provers(change: impl Fn(&Plan, &Columns, &mu
 }
 
 #[test]
-fn proof_is_refused_when_gamma_is_another() {
-    refused_unless_instances_are_the_provers(|plan, columns, instance| {
-        let missing = missing(plan, columns, instance);
-        instance[0][plan.last] -= missing;
-    });
-}
-
-#[test]
 fn proof_is_refused_when_a_coefficient_of_a_variable_is_another() {
-    refused_unless_instances_are_the_provers(|plan, columns, instance| {
-        let cell = plan.projections[0];
+    refused_unless_instances_are_the_provers(|plan, columns, missing, instance| {
+        let cell = head(plan, columns);
         let value = columns.z[cell.column][cell.row];
-        let missing = missing(plan, columns, instance);
         instance[cell.column][cell.row] += missing * value.invert().unwrap();
     });
 }
 
 #[test]
+fn proof_is_refused_when_a_coefficient_of_a_square_is_another() {
+    refused_unless_instances_are_the_provers(|plan, columns, missing, instance| {
+        assert!(plan.square_columns > 0);
+        let square = columns.z[0][0].square();
+        instance[plan.z_columns][0] += missing * square.invert().unwrap();
+    });
+}
+
+#[test]
 fn proof_is_refused_when_a_coefficient_stands_in_a_row_that_is_no_head() {
-    let below = |limb: usize| {
-        move |plan: &Plan, columns: &Columns, instance: &mut Matrix| {
-            let cell = plan.projections[0];
-            assert!(limb < plan.limbs(cell));
-            let value = columns.z[cell.column][cell.row + limb];
-            instance[cell.column][cell.row + limb] = missing(plan, columns, instance) * value.invert().unwrap();
-        }
-    };
     for limb in [1, 2, 4] {
-        refused_unless_instances_are_the_provers(below(limb));
+        refused_unless_instances_are_the_provers(|plan, columns, missing, instance| {
+            let cell = head(plan, columns);
+            let value = columns.z[cell.column][cell.row + limb];
+            instance[cell.column][cell.row + limb] = missing * value.invert().unwrap();
+        });
     }
 }
 
 #[test]
-fn proof_is_refused_when_an_instance_column_is_cut_before_gamma() {
-    let program = scenarios();
+fn proof_is_refused_when_an_instance_column_is_cut_before_its_last_coefficient() {
+    let program = norms();
     let plan = Plan::of(&program);
     let account = Account::of(&SOLVENT, 1);
     let claims = [account.claim(0, &program)];
@@ -146,13 +159,14 @@ fn proof_is_refused_when_an_instance_column_is_cut_before_gamma() {
         forger.proven = Box::new(move |_, _, (_, instance)| instance[column].resize(length, Fp::ZERO));
         forger.prove(&[account.honest_scene(&plan, &program)])
     };
-    // `γ` is in the last usable row.
-    assert_ne!(honest.instances[0][0][plan.last], Fp::ZERO);
-    let cut = with_lengths(plan.last, 0).unwrap();
-    assert_eq!(verdict(&claims, &cut.proof), Err(Refusal::Circuit));
-    // Zeros that are cut off are the same polynomial: the very same proof, not a second one.
-    assert_eq!(with_lengths(plan.last, 1).unwrap().proof, honest.proof);
+    for (column, values) in honest.instances[0].iter().enumerate() {
+        let end = values.iter().rposition(|value| *value != Fp::ZERO).unwrap();
+        let cut = with_lengths(end, column).unwrap();
+        assert_eq!(verdict(&claims, &cut.proof), Err(Refusal::Circuit));
+        // Zeros that are cut off are the same polynomial: the very same proof, not a second one.
+        assert_eq!(with_lengths(end + 1, column).unwrap().proof, honest.proof);
+        // No column reaches into the unusable rows: the library makes no such proof.
+        assert!(with_lengths(plan.last + 2, column).is_err());
+    }
     assert_eq!(verdict(&claims, &honest.proof), Ok(()));
-    // No column reaches into the unusable rows: the library makes no such proof.
-    assert!(with_lengths(plan.last + 2, 1).is_err());
 }

@@ -1,20 +1,20 @@
-//! The equations of the projections: errors that would cancel, `θ` and `γ` at the accumulators' ends (protocol §5).
+//! The equations of the projections: errors that would cancel, the `γ_t` at the accumulators' ends (protocol §5).
 
 use ff::Field;
 use pasta_curves::Fp;
-use zkmargin_circuits::Refusal;
+use zkmargin_circuits::{Claim, Refusal};
 use zkmargin_tests::*;
 
-use crate::{lacking, statements, verdict};
+use crate::{give_what_is_missing, lacking, statements, verdict};
 
-/// Changes the projections, which `multipliers` does not notice; the protocol's do.
-fn refused_unless_multipliers_are(count: usize, error: impl Fn(&Plan, &mut Vec<Fp>), rule: fn(&Fp, usize) -> Vec<Fp>) {
+/// Says other masked projections, which `multipliers` do not notice; the protocol's do.
+fn refused_unless_multipliers_are(count: usize, error: impl Fn(&mut [Fp]), rule: fn(&Fp, usize) -> Vec<Fp>) {
     let program = many(count);
     let plan = Plan::of(&program);
     let account = Account::of(&SOLVENT, 1);
     let claims = [account.claim(0, &program)];
     let mut forger = Forger::new(&SETUP, &plan, statements(1));
-    forger.projections = Box::new(|_, _, y| error(&plan, y));
+    forger.masked = Box::new(|_, masked| error(&mut masked[0]));
     let proof = forger.prove(&[account.honest_scene(&plan, &program)]).unwrap().proof;
     assert_eq!(verdict(&claims, &proof), Err(Refusal::Circuit));
     forger.multipliers = Box::new(rule);
@@ -32,10 +32,9 @@ fn proof_is_refused_when_errors_of_two_projections_cancel() {
     // One multiplier for all projections would let one take what another gives.
     refused_unless_multipliers_are(
         20,
-        |plan, y| {
-            assert_eq!(plan.group, 1);
-            y[3] += Fp::from(1000);
-            y[31] -= Fp::from(1000);
+        |u| {
+            u[3] += Fp::from(1000);
+            u[31] -= Fp::from(1000);
         },
         |r, count| {
             let mut multipliers = scalar_multipliers(r, count);
@@ -48,38 +47,51 @@ fn proof_is_refused_when_errors_of_two_projections_cancel() {
 
 #[test]
 fn proof_is_refused_when_errors_of_one_projection_in_two_columns_cancel() {
-    // `θ = 1` would let the columns of a group take from each other.
-    refused_unless_multipliers_are(
-        130,
-        |plan, y| {
-            assert_eq!(plan.group, 2);
-            y[5] += Fp::from(1000);
-            y[PROJECTIONS + 5] -= Fp::from(1000);
-        },
-        |r, count| {
-            let mut multipliers = scalar_multipliers(r, count);
-            multipliers[count - 1] = Fp::ONE;
-            multipliers
-        },
-    );
-    refused_unless_multipliers_are(
-        560,
-        |plan, y| {
-            assert_eq!(plan.group, 4);
-            y[2 * PROJECTIONS] += Fp::from(1000);
-            y[3 * PROJECTIONS] -= Fp::from(1000);
-        },
-        |r, count| {
-            let mut multipliers = scalar_multipliers(r, count);
-            multipliers[count - 1] = multipliers[count - 2];
-            multipliers
-        },
-    );
+    // All columns have the same multipliers: what keeps them apart is that each accumulator has an end of its own.
+    for (count, group, columns) in [(68, 2, [0, 1]), (130, 4, [0, 3]), (560, 4, [2, 3])] {
+        let program = many(count);
+        let plan = Plan::of(&program);
+        assert_eq!(plan.group, group);
+        let account = Account::of(&SOLVENT, 1);
+        let claims = [account.claim(0, &program)];
+        let together = Plan {
+            ends: Ends::Sum,
+            ..plan.clone()
+        };
+        for (plan, error) in [(&plan, 1000), (&together, 1000), (&together, 1001)] {
+            let mut forger = Forger::new(&SETUP, plan, statements(1));
+            forger.masked = Box::new(|_, masked| {
+                masked[0][columns[0] * PROJECTIONS + 5] += Fp::from(1000);
+                masked[0][columns[1] * PROJECTIONS + 5] -= Fp::from(error);
+            });
+            let proof = forger.prove(&[account.honest_scene(plan, &program)]).unwrap().proof;
+            assert_eq!(verdict(&claims, &proof), Err(Refusal::Circuit));
+            let lenient = Lenient {
+                plan: Some(&together),
+                ..Lenient::default()
+            };
+            let cancels = plan.ends == Ends::Sum && error == 1000;
+            let expected = if cancels { Verdict::Accepted } else { Verdict::Circuit };
+            assert_eq!(lenient.verify(&SETUP, &claims, &proof), expected);
+        }
+    }
+}
+
+/// Of [`many`]: the first requirement is short of five, every other is met by five at least.
+const SHORT: [(usize, u64); 2] = [(0, 10), (3, 55)];
+
+/// The slacks of `many(20)` for [`SHORT`]; that of the first requirement is zero, so that its equation lacks five.
+fn short_slacks() -> Vec<u128> {
+    let solvent = Account::of(&[(0, 10), (3, 50)], 1);
+    let slacks = witness(&many(20), &solvent.lots).into_iter().enumerate();
+    slacks
+        .map(|(index, value)| if index == 0 { 0 } else { value - 5 })
+        .collect()
 }
 
 #[test]
 fn proof_is_refused_when_an_error_of_a_projection_cancels_one_of_an_equation() {
-    // One requirement is short of five, which a multiplier shared with a projection would give it.
+    // A multiplier shared with a projection would give the requirement what it is short of.
     fn shared(r: &Fp, count: usize) -> Vec<Fp> {
         let mut multipliers = scalar_multipliers(r, count);
         multipliers[20] = multipliers[0];
@@ -87,18 +99,11 @@ fn proof_is_refused_when_an_error_of_a_projection_cancels_one_of_an_equation() {
     }
     let program = many(20);
     let plan = Plan::of(&program);
-    let account = Account::of(&[(0, 10), (3, 55)], 1);
+    let account = Account::of(&SHORT, 1);
     let claims = [account.claim(0, &program)];
-    let solvent = Account::of(&[(0, 10), (3, 50)], 1);
-    let w: Vec<u128> = witness(&program, &solvent.lots)
-        .into_iter()
-        .enumerate()
-        .map(|(index, value)| if index == 0 { 0 } else { value - 5 })
-        .collect();
-    // The first requirement's equation lacks five.
     let mut forger = Forger::new(&SETUP, &plan, statements(1));
-    forger.projections = Box::new(|_, _, y| y[0] -= Fp::from(5));
-    let scene = account.scene(&SETUP, &plan, &program, &w);
+    forger.masked = Box::new(|_, masked| masked[0][0] -= Fp::from(5));
+    let scene = account.scene(&SETUP, &plan, &program, &short_slacks());
     let proof = forger.prove(std::slice::from_ref(&scene)).unwrap().proof;
     assert_eq!(verdict(&claims, &proof), Err(Refusal::Circuit));
     forger.multipliers = Box::new(shared);
@@ -112,45 +117,165 @@ fn proof_is_refused_when_an_error_of_a_projection_cancels_one_of_an_equation() {
 }
 
 #[test]
-fn proof_is_refused_when_theta_is_another_or_stands_elsewhere() {
-    for count in [130, 560] {
+fn proof_is_refused_when_masked_projections_are_chosen_after_r() {
+    let program = many(20);
+    let plan = &Plan::of(&program);
+    let account = Account::of(&SHORT, 1);
+    let claims = [account.claim(0, &program)];
+    let scene = || account.scene(&SETUP, plan, &program, &short_slacks());
+    // Changes of ten masked projections, with their multipliers as much as the first equation lacks: a short relation of the eleven
+    // multipliers, which lattice reduction finds.
+    let choose = |challenges: &Challenges, masked: &mut Vec<Fp>| {
+        let multipliers = multipliers(&challenges.r, plan.drawn(&program));
+        let of_projections = &multipliers[program.equations().len()..];
+        let those: Vec<u128> = [multipliers[0]]
+            .into_iter()
+            .chain(of_projections[..10].to_vec())
+            .collect();
+        let relation = relation_with(&those, 5);
+        for (u, change) in masked.iter_mut().zip(&relation[1..]) {
+            *u += integer(*change);
+        }
+        assert!(masked.iter().all(|u| small(*u).is_some_and(|u| u >> plan.omega == 0)));
+    };
+    // Said before `r`, and others meant: the accumulator does not end with what follows from those that were said.
+    let mut forger = Forger::new(&SETUP, plan, statements(1));
+    let proof = forger.prove(&[scene()]).unwrap().proof;
+    assert_eq!(verdict(&claims, &proof), Err(Refusal::Circuit));
+    forger.matrices = Box::new(|_, known, public| {
+        let mut masked = known.columns.masked(plan, factors, &known.challenges.e);
+        choose(&known.challenges, &mut masked);
+        let multipliers = scalar_multipliers(&known.challenges.r, plan.drawn(&program));
+        *public = fold(&program, plan, factors, &known.challenges.e, &masked, &multipliers).public;
+        assert!(
+            lacking(plan, known, public)
+                .1
+                .iter()
+                .all(|missing| *missing == Fp::ZERO)
+        );
+    });
+    let forged = forger.prove(&[scene()]).unwrap();
+    assert_eq!(verdict(&claims, &forged.proof), Err(Refusal::Link));
+    // If they were said after `r`, or not absorbed before it, an insolvent account would be proven solvent.
+    let mut forger = Forger::new(&SETUP, plan, statements(1));
+    forger.after_r = Some(Box::new(|_, challenges, masked| choose(challenges, masked)));
+    let proof = forger.prove(&[scene()]).unwrap().proof;
+    let lenient = Lenient {
+        masked_after_r: true,
+        ..Lenient::default()
+    };
+    assert_eq!(lenient.verify(&SETUP, &claims, &proof), Verdict::Accepted);
+    assert_eq!(verdict(&claims, &proof), Err(Refusal::Link));
+}
+
+/// A short vector `e` with `Σ r_j·e_j = 0` that begins with this number.
+fn relation_with(multipliers: &[u128], first: i128) -> Vec<i128> {
+    let basis = short_relations(multipliers);
+    let pairs = basis
+        .iter()
+        .enumerate()
+        .flat_map(|(index, one)| basis[..index].iter().map(move |two| (one, two)));
+    let combined = |(one, two): (&Vec<i128>, &Vec<i128>)| {
+        let (a, b) = bezout(one[0], two[0])?;
+        Some(
+            one.iter()
+                .zip(two)
+                .map(|(one, two)| first * (a * one + b * two))
+                .collect::<Vec<_>>(),
+        )
+    };
+    let relation = pairs
+        .filter_map(combined)
+        .min_by_key(|e| e.iter().map(|e| e.abs()).max())
+        .unwrap();
+    assert_eq!(relation[0], first);
+    relation
+}
+
+/// `a`, `b` with `a·x + b·y = 1`, if there are such.
+fn bezout(x: i128, y: i128) -> Option<(i128, i128)> {
+    if y == 0 {
+        return (x.abs() == 1).then_some((x, 0));
+    }
+    let (a, b) = bezout(y, x % y)?;
+    Some((b, a - x / y * b))
+}
+
+#[test]
+fn proof_is_refused_when_an_accumulator_ends_with_another_gamma() {
+    for count in [20, 68, 130] {
         let program = many(count);
         let plan = &Plan::of(&program);
         let w = witness(&program, &Account::of(&SOLVENT, 1).lots);
         let account = Account::of(&INSOLVENT_0, 1);
         let claims = [account.claim(0, &program)];
-        let scene = account.scene(&SETUP, plan, &program, &w);
-        for t in 1..plan.group {
-            // As much as an insolvent account lacks.
+        for t in 0..plan.group {
+            // What an insolvent account lacks; what a column lacks whose masked projections are nothing but zeros.
             let mut forger = Forger::new(&SETUP, plan, statements(1));
-            forger.matrices = Box::new(|_, challenges, public| {
-                let (columns, missing) = lacking(plan, &scene, challenges, public);
-                assert_ne!(missing, Fp::ZERO);
-                public[t - 1][plan.last] += missing * columns.acc[t][plan.last].invert().unwrap();
+            forger.masked = Box::new(move |_, masked| masked[0][t * PROJECTIONS..][..PROJECTIONS].fill(Fp::ZERO));
+            forger.matrices = Box::new(move |_, known, public| {
+                give_what_is_missing(plan, known, public, t..t + 1);
+                if t > 0 {
+                    give_what_is_missing(plan, known, public, 0..1);
+                }
             });
-            let forged = forger.prove(std::slice::from_ref(&scene)).unwrap();
-            assert_eq!(verdict(&claims, &forged.proof), Err(Refusal::Link));
+            let scene = account.scene(&SETUP, plan, &program, &w);
+            let forged = forger.prove(&[scene]).unwrap();
+            assert_eq!(verdict(&claims, &forged.proof), Err(Refusal::Link), "γ_{t}");
             let lenient = Lenient {
                 matrices: Some(&forged.matrices),
                 ..Lenient::default()
             };
             assert_eq!(lenient.verify(&SETUP, &claims, &forged.proof), Verdict::Accepted);
         }
-        // Swapped, missing: of a good account's proof nothing is left.
+    }
+}
+
+#[test]
+fn proof_is_refused_when_a_gamma_is_that_of_another_accumulator_or_stands_elsewhere_or_has_less_in_it() {
+    type Change = fn(&Plan, &Folded, &mut Matrix);
+    let swap: Change = |plan, _, public| {
+        let (one, two) = (public[0][plan.last], public[1][plan.last]);
+        (public[0][plan.last], public[1][plan.last]) = (two, one);
+    };
+    let shift: Change = |plan, _, public| {
+        let ends: Vec<Fp> = public.iter().map(|column| column[plan.last]).collect();
+        let before = ends.iter().cycle().skip(ends.len() - 1);
+        public
+            .iter_mut()
+            .zip(before)
+            .for_each(|(column, end)| column[plan.last] = *end);
+    };
+    let above: Change = |plan, _, public| {
+        public[0][plan.last - 1] = public[0][plan.last];
+        public[0][plan.last] = Fp::ZERO;
+    };
+    let without_projections: Change = |plan, unsaid, public| public[0][plan.last] = unsaid.public[0][plan.last];
+    let without_equations: Change = |plan, unsaid, public| public[0][plan.last] -= unsaid.public[0][plan.last];
+    let in_all: Change = |plan, unsaid, public| public[1][plan.last] += unsaid.public[0][plan.last];
+    for count in [20, 68, 130] {
+        let program = many(count);
+        let plan = &Plan::of(&program);
         let account = Account::of(&SOLVENT, 1);
         let claims = [account.claim(0, &program)];
-        for change in [0, 1, 2] {
+        let of_groups = [swap, shift, in_all].into_iter().filter(|_| plan.group > 1);
+        for change in [above, without_projections, without_equations]
+            .into_iter()
+            .chain(of_groups)
+        {
             let mut forger = Forger::new(&SETUP, plan, statements(1));
-            forger.matrices = Box::new(move |_, _, public| match change {
-                0 => public[0][plan.last] = Fp::ZERO,
-                1 => {
-                    let (one, two) = (public[0][plan.last], public[1][plan.last]);
-                    (public[0][plan.last], public[1][plan.last]) = (two, one);
-                }
-                _ => {
-                    public[0][plan.last - 1] = public[0][plan.last];
-                    public[0][plan.last] = Fp::ZERO;
-                }
+            forger.matrices = Box::new(|_, known, public| {
+                let multipliers = scalar_multipliers(&known.challenges.r, plan.drawn(&program));
+                // As if nothing but zeros had been said: γ alone.
+                let zeros = vec![Fp::ZERO; plan.masked()];
+                let unsaid = fold(&program, plan, factors, &known.challenges.e, &zeros, &multipliers);
+                change(plan, &unsaid, public);
+                assert!(
+                    lacking(plan, known, public)
+                        .1
+                        .iter()
+                        .any(|missing| *missing != Fp::ZERO)
+                );
             });
             let proof = forger.prove(&[account.honest_scene(plan, &program)]).unwrap().proof;
             assert_eq!(verdict(&claims, &proof), Err(Refusal::Link));
@@ -164,28 +289,43 @@ fn proof_is_refused_when_theta_is_another_or_stands_elsewhere() {
 }
 
 #[test]
-fn proof_is_refused_when_gamma_is_shifted_by_the_end_of_an_accumulator() {
-    for count in [130, 560] {
-        let program = many(count);
-        let plan = &Plan::of(&program);
-        let account = Account::of(&SOLVENT, 1);
-        let claims = [account.claim(0, &program)];
-        for t in 1..plan.group {
-            // Without its projections, the column may hold anything; what its accumulator lacks, `γ` gives.
-            let mut forger = Forger::new(&SETUP, plan, statements(1));
-            forger.projections = Box::new(move |_, _, y| y[t * PROJECTIONS..(t + 1) * PROJECTIONS].fill(Fp::ZERO));
-            forger.proven = Box::new(|_, _, (columns, instance)| {
-                let missing = missing(plan, columns, instance);
-                assert_ne!(missing, Fp::ZERO);
-                instance[0][plan.last] -= missing;
-            });
-            let forged = forger.prove(&[account.honest_scene(plan, &program)]).unwrap();
-            assert_eq!(verdict(&claims, &forged.proof), Err(Refusal::Circuit));
-            let lenient = Lenient {
-                instances: Some(&forged.instances),
-                ..Lenient::default()
-            };
-            assert_eq!(lenient.verify(&SETUP, &claims, &forged.proof), Verdict::Accepted);
-        }
+fn proof_is_refused_when_masked_projections_of_two_columns_or_two_circuits_are_swapped() {
+    let program = many(68);
+    let plan = &Plan::of(&program);
+    assert_eq!(plan.group, 2);
+    let accounts = [Account::of(&SOLVENT, 1), Account::of(&SOLVENT, 2)];
+    let claims: Vec<Claim<'_>> = (0..2).map(|index| accounts[index].claim(index, &program)).collect();
+    let scenes: Vec<Scene<'_>> = accounts
+        .iter()
+        .map(|account| account.honest_scene(plan, &program))
+        .collect();
+    let mut forger = Forger::new(&SETUP, plan, statements(2));
+    assert_eq!(verdict(&claims, &forger.prove(&scenes).unwrap().proof), Ok(()));
+    type Swap = fn(&mut [Vec<Fp>]);
+    let of_columns: Swap = |masked| masked[1].rotate_left(PROJECTIONS);
+    let of_circuits: Swap = |masked| masked.swap(0, 1);
+    let of_one_column: Swap = |masked| {
+        let (one, two) = masked.split_at_mut(1);
+        one[0][PROJECTIONS..].swap_with_slice(&mut two[0][PROJECTIONS..]);
+    };
+    for swap in [of_columns, of_circuits, of_one_column] {
+        forger.masked = Box::new(move |_, masked| swap(masked));
+        forger.matrices = Box::new(|_, _, _| ());
+        let proof = forger.prove(&scenes).unwrap().proof;
+        assert_eq!(verdict(&claims, &proof), Err(Refusal::Circuit));
+        // With the ends that the columns come to, they are not those that follow from what is said.
+        forger.matrices = Box::new(|_, known, public| {
+            let (columns, _) = lacking(plan, known, public);
+            for (column, acc) in public.iter_mut().zip(&columns.acc) {
+                column[plan.last] = acc[plan.last];
+            }
+        });
+        let forged = forger.prove(&scenes).unwrap();
+        assert_eq!(verdict(&claims, &forged.proof), Err(Refusal::Link));
+        let lenient = Lenient {
+            matrices: Some(&forged.matrices),
+            ..Lenient::default()
+        };
+        assert_eq!(lenient.verify(&SETUP, &claims, &forged.proof), Verdict::Accepted);
     }
 }

@@ -1,7 +1,6 @@
 //! Sums of squares: roots that are no small numbers, roots after `e`, fractions (protocol §5, §9).
 
 use ff::{Field, PrimeField};
-use num_bigint::BigUint;
 use pasta_curves::Fp;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -26,17 +25,10 @@ fn short_roots(seed: u64) -> [Fp; ROOTS] {
     field_roots(-Fp::from(5), first)
 }
 
-/// One run for every projection, each in a column of its own, wide enough for every element of the field.
+/// Masked projections in as many bytes as the field has: with room for anything.
 fn without_range(program: &Program) -> Plan {
     let mut wide = Plan::of(program);
-    let cells = 51;
-    assert!(cells as u32 * wide.limb_bits >= 255 && cells <= wide.last);
-    wide.runs = vec![(0, cells)];
-    wide.z_columns = wide.projections.len();
-    for (column, cell) in wide.projections.iter_mut().enumerate() {
-        *cell = Cell { column, row: 0 };
-    }
-    wide.m = wide.multipliers();
+    wide.omega = 256;
     wide
 }
 
@@ -54,19 +46,13 @@ fn proof_is_refused_when_a_slack_is_negative_and_a_sum_of_squares_in_the_field()
             scene.columns.take_roots(plan, 0, short_roots(seed));
             scene
         };
-        // Projections as they are: no run holds them.
-        let mut forger = Forger::new(&SETUP, &plan, statements(1));
-        assert!(forger.prove(&[scene(&plan)]).is_err());
-        // What is in range of them, modulo 2^β: the equation does not hold.
-        forger.projections = Box::new(|_, _, y| {
-            for y in y {
-                let low = BigUint::from_bytes_le(&y.to_repr()) % (BigUint::from(1_u8) << plan.beta());
-                *y = Fp::from_u128(low.try_into().unwrap());
-            }
-        });
+        // What masked projections are modulo 2^ω is all that can be said of them, and not what the accumulator ends with.
+        let forger = Forger::new(&SETUP, &plan, statements(1));
+        let said = forger.say(&[scene(&plan)]).masked;
+        assert!(said[0].iter().any(|u| small(*u).is_none_or(|u| u >> plan.omega > 0)));
         let proof = forger.prove(&[scene(&plan)]).unwrap().proof;
         assert_eq!(verdict(&claims, &proof), Err(Refusal::Circuit));
-        // In runs that hold everything: a proof, and under another key.
+        // In bytes that hold everything: a proof of the same shape but for them, under the same key.
         let proof = Forger::new(&SETUP, &wide, statements(1))
             .prove(&[scene(&wide)])
             .unwrap()
@@ -87,11 +73,11 @@ fn proof_is_refused_when_there_are_fewer_projections() {
     let account = short_account();
     let claims = [account.claim(0, &program)];
     let honest = Plan::of(&program);
-    assert_eq!((honest.projections.len(), honest.group), (PROJECTIONS, 1));
-    // Without any, of the same shape and key: the slack may be negative. With one fewer, the proof is another one already.
+    assert_eq!((honest.projections, honest.group), (PROJECTIONS, 1));
+    // Without any, of the same key: the slack may be negative. With one fewer, the proof is another one already.
     for count in [0, PROJECTIONS - 1] {
         let mut plan = honest.clone();
-        plan.projections.truncate(count);
+        plan.projections = count;
         let mut scene = account.scene(&SETUP, &plan, &program, &[0]);
         let solvent = Account::new(&SETUP, 1, &[(0, 7)], 1);
         let of_solvent = [solvent.claim(0, &program)];
@@ -107,42 +93,24 @@ fn proof_is_refused_when_there_are_fewer_projections() {
             ..Lenient::default()
         };
         assert_eq!(lenient.verify(&SETUP, claims, &proof), Verdict::Accepted);
-        assert_eq!(verdict(claims, &proof), Err(Refusal::Link));
+        let refusal = verdict(claims, &proof).unwrap_err();
+        assert!(matches!(refusal, Refusal::Link | Refusal::Malformed(_)), "{refusal}");
     }
 }
 
 #[test]
-fn proof_is_refused_when_the_runs_of_projections_are_wider_or_narrower() {
+fn proof_is_refused_when_masked_projections_have_more_or_fewer_bytes() {
     let program = single();
     let honest = Plan::of(&program);
-    for (lots, wider) in [(1 << 41, true), (2, false)] {
-        let account = Account::new(&SETUP, 1, &[(0, lots)], 1);
-        let claims = [account.claim(0, &program)];
-        // All that stands in runs are the projections.
-        let own = honest.runs[0].1;
-        let (limbs, count) = (if wider { own + 1 } else { own - 1 }, honest.projections.len());
-        let mut plan = honest.clone();
-        while count.div_ceil(plan.z_columns) * limbs > plan.last {
-            plan.z_columns += 1;
-        }
-        plan.runs = (0..count.div_ceil(plan.z_columns))
-            .map(|run| (run * limbs, limbs))
-            .collect();
-        for (index, cell) in plan.projections.iter_mut().enumerate() {
-            (cell.column, cell.row) = (index % plan.z_columns, index / plan.z_columns * limbs);
-        }
-        plan.m = plan.multipliers();
-        let scene = |plan: &Plan| account.scene(&SETUP, plan, &program, &[3 * u128::from(lots)]);
-        if wider {
-            // Wider than declared: no honest proof, though the book is a good one.
-            assert!(
-                Forger::new(&SETUP, &honest, statements(1))
-                    .prove(&[scene(&honest)])
-                    .is_err()
-            );
-        }
+    let account = Account::new(&SETUP, 1, &[(0, 2)], 1);
+    let claims = [account.claim(0, &program)];
+    for omega in [honest.omega - 8, honest.omega + 8, 128] {
+        let plan = Plan {
+            omega,
+            ..honest.clone()
+        };
         let proof = Forger::new(&SETUP, &plan, statements(1))
-            .prove(&[scene(&plan)])
+            .prove(&[account.honest_scene(&plan, &program)])
             .unwrap()
             .proof;
         let lenient = Lenient {
@@ -150,14 +118,8 @@ fn proof_is_refused_when_the_runs_of_projections_are_wider_or_narrower() {
             ..Lenient::default()
         };
         assert_eq!(lenient.verify(&SETUP, &claims, &proof), Verdict::Accepted);
-        match plan.z_columns == honest.z_columns {
-            true => assert_eq!(verdict(&claims, &proof), Err(Refusal::Circuit)),
-            // Another number of columns is read as other points.
-            false => assert!(matches!(
-                verdict(&claims, &proof),
-                Err(Refusal::Link | Refusal::Malformed(_))
-            )),
-        }
+        let refusal = verdict(&claims, &proof).unwrap_err();
+        assert!(matches!(refusal, Refusal::Link | Refusal::Malformed(_)), "{refusal}");
     }
 }
 
@@ -190,7 +152,7 @@ fn fitted_roots(plan: &Plan, program: &Program, lots: &[u64], rule: FactorRule, 
         }
     }
     assert_eq!(directions.len() + 1, plan.squares);
-    let mut rows: Vec<Vec<Fp>> = vec![Vec::new(); plan.projections.len()];
+    let mut rows: Vec<Vec<Fp>> = vec![Vec::new(); plan.masked()];
     for (sum, direction) in &directions {
         let mut alone = Columns::new(plan, &q, &[]);
         alone.take_roots(plan, *sum, *direction);
@@ -213,7 +175,7 @@ fn fitted_roots(plan: &Plan, program: &Program, lots: &[u64], rule: FactorRule, 
 
 #[test]
 fn proof_is_refused_when_roots_are_fitted_to_e() {
-    for count in [60, 130] {
+    for count in [68, 130] {
         let program = many(count);
         let plan = Plan::of(&program);
         let account = Account::of(&SHORT, 1);
@@ -222,10 +184,11 @@ fn proof_is_refused_when_roots_are_fitted_to_e() {
         let scene = || account.scene(&SETUP, &plan, &program, &[]);
         let mut forger = Forger::new(&SETUP, &plan, statements(1));
         forger.after_e = Box::new(|_, e, columns| {
+            let masks = columns.masks(&plan);
             columns.x = fitted_roots(&plan, &program, &account.lots, factors, e).x;
+            columns.take_masks(&plan, &masks);
             let y = columns.projections(&plan, factors, e);
-            assert!(y.iter().all(|y| small(*y).is_some_and(|y| y >> plan.beta() == 0)));
-            columns.project(&plan, &y);
+            assert!(y.iter().all(|y| small(*y).is_some_and(|y| y >> plan.beta == 0)));
         });
         for advice in [Advice::Linked, Advice::Own] {
             forger.advice = advice;
@@ -245,7 +208,7 @@ fn proof_is_refused_when_roots_are_fitted_to_e() {
 
 #[test]
 fn proof_is_refused_when_e_is_known_before_the_roots() {
-    let program = many(60);
+    let program = many(68);
     let plan = Plan::of(&program);
     let account = Account::of(&SHORT, 1);
     let claims = [account.claim(0, &program)];
@@ -262,9 +225,10 @@ fn proof_is_refused_when_e_is_known_before_the_roots() {
         ..Lenient::default()
     };
     assert_eq!(lenient.verify(&SETUP, &claims, &proof), Verdict::Accepted);
-    // With the `e` of these very points, the projections are no numbers that a run holds.
+    // With the `e` of these very points, the masked projections are no numbers of so few bytes.
     forger.e = None;
-    assert!(forger.prove(&[scene]).is_err());
+    let proof = forger.prove(&[scene]).unwrap().proof;
+    assert_eq!(verdict(&claims, &proof), Err(Refusal::Circuit));
 }
 
 /// Factors that are all even: the luck that halves need.
@@ -274,12 +238,17 @@ fn even(e: &Fp, sum: usize) -> [Factors; ROOTS] {
 
 #[test]
 fn fraction_passes_a_projection_only_by_luck_and_what_it_proves_is_no_less() {
-    // η/d passes with the factors that its denominator divides; one whose denominator is above 15 with zero alone.
+    // With the mask -r·η/d, η/d passes with the factors that are r modulo its denominator; one whose denominator is above 15 with one
+    // alone. So a mask chooses which factors pass, and not how many.
     for denominator in 2..40_u64 {
         let inverse = Fp::from(denominator).invert().unwrap();
         for numerator in (1..200_u64).filter(|n| (2..=denominator).all(|d| n % d > 0 || denominator % d > 0)) {
-            let passing = (0..16).filter(|c| small(Fp::from(*c * numerator) * inverse).is_some_and(|y| y >> 64 == 0));
-            assert!(passing.eq((0..16).filter(|c| c % denominator == 0)));
+            for remainder in [0, 1, denominator / 2, denominator - 1] {
+                let mask = Fp::from(1 << 20) - Fp::from(remainder * numerator) * inverse;
+                let masked = |c: &u64| Fp::from(*c * numerator) * inverse + mask;
+                let passing = (0..16).filter(|c| small(masked(c)).is_some_and(|u| u >> 64 == 0));
+                assert!(passing.eq((0..16).filter(|c| c % denominator == remainder)));
+            }
         }
     }
     // A slack of one as four halves.
@@ -291,7 +260,8 @@ fn fraction_passes_a_projection_only_by_luck_and_what_it_proves_is_no_less() {
     let mut scene = account.scene(&SETUP, &plan, &program, &[0]);
     scene.columns.take_roots(&plan, 0, half);
     let mut forger = Forger::new(&SETUP, &plan, statements(1));
-    assert!(forger.prove(&[scene.clone()]).is_err(), "without luck");
+    let proof = forger.prove(&[scene.clone()]).unwrap().proof;
+    assert_eq!(verdict(&claims, &proof), Err(Refusal::Circuit), "without luck");
     forger.factors = even;
     let proof = forger.prove(&[scene]).unwrap().proof;
     let lenient = Lenient {
@@ -320,7 +290,8 @@ fn proof_is_refused_when_it_is_made_for_another_placement() {
     let honest = Plan::of(&program);
     let whole: Vec<bool> = program.variables().iter().map(|variable| variable.whole).collect();
     // One more in a run; one fewer, which is not squared; other groups.
-    let mut plans = vec![Plan::with_group(&program, 2), Plan::with_group(&program, 4)];
+    let groups = [1, 2, 4].into_iter().filter(|group| *group != honest.group);
+    let mut plans: Vec<Plan> = groups.map(|group| Plan::with_group(&program, group)).collect();
     let squared = |j: usize| {
         let mut of_equations = program.equations().iter().flat_map(|equation| &equation.squares);
         of_equations.any(|(variable, _)| variable.index() == j)

@@ -59,7 +59,8 @@ fn proof_is_refused_when_a_row_outside_the_legs_of_the_matrix_is_not_zero() {
     let plan = Plan::of(&program);
     let account = Account::of(&SOLVENT, 1);
     let claims = [account.claim(0, &program)];
-    for (column, row) in [(0, 4), (1, 48), (0, plan.last)] {
+    // A row without a leg, one from `u` on, the last usable one where no accumulator ends.
+    for (column, row) in [(0, 4), (1, 48), (plan.group, plan.last)] {
         let mut forger = Forger::new(&SETUP, &plan, statements(1));
         forger.matrices = Box::new(move |_, _, a| a[column][row] = Fp::from(777));
         let proof = forger.prove(&[account.honest_scene(&plan, &program)]).unwrap().proof;
@@ -142,30 +143,24 @@ fn proof_is_refused_when_a_run_ends_on_the_last_usable_row() {
     let claims = [account.claim(0, &program)];
     let (bit, w) = half_a_bit(&account, &honest, &program);
     let mut moved = honest.clone();
-    // Both runs of one cell become runs of two at the very end.
+    // Both runs of one cell become runs of two at the very end, each of a column.
     let head = honest.last - 1;
-    for place in &mut moved.places[..2] {
+    moved.z_columns = 2;
+    for (column, place) in moved.places[..2].iter_mut().enumerate() {
         let Place::Run(cell) = place else { unreachable!() };
         assert_eq!(honest.limbs(*cell), 1);
-        cell.row = head;
+        *cell = Cell { column, row: head };
     }
-    moved.runs.pop();
-    moved.runs.push((head, 2));
+    moved.runs = vec![(head, 2)];
     moved.m = moved.multipliers();
     let prove = |plan: &Plan| {
         let mut scene = account.scene(&SETUP, plan, &program, &w);
         let mut forger = Forger::new(&SETUP, plan, statements(1));
-        for (variable, value) in [bit, Fp::ONE - bit].into_iter().enumerate() {
+        for (column, value) in [bit, Fp::ONE - bit].into_iter().enumerate() {
             let cells = quotients(value, plan.limb_bits, 3);
-            let column = plan.head(variable).column;
             scene.columns.z[column][head..].copy_from_slice(&cells[..2]);
             // The first unusable row of `z` carries on what the run cannot hold.
             forger.chosen.push((0, plan.z_at() + column, 0, cells[2]));
-        }
-        // So does that of every other column: what stands above it is zero.
-        let heads = [0, 1].map(|variable| plan.head(variable).column);
-        for column in (0..plan.z_columns).filter(|column| !heads.contains(column)) {
-            forger.chosen.push((0, plan.z_at() + column, 0, Fp::ZERO));
         }
         forger.prove(&[scene])
     };
@@ -185,44 +180,69 @@ fn proof_is_refused_when_a_run_ends_on_the_last_usable_row() {
         Verdict::Accepted,
         "and with it, it would be accepted"
     );
+    let refusal = verdict(&claims, &proof).unwrap_err();
+    assert!(matches!(refusal, Refusal::Link | Refusal::Malformed(_)), "{refusal}");
+}
+
+#[test]
+fn proof_is_refused_when_m_is_not_zero_on_the_last_usable_row() {
+    let program = choice();
+    let account = Account::new(&SETUP, 1, &[], 1);
+    let claims = [account.claim(0, &program)];
+    let mut plan = Plan::of(&program);
+    assert_eq!((plan.z_columns, plan.m[plan.last]), (1, 0));
+    plan.m[plan.last] = 1 << plan.limb_bits;
+    // Of the same shape, and a good book: what differs is the key.
+    let mut forger = Forger::new(&SETUP, &plan, statements(1));
+    forger.chosen = vec![(0, plan.z_at(), 0, Fp::ZERO)];
+    let proof = forger.prove(&[account.honest_scene(&plan, &program)]).unwrap().proof;
+    let lenient = Lenient {
+        plan: Some(&plan),
+        ..Lenient::default()
+    };
+    assert_eq!(lenient.verify(&SETUP, &claims, &proof), Verdict::Accepted);
     assert_eq!(verdict(&claims, &proof), Err(Refusal::Circuit));
 }
 
 #[test]
-fn no_run_of_any_shape_ends_on_the_last_usable_row() {
+fn no_run_and_no_sum_of_any_shape_reaches_the_last_usable_row() {
     let programs = [
         scenarios(),
         norms(),
         single(),
         choice(),
         many(130),
+        many(560),
         scenarios_at(7),
         scenarios_at(8),
     ];
     for program in programs {
         let (placement, plan) = (Placement::new(&program).unwrap(), Plan::of(&program));
-        let end = placement
-            .shape()
-            .runs()
-            .last()
-            .map(|run| run.start + run.limbs)
-            .unwrap();
+        let ends = placement.shape().runs().iter().map(|run| run.start + run.limbs);
+        let rows = (0..plan.squares).map(|sum| plan.rows_of(sum).1.end);
+        let end = ends.chain(rows).max().unwrap();
         assert!(end <= plan.last, "rows up to {end} of {}", plan.last);
         assert_eq!(plan.last, (1 << plan.k) - 7);
     }
-    // The fullest column that there is: one run more and there are more columns.
+    // The fullest column that there is: one choice more, of a bit and its complement, and there are more columns.
     let mut ends = Vec::new();
+    let mut columns = std::collections::BTreeSet::new();
     for count in 1..40 {
         let mut builder = builder(K);
         for index in 0..count {
-            let value = builder.lower(&form(K, &[(0, 1), (1, -1 - index)])).unwrap();
-            builder.require_non_negative("margin", value).unwrap();
+            let charges = [1, 2 + index].map(|units| builder.upper(&form(K, &[(0, units), (1, 0)])).unwrap());
+            let [first, second] = charges;
+            let charge = builder.any_of_upper("charge", first, second).unwrap();
+            let equity = builder.lower(&form(K, &[(0, 5), (1, -5)])).unwrap();
+            builder.require_non_negative("margin", equity - charge).unwrap();
         }
         let placement = Placement::new(&builder.finish().unwrap()).unwrap();
-        let runs = placement.shape().runs();
-        ends.push(runs.last().map(|run| run.start + run.limbs).unwrap());
+        let shape = placement.shape();
+        ends.push(shape.runs().last().map(|run| run.start + run.limbs).unwrap());
+        columns.insert(shape.z_columns());
     }
-    assert!(ends.iter().all(|end| *end <= (1 << K) - 7), "{ends:?}");
+    assert!(columns.len() > 1);
+    assert_eq!(ends.iter().max(), Some(&((1 << K) - 8)), "{ends:?}");
 }
 
 #[test]

@@ -58,9 +58,13 @@ fn both_find_the_same_shape_for_every_program() {
             )
         );
         assert_eq!((plan.x_columns(), plan.group), (shape.x_columns(), shape.x_group()));
+        assert_eq!(
+            (plan.masked(), plan.masked_bytes()),
+            (shape.masked(), shape.masked_bytes())
+        );
         let runs: Vec<(usize, usize)> = shape.runs().iter().map(|run| (run.start, run.limbs)).collect();
         assert_eq!(plan.runs, runs);
-        // Λ², of numbers with four roots that are fractions below `2^β`.
+        // Λ², of numbers with four roots that are fractions below `2^ω`.
         let denominator = (1..16_u64).fold(1, num_lcm).pow(2);
         let ranges: Vec<Range> = (plan.places.iter())
             .map(|place| match place {
@@ -68,7 +72,7 @@ fn both_find_the_same_shape_for_every_program() {
                     bits: plan.limbs(*cell) as u32 * plan.limb_bits,
                 },
                 Place::Squares(_) => Range::Fraction {
-                    bits: 2 * plan.beta() + 2,
+                    bits: 2 * plan.omega + 2,
                     denominator,
                 },
             })

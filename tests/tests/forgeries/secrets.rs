@@ -44,7 +44,13 @@ fn two_proofs_of_one_attestation_share_no_element() {
         let account = Account::of(&SOLVENT, 1);
         let claims = [account.claim(0, &program)];
         let proofs = [(); 3].map(|()| prove(&PARAMETERS, &claims, &[account.opening()]).unwrap());
-        let elements: Vec<&[u8]> = proofs.iter().flat_map(|proof| proof.chunks(32)).collect();
+        let plan = Plan::of(&program);
+        let parts = |proof| {
+            let (before, rest) = <[u8]>::split_at(proof, plan.masked_at().start);
+            let (numbers, after) = rest.split_at(plan.masked_at().len());
+            (before.chunks(32).chain(after.chunks(32))).chain(numbers.chunks(plan.masked_bytes()))
+        };
+        let elements: Vec<&[u8]> = proofs.iter().flat_map(|proof| parts(proof)).collect();
         let mut distinct = elements.clone();
         distinct.sort_unstable();
         distinct.dedup();
