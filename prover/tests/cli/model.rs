@@ -147,7 +147,7 @@ fn check_says_what_is_wrong_with_a_file_and_what_a_proof_of_a_right_one_takes() 
     assert_eq!(initial["equations"], 53);
     assert_eq!(initial["q_columns"], 8);
     assert_eq!(initial["one_bit_variables"], 0);
-    assert_eq!(initial["proof_bytes"], 2_944 + 4 * 32);
+    assert_eq!(initial["proof_bytes"], 2_720 + 4 * 32);
     assert!(initial["prove_ms_estimate"].as_f64().unwrap() > 100.0);
     run(
         desk.path(),
