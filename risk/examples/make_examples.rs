@@ -193,6 +193,7 @@ fn venue(name: &str, assets: &[&str], kinds: &[ClassKind]) -> Outcome<VenueFile>
                 lot,
                 settlement,
                 list,
+                isolated: false,
             });
         }
     }

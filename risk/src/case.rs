@@ -20,7 +20,7 @@ use crate::history::{History, HistoryError, HistoryFile};
 use crate::json;
 use crate::listing::{LineFile, UniverseFile, VenueKey, VenueLines};
 use crate::market::{Snapshot, SnapshotError};
-use crate::model::about::is_margin;
+use crate::model::about::{is_isolated, is_margin};
 use crate::model::{CompileError, Model, ModelError};
 use crate::oracle::{self, Check, Component, Evaluation, OracleError};
 use crate::report::{Rounding, decimal};
@@ -295,8 +295,9 @@ impl Case {
             .compile_level(&self.universe, &self.snapshot, level, &Terms::at(level))
     }
 
-    /// The largest excess that the program admits at a level, and its stated rounding bound, both in the numéraire. Of a demand, the
-    /// least of its models; what else is required is not in it.
+    /// The largest excess that the program admits at a level, and its stated rounding bound, both in the numéraire.
+    ///
+    /// Of a demand, the least of its models; what else it requires is not in it, nor are isolated positions.
     ///
     /// # Errors
     /// [`CaseError`].
@@ -337,8 +338,10 @@ impl Case {
             Model::Demand(_) => oracle::evaluate_each(&self.model, &self.universe, &self.snapshot, &self.legs)?,
             _ => Vec::new(),
         };
-        let [at_initial, at_maintenance] = LEVELS.map(|level| evaluation.excess(level, Ratio20::ONE, 0));
-        let slack = |excess| move |check: &Check| decimal(&check.slack(excess), PLACES, Rounding::Down);
+        let slack = |check: &Check, level| {
+            let excess = evaluation.excess(level, Ratio20::ONE, 0);
+            decimal(&check.slack(level, Ratio20::ONE, &excess), PLACES, Rounding::Down)
+        };
         Ok(Outcome {
             model: self.model.name().to_owned(),
             numeraire: evaluation.numeraire.clone(),
@@ -352,8 +355,8 @@ impl Case {
                 .iter()
                 .map(|check| CheckOutcome {
                     name: check.name(),
-                    initial: slack(&at_initial)(check),
-                    maintenance: slack(&at_maintenance)(check),
+                    initial: slack(check, Level::Initial),
+                    maintenance: slack(check, Level::Maintenance),
                 })
                 .collect(),
         })
@@ -399,7 +402,7 @@ fn unit(program: &Program) -> BigRational {
 
 /// Whether it is `V - ρ R - e >= 0` of a model, everything that counts being there.
 fn is_of_model(requirement: &str) -> bool {
-    is_margin(requirement) && !requirement.contains(" without the balances at ")
+    is_margin(requirement) && !is_isolated(requirement) && !requirement.contains(" without the balances at ")
 }
 
 fn model_outcome((model, evaluation): (String, Evaluation)) -> ModelOutcome {

@@ -15,6 +15,10 @@
 //!   ]
 //! }
 //! ```
+//!
+//! # Isolated positions
+//! An instrument that is held isolated has an asset of its own, `"isolated"` in it. A class with `"isolated": true` has one for each of its
+//! instruments, after the venue's other assets, with the lot of the settlement asset in cross margin.
 
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
@@ -49,7 +53,7 @@ pub struct VenueAsset {
     #[serde(with = "crate::amount")]
     #[schemars(with = "String")]
     pub lot: Decimal,
-    /// The instrument whose isolated position this belongs to; absent for cross margin.
+    /// The instrument whose isolated position this belongs to; absent for cross margin. The instrument is then held isolated alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolated: Option<String>,
 }
@@ -76,7 +80,14 @@ pub struct Class {
     pub settlement: String,
     /// Which of them.
     pub list: List,
+    /// Whether they are held isolated, each with a balance of its own in the settlement asset. Their names end in `-ISOLATED`, so that the
+    /// same instruments may be listed for cross margin, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub isolated: bool,
 }
+
+/// What the names of a class of isolated positions end in.
+const ISOLATED: &str = "-ISOLATED";
 
 /// The kind of a class.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -183,11 +194,24 @@ impl VenueFile {
     }
 
     fn lines(&self, listing: &Snapshot) -> Result<VenueLines, VenueFileError> {
-        let mut instruments = Vec::new();
+        let (mut assets, mut instruments) = (self.assets.clone(), Vec::new());
         for class in &self.classes {
+            let settlement = self
+                .assets
+                .iter()
+                .find(|asset| asset.name == class.settlement && asset.isolated.is_none());
             for symbol in self.symbols(class, listing)? {
+                let mut name = symbol.to_string();
+                if class.isolated {
+                    name += ISOLATED;
+                    // Without the asset, the universe is refused.
+                    assets.extend(settlement.map(|asset| VenueAsset {
+                        isolated: Some(name.clone()),
+                        ..asset.clone()
+                    }));
+                }
                 instruments.push(InstrumentFile {
-                    name: symbol.to_string(),
+                    name,
                     underlying: symbol.underlying,
                     kind: symbol.kind,
                     style: class.style,
@@ -197,7 +221,7 @@ impl VenueFile {
                 });
             }
         }
-        let assets = self.assets.iter().map(|asset| {
+        let assets = assets.iter().map(|asset| {
             let settles = |instrument: &&InstrumentFile| {
                 instrument.settlement == asset.name
                     && asset

@@ -97,7 +97,9 @@ fn the_digests_of_the_presets_are_golden() {
 /// A compiled program in text, but for the names of what is in it.
 fn text(program: &Program) -> String {
     fn terms<V: Copy, C: std::fmt::Display>(terms: &[(V, C)], index: fn(V) -> usize) -> String {
-        let each = terms.iter().map(|(at, coefficient)| format!(" {}:{coefficient}", index(*at)));
+        let each = terms
+            .iter()
+            .map(|(at, coefficient)| format!(" {}:{coefficient}", index(*at)));
         each.collect()
     }
     let header = program.header();
@@ -127,7 +129,9 @@ fn the_programs_of_the_presets_on_the_shipped_chain_are_golden() {
         let model = with_history(Model::from_json(text_of_model).unwrap());
         for level in [Level::Initial, Level::Maintenance] {
             let program = model.compile(&universe, &market, &Terms::at(level)).unwrap();
-            let hash = blake2b_simd::Params::new().hash_length(16).hash(text(&program).as_bytes());
+            let hash = blake2b_simd::Params::new()
+                .hash_length(16)
+                .hash(text(&program).as_bytes());
             lines += &format!(
                 "{name} {level} {} equations {} variables {}\n",
                 program.equations().len(),

@@ -7,6 +7,7 @@ use num_traits::Signed;
 use zkmargin_risk::oracle::{Binding, Cell, Check, Component, Evaluation, GroupLoss, Picture};
 use zkmargin_risk::report::{Report, Rounding, decimal};
 use zkmargin_risk::scenario::{Scenario, VolatilityMove};
+use zkmargin_risk::terms::Ratio20;
 
 use super::{LEVELS, Money, coins};
 use crate::text::{Columns, grouped};
@@ -124,7 +125,7 @@ fn rows(columns: &mut Columns, components: &[Component], depth: usize, money: Mo
 
 /// What is left of a check at each level, in words: money, or, of a limit, coins or USD.
 pub(super) fn slacks(report: &Report, check: &Check) -> [BigRational; 2] {
-    LEVELS.map(|level| check.slack(&report.excess(level)))
+    LEVELS.map(|level| check.slack(level, Ratio20::ONE, &report.excess(level)))
 }
 
 fn checks(text: &mut String, report: &Report, money: Money) {
@@ -138,23 +139,26 @@ fn checks(text: &mut String, report: &Report, money: Money) {
         let [initial, maintenance] = slacks(report, check);
         let fails = initial.is_negative() || maintenance.is_negative();
         let shown = |slack: &BigRational| match check {
-            Check::WithoutBalances { .. } => money.down(slack),
+            Check::WithoutBalances { .. } | Check::Isolated { .. } => money.down(slack),
             Check::Limit { .. } => grouped(&decimal(slack, 2, Rounding::Down)),
         };
+        let numeraire = &report.evaluation.numeraire;
         let unit = match check {
-            Check::WithoutBalances { .. } => report.evaluation.numeraire.as_str(),
-            Check::Limit { name, .. } if name.contains("delta") || name.contains("gamma") => "coins",
-            Check::Limit { .. } => "USD",
+            Check::WithoutBalances { .. } => numeraire.clone(),
+            Check::Isolated { evaluation, .. } => format!(
+                "{numeraire}: V {}, R {} initial, {} maintenance",
+                money.down(&evaluation.value),
+                money.up(&evaluation.initial),
+                money.up(&evaluation.maintenance)
+            ),
+            Check::Limit { name, .. } if name.contains("delta") || name.contains("gamma") => "coins".to_owned(),
+            Check::Limit { .. } => "USD".to_owned(),
         };
         columns.row([
             check.name(),
             shown(&initial),
             shown(&maintenance),
-            if fails {
-                format!("{unit}: BROKEN")
-            } else {
-                unit.to_owned()
-            },
+            if fails { format!("{unit}: BROKEN") } else { unit },
         ]);
     }
     columns.write_with_notes(text);

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use zkmargin_program::Program;
 use zkmargin_risk::amount::to_ratio;
 use zkmargin_risk::market::Snapshot;
-use zkmargin_risk::model::about::is_margin;
+use zkmargin_risk::model::about::{is_isolated, is_margin};
 use zkmargin_risk::model::demand::Limit;
 use zkmargin_risk::model::{Model, REQUIREMENT, USD_UNIT_EXPONENT};
 use zkmargin_risk::oracle::{NotCounted, OracleError, evaluate, with_public_amounts};
@@ -123,9 +123,10 @@ pub(super) fn requirement_words(model: &Model, terms: &Terms, requirement: &str)
         return format!("the {requirement} of {}", model.name());
     }
     let ratio = (terms.ratio != Ratio20::ONE).then(|| format!("{} times over", terms.ratio));
-    let excess = (terms.excess > 0).then(|| format!("with {} {} to spare", terms.excess, model.numeraire()));
+    let excess = (terms.excess > 0 && !is_isolated(requirement))
+        .then(|| format!("with {} {} to spare", terms.excess, model.numeraire()));
     let conditions: Vec<String> = ratio.into_iter().chain(excess).collect();
-    // `by MODEL`, `without the balances at VENUE`, or both, of a demand.
+    // `by MODEL`, `without the balances at VENUE`, or both, of a demand; `isolated in INSTRUMENT at VENUE`.
     let which = requirement.strip_prefix(REQUIREMENT).unwrap_or_default();
     let words = format!("the {} requirement of {}{which}", terms.margin, model.name());
     if conditions.is_empty() {
@@ -191,6 +192,10 @@ mod tests {
             (
                 "margin without the balances at V",
                 "the initial requirement of desk without the balances at V, 1.25 times over,",
+            ),
+            (
+                "margin isolated in X at V by hyperliquid",
+                "the initial requirement of desk isolated in X at V by hyperliquid, 1.25 times over,",
             ),
             ("limit on net delta of BTC", "the limit on net delta of BTC of desk"),
         ] {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use schemars::Schema;
 
-use crate::model::{Demand, KINDS, Model, REQUIREMENT};
+use crate::model::{Demand, ISOLATED_REQUIREMENT, KINDS, Model, REQUIREMENT};
 
 /// Makes the schema of a file.
 pub type MakeSchema = fn() -> Schema;
@@ -114,6 +114,11 @@ pub fn schema_of_kind(kind: &str) -> Option<Schema> {
 /// ratio. The limits of a demand have names of their own, and units.
 pub fn is_margin(requirement: &str) -> bool {
     requirement.starts_with(REQUIREMENT)
+}
+
+/// Whether a requirement of a program is that of an isolated position, by its name: it is of its own lines, and without a least excess.
+pub fn is_isolated(requirement: &str) -> bool {
+    requirement.starts_with(ISOLATED_REQUIREMENT)
 }
 
 #[cfg(test)]

@@ -59,6 +59,9 @@ pub struct AssetParameters {
     pub underlying: Option<String>,
 }
 
+/// How assets count, by name.
+pub(crate) type AssetRules = BTreeMap<String, AssetParameters>;
+
 /// The haircut of the part of a balance above so many coins.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

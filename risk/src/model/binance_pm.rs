@@ -8,7 +8,7 @@ pub mod parameters;
 
 use zkmargin_program::Builder;
 
-use crate::model::assets::{moves_with, numeraire};
+use crate::model::assets::{AssetRules, moves_with, numeraire};
 use crate::model::compile::{CompileError, Forms, Numeraire};
 use crate::model::{ModelError, Names, Rule, Scope};
 use crate::terms::Level;
@@ -55,6 +55,10 @@ impl Rule for BinancePm {
 
     fn margins(&self, kind: &Kind) -> bool {
         !matches!(kind, Kind::Option { .. })
+    }
+
+    fn cash(&self) -> AssetRules {
+        self.parameters.assets.clone()
     }
 
     fn file(&self) -> &serde_json::Value {

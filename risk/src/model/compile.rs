@@ -21,6 +21,15 @@ const EXCESS_MARGIN_BITS: u32 = 8;
 
 /// What the program's requirement is called where it is not met.
 pub const REQUIREMENT: &str = "margin";
+/// What the requirement of an isolated position is called, before its instrument and venue.
+pub const ISOLATED_REQUIREMENT: &str = "margin isolated in ";
+
+/// As much of a name as a requirement's name has room for.
+pub(crate) fn beginning(name: &str, bytes: usize) -> &str {
+    let room = name.char_indices().map(|(at, one)| at + one.len_utf8());
+    let end = room.take_while(|end| *end <= bytes).last().unwrap_or(0);
+    name.get(..end).unwrap_or_default()
+}
 
 /// Why a model, a universe, a snapshot and terms give no program.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@ use zkmargin_program::LegId;
 use crate::collateral::{self, Holding};
 use crate::market::Snapshot;
 use crate::model::{Names, Scope, Sensitivities};
-use crate::universe::{Asset, Instrument, Kind, Style, Universe, Venue};
+use crate::universe::{Asset, Instrument, Kind, Line, Style, Universe, Venue};
 use crate::valuation::{Denomination, Unpriced, priced};
 
 /// A line of a venue that does not count, and why.
@@ -71,10 +71,12 @@ pub enum Why {
 /// What counts, and what does not.
 #[derive(Debug)]
 pub(crate) struct Coverage<'a> {
-    /// Instruments that count by underlying, in row order.
+    /// Instruments that count by underlying, in row order: in cross margin and isolated.
     pub(crate) instruments: BTreeMap<&'a str, Vec<&'a Instrument>>,
-    /// Assets that count.
+    /// Assets that count, likewise.
     pub(crate) holdings: BTreeMap<&'a str, Holding<'a>>,
+    /// Of the instruments that count, those that are isolated, by their long legs.
+    isolated: BTreeSet<LegId>,
     /// Legs that are proven empty.
     pub(crate) empty: Vec<LegId>,
     /// Lines that do not count.
@@ -110,18 +112,30 @@ impl<'a> Coverage<'a> {
         let mut coverage = Coverage {
             instruments: BTreeMap::new(),
             holdings: BTreeMap::new(),
+            isolated: BTreeSet::new(),
             empty: Vec::new(),
             uncounted: Vec::new(),
         };
+        let lines = |venue: &'a Venue| match &scope.position {
+            Some(position) => position.lines.clone(),
+            None => venue.lines.iter().collect(),
+        };
         for venue in scope.venues() {
-            let assets = Assets::of(&asset_counts, venue);
-            for instrument in venue.instruments() {
+            let lines = lines(venue);
+            let assets = Assets::of(&asset_counts, &lines);
+            let instruments = lines.iter().filter_map(|line| match line {
+                Line::Instrument(instrument) => Some(instrument),
+                Line::Asset(_) => None,
+            });
+            for instrument in instruments {
                 match instrument_counts(&assets, instrument) {
-                    Ok(()) => coverage
-                        .instruments
-                        .entry(&instrument.underlying)
-                        .or_default()
-                        .push(instrument),
+                    Ok(()) => {
+                        let on = coverage.instruments.entry(&instrument.underlying).or_default();
+                        on.push(instrument);
+                        if assets.isolated.contains(instrument.name.as_str()) {
+                            coverage.isolated.insert(instrument.long);
+                        }
+                    }
                     Err(why) => {
                         coverage.empty.extend([instrument.long, instrument.short]);
                         coverage.note(venue, instrument.name.clone(), why);
@@ -129,23 +143,40 @@ impl<'a> Coverage<'a> {
                 }
             }
         }
-        let assets = scope
+        let lines = scope
             .venues()
-            .flat_map(|venue| venue.assets().map(move |asset| (venue, asset)));
+            .flat_map(|venue| lines(venue).into_iter().map(move |line| (venue, line)));
+        let assets = lines.filter_map(|(venue, line)| match line {
+            Line::Asset(asset) => Some((venue, asset)),
+            Line::Instrument(_) => None,
+        });
         for (venue, asset) in assets {
             match asset_counts(asset) {
                 Ok(()) => coverage.holdings.entry(&asset.name).or_default().lines.push(asset),
                 Err(why) => {
-                    let carry = asset.carry.iter().flat_map(|pair| [pair.first, pair.second]);
-                    coverage
-                        .empty
-                        .extend([asset.debt].into_iter().chain(carry).chain(asset.reserve));
+                    coverage.empty.extend(asset.all_but_balance());
                     coverage.note(venue, asset.label(), why);
                 }
             }
         }
         coverage.empty.sort_unstable();
         coverage
+    }
+
+    /// Without isolated positions, unless it is of one.
+    pub(crate) fn within(mut self, scope: &Scope<'_>) -> Coverage<'a> {
+        if scope.position.is_some() {
+            return self;
+        }
+        for instruments in self.instruments.values_mut() {
+            instruments.retain(|instrument| !self.isolated.contains(&instrument.long));
+        }
+        self.instruments.retain(|_, instruments| !instruments.is_empty());
+        for holding in self.holdings.values_mut() {
+            holding.lines.retain(|asset| asset.isolated.is_none());
+        }
+        self.holdings.retain(|_, holding| !holding.lines.is_empty());
+        self
     }
 
     /// Takes out the instruments of a kind that a model does not margin.
@@ -205,8 +236,28 @@ impl<'a> Coverage<'a> {
     }
 }
 
+/// The legs and lines of isolated positions, but for balances: what is proven empty where they do not count.
+pub(crate) fn isolated(scope: &Scope<'_>) -> (Vec<LegId>, Vec<Uncounted>) {
+    let (mut empty, mut lines) = (Vec::new(), Vec::new());
+    for venue in scope.venues() {
+        for line in venue.isolated().into_values().flatten() {
+            let (legs, name) = match line {
+                Line::Instrument(instrument) => (line.legs(), instrument.name.clone()),
+                Line::Asset(asset) => (asset.all_but_balance(), asset.label()),
+            };
+            empty.extend(legs);
+            lines.push(Uncounted {
+                venue: venue.name.clone(),
+                line: name,
+                why: Why::Isolated,
+            });
+        }
+    }
+    (empty, lines)
+}
+
 fn asset_counts(names: &Names<'_>, snapshot: &Snapshot, asset: &Asset) -> Result<(), Why> {
-    if asset.isolated.is_some() {
+    if asset.isolated.is_some() && !names.isolated {
         return Err(Why::Isolated);
     }
     let moves_with = names.assets.get(asset.name.as_str()).ok_or(Why::Asset)?;
@@ -231,7 +282,7 @@ fn instrument_is_priced(snapshot: &Snapshot, assets: &Assets<'_>, instrument: &I
         return Err(Why::Isolated);
     }
     priced(snapshot, instrument)?;
-    if !assets.counted.contains(instrument.settlement.as_str()) {
+    if !assets.settles(instrument) {
         return Err(Why::Settlement);
     }
     Ok(())
@@ -241,17 +292,31 @@ fn instrument_is_priced(snapshot: &Snapshot, assets: &Assets<'_>, instrument: &I
 struct Assets<'a> {
     /// Instruments with an isolated position.
     isolated: BTreeSet<&'a str>,
-    /// Assets of cross margin that count.
-    counted: BTreeSet<&'a str>,
+    /// Assets that count, and the instruments that they are isolated in.
+    counted: BTreeSet<(&'a str, Option<&'a str>)>,
 }
 
 impl<'a> Assets<'a> {
-    fn of(asset_counts: impl Fn(&Asset) -> Result<(), Why>, venue: &'a Venue) -> Assets<'a> {
-        let counted = venue.assets().filter(|asset| asset_counts(asset).is_ok());
+    fn of(asset_counts: impl Fn(&Asset) -> Result<(), Why>, lines: &[&'a Line]) -> Assets<'a> {
+        let assets = lines.iter().filter_map(|line| match line {
+            Line::Asset(asset) => Some(asset),
+            Line::Instrument(_) => None,
+        });
+        let counted = assets.clone().filter(|asset| asset_counts(asset).is_ok());
         Assets {
-            isolated: venue.assets().filter_map(|asset| asset.isolated.as_deref()).collect(),
-            counted: counted.map(|asset| asset.name.as_str()).collect(),
+            isolated: assets.clone().filter_map(|asset| asset.isolated.as_deref()).collect(),
+            counted: counted
+                .map(|asset| (asset.name.as_str(), asset.isolated.as_deref()))
+                .collect(),
         }
+    }
+
+    /// Whether the settlement asset of an instrument counts: where it is isolated, that of its own position. One that is isolated by another
+    /// asset alone would have its carry in cross margin.
+    fn settles(&self, instrument: &Instrument) -> bool {
+        let (name, settlement) = (instrument.name.as_str(), instrument.settlement.as_str());
+        let position = self.isolated.contains(name).then_some(name);
+        self.counted.contains(&(settlement, position))
     }
 }
 
@@ -265,9 +330,9 @@ fn instrument_counts(
         let known = |rules: &dyn Sensitivities| rules.counts(&instrument.underlying, sensitivity);
         return if !names.sensitivities.is_some_and(known) {
             Err(Why::Sensitivity)
-        } else if assets.isolated.contains(instrument.name.as_str()) {
+        } else if assets.isolated.contains(instrument.name.as_str()) && !names.isolated {
             Err(Why::Isolated)
-        } else if !assets.counted.contains(instrument.settlement.as_str()) {
+        } else if !assets.settles(instrument) {
             Err(Why::Settlement)
         } else {
             Ok(())
@@ -277,12 +342,12 @@ fn instrument_counts(
         .underlyings
         .get(instrument.underlying.as_str())
         .ok_or(Why::Underlying)?;
-    if assets.isolated.contains(instrument.name.as_str()) {
+    if assets.isolated.contains(instrument.name.as_str()) && !names.isolated {
         return Err(Why::Isolated);
     }
     priced(snapshot, instrument)?;
     let settlement = instrument.settlement.as_str();
-    if !assets.counted.contains(settlement) {
+    if !assets.settles(instrument) {
         return Err(Why::Settlement);
     }
     let moves_with = names.assets.get(settlement).copied().flatten();

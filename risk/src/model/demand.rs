@@ -9,7 +9,8 @@
 //! V* - ρ R* - e >= 0
 //! ```
 //! All count in one numéraire. What does not count under any one of them is proven empty. At the level of
-//! [variation](crate::model::variation) a demand may have nothing but models.
+//! [variation](crate::model::variation) a demand may have nothing but models. Isolated positions count where every model margins
+//! them and the demand has nothing but models; everything below is of cross margin, and where there is any of it they are proven empty.
 //!
 //! # Across venues
 //! `R_S` is the model's requirement of what is held at the venues of `S` alone, everything else left out.
@@ -64,9 +65,9 @@ use zkmargin_program::{Builder, LegId};
 
 use crate::history::History;
 use crate::model::addons::AddOns;
-use crate::model::assets::AssetParameters;
+use crate::model::assets::AssetRules;
 use crate::model::compile::{CompileError, Forms, Numeraire};
-use crate::model::coverage::Uncounted;
+use crate::model::coverage::{self, Uncounted};
 use crate::model::{Model, ModelError, Names, Rule, Scope};
 use crate::terms::{Level, Terms};
 use crate::{amount, json};
@@ -357,8 +358,9 @@ impl Rule for Demand {
 
     fn uncounted(&self, scope: &Scope<'_>) -> (Vec<LegId>, Vec<Uncounted>) {
         let (mut legs, mut lines) = (Vec::new(), Vec::<Uncounted>::new());
-        for model in &self.models {
-            let (empty, uncounted) = model.rule().uncounted(scope);
+        let isolated = (!self.is_of_models_alone()).then(|| coverage::isolated(scope));
+        let models = self.models.iter().map(|model| model.rule().uncounted(scope));
+        for (empty, uncounted) in models.chain(isolated) {
             legs.extend(empty);
             for line in uncounted {
                 if !lines
@@ -374,8 +376,9 @@ impl Rule for Demand {
         (legs, lines)
     }
 
-    fn assets(&self) -> Option<&BTreeMap<String, AssetParameters>> {
-        self.models.first().and_then(Model::assets)
+    /// Not of a demand, of which each model has its own: nothing is cash.
+    fn cash(&self) -> AssetRules {
+        AssetRules::new()
     }
 
     fn require(

@@ -11,7 +11,7 @@ mod tests;
 use zkmargin_program::Builder;
 
 use crate::model::about::Exactness;
-use crate::model::assets::{moves_with, numeraire};
+use crate::model::assets::{AssetRules, moves_with, numeraire};
 use crate::model::compile::{CompileError, Forms, Numeraire};
 use crate::model::{ModelError, Names, Rule, Scope};
 use crate::terms::Level;
@@ -61,6 +61,10 @@ impl Rule for DeriveStandard {
 
     fn names(&self) -> Names<'_> {
         Names::in_usd(moves_with(&self.parameters.assets), self.parameters.underlyings.keys())
+    }
+
+    fn cash(&self) -> AssetRules {
+        self.parameters.assets.clone()
     }
 
     fn file(&self) -> &serde_json::Value {

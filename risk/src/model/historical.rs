@@ -16,7 +16,7 @@ use rust_decimal::prelude::ToPrimitive;
 use zkmargin_program::{Builder, LegId};
 
 use crate::history::History;
-use crate::model::assets::{moves_with, numeraire};
+use crate::model::assets::{AssetRules, moves_with, numeraire};
 use crate::model::compile::{CompileError, Forms, Numeraire};
 use crate::model::coverage::{Coverage, Uncounted, Why};
 use crate::model::{ModelError, Names, Rule, Scope};
@@ -119,6 +119,14 @@ impl Rule for Historical {
 
     fn names(&self) -> Names<'_> {
         Names::in_usd(moves_with(&self.parameters.assets), self.parameters.underlyings.keys())
+    }
+
+    fn cash(&self) -> AssetRules {
+        self.parameters.assets.clone()
+    }
+
+    fn missing(&self) -> Option<String> {
+        self.scenarios().err()
     }
 
     fn file(&self) -> &serde_json::Value {

@@ -12,7 +12,7 @@ mod tests;
 use zkmargin_program::{Builder, LegId};
 
 use crate::model::about::Exactness;
-use crate::model::assets::{moves_with, numeraire};
+use crate::model::assets::{AssetRules, moves_with, numeraire};
 use crate::model::compile::{CompileError, Forms, Numeraire};
 use crate::model::coverage::{Coverage, Uncounted};
 use crate::model::{ModelError, Names, Rule, Scope};
@@ -76,7 +76,15 @@ impl Rule for LinearMargin {
     }
 
     fn names(&self) -> Names<'_> {
-        Names::in_usd(moves_with(&self.parameters.assets), self.parameters.underlyings.keys())
+        Names {
+            // Of the venue whose standard margin that is, every position is in cross margin.
+            isolated: self.parameters.model == parameters::Kind::Linear,
+            ..Names::in_usd(moves_with(&self.parameters.assets), self.parameters.underlyings.keys())
+        }
+    }
+
+    fn cash(&self) -> AssetRules {
+        self.parameters.assets.clone()
     }
 
     fn file(&self) -> &serde_json::Value {

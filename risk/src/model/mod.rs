@@ -48,15 +48,17 @@ use crate::canonical::{Digest, Personal, Writer, digest};
 use crate::history::{History, WindowError};
 use crate::json;
 use crate::market::Snapshot;
-use crate::model::assets::AssetParameters;
+use crate::model::assets::AssetRules;
 use crate::terms::{Level, Margin, Terms};
-use crate::universe::{Kind, Sensitivity, Universe, Venue};
+use crate::universe::{Kind, Line, Sensitivity, Universe, Venue};
 use crate::valuation::Denomination;
 
 pub use crate::model::about::Exactness;
 pub use crate::model::binance_pm::BinancePm;
-pub use crate::model::compile::{COIN_UNIT_EXPONENT, CompileError, REQUIREMENT, USD_UNIT_EXPONENT, VALUE_BITS};
-pub(crate) use crate::model::compile::{Forms, Numeraire};
+pub use crate::model::compile::{
+    COIN_UNIT_EXPONENT, CompileError, ISOLATED_REQUIREMENT, REQUIREMENT, USD_UNIT_EXPONENT, VALUE_BITS,
+};
+pub(crate) use crate::model::compile::{Forms, Numeraire, beginning};
 pub use crate::model::coverage::{Uncounted, Why};
 pub use crate::model::delta_gamma_vega::DeltaGammaVega;
 pub use crate::model::demand::Demand;
@@ -71,6 +73,9 @@ pub use crate::model::simm::Simm;
 pub use crate::model::span::Span;
 pub use crate::model::tims::Tims;
 
+/// Bytes of the names of an instrument and a venue in the name of a requirement.
+const NAME_ROOM: usize = 32;
+
 /// Version of the canonical form of a model.
 const FORMAT: u64 = 2;
 
@@ -81,6 +86,17 @@ pub(crate) struct Scope<'a> {
     pub(crate) snapshot: &'a Snapshot,
     /// Only these venues, by their place in the universe; all of them if there is none.
     pub(crate) only: Option<BTreeSet<usize>>,
+    /// One isolated position, of one venue, whose lines alone are in it; cross margin if there is none.
+    pub(crate) position: Option<Position<'a>>,
+}
+
+/// An isolated position that can be held.
+#[derive(Clone)]
+pub(crate) struct Position<'a> {
+    /// The name of its instrument.
+    pub(crate) name: &'a str,
+    /// Its instrument, and the assets that are isolated in it.
+    pub(crate) lines: Vec<&'a Line>,
 }
 
 impl<'a> Scope<'a> {
@@ -90,6 +106,7 @@ impl<'a> Scope<'a> {
             universe,
             snapshot,
             only: None,
+            position: None,
         }
     }
 
@@ -98,6 +115,7 @@ impl<'a> Scope<'a> {
         let venues = venues.into_iter().filter(|index| self.has(*index));
         Scope {
             only: Some(venues.collect()),
+            position: self.position.clone(),
             ..*self
         }
     }
@@ -105,6 +123,34 @@ impl<'a> Scope<'a> {
     /// Whether the venue of this place is in it.
     pub(crate) fn has(&self, index: usize) -> bool {
         self.only.as_ref().is_none_or(|only| only.contains(&index))
+    }
+
+    /// Each isolated position that can be held at its venues, in the order of these and of their names.
+    pub(crate) fn positions(&self) -> Vec<Scope<'a>> {
+        let venues = self.universe.venues().iter().enumerate();
+        let of_venue = |(index, venue): (usize, &'a Venue)| {
+            let scope = self.of([index]);
+            venue.isolated().into_iter().map(move |(name, lines)| Scope {
+                position: Some(Position { name, lines }),
+                ..scope.clone()
+            })
+        };
+        venues
+            .filter(|(index, _)| self.has(*index))
+            .flat_map(of_venue)
+            .collect()
+    }
+
+    /// What a requirement of its isolated position is called where it is not met, `name` being that of cross margin.
+    pub(crate) fn requirement(&self, name: &str) -> String {
+        let venue = self.venues().next().map_or("", |venue| &venue.name);
+        let position = self.position.as_ref().map_or("", |position| position.name);
+        let by = name.strip_prefix(REQUIREMENT).unwrap_or_default();
+        format!(
+            "{ISOLATED_REQUIREMENT}{} at {}{by}",
+            beginning(position, NAME_ROOM),
+            beginning(venue, NAME_ROOM)
+        )
     }
 
     /// The venues, in the order of the universe.
@@ -123,6 +169,8 @@ pub(crate) struct Names<'m> {
     pub(crate) underlyings: BTreeMap<&'m str, Denomination>,
     /// The sensitivities; none if there is none.
     pub(crate) sensitivities: Option<&'m dyn Sensitivities>,
+    /// Whether isolated positions count, each by itself.
+    pub(crate) isolated: bool,
 }
 
 impl<'m> Names<'m> {
@@ -138,6 +186,7 @@ impl<'m> Names<'m> {
                 .map(|name| (name.as_str(), Denomination::Usd))
                 .collect(),
             sensitivities: None,
+            isolated: false,
         }
     }
 }
@@ -159,8 +208,11 @@ pub(crate) trait Rule {
     /// What counts.
     fn names(&self) -> Names<'_>;
 
-    /// How assets count, where the model's file says so as [`assets`] does.
-    fn assets(&self) -> Option<&BTreeMap<String, AssetParameters>> {
+    /// How assets count as [cash](variation#cash).
+    fn cash(&self) -> AssetRules;
+
+    /// What it needs beside its file and was not given, in words.
+    fn missing(&self) -> Option<String> {
         None
     }
 
@@ -185,15 +237,8 @@ pub(crate) trait Rule {
     /// The legs of assets of a scope that are proven empty.
     fn uncounted_assets(&self, scope: &Scope<'_>) -> Vec<LegId> {
         let empty = self.uncounted(scope).0;
-        let legs = |asset: &crate::universe::Asset| {
-            let carry = asset.carry.into_iter().flat_map(|pair| [pair.first, pair.second]);
-            [asset.debt]
-                .into_iter()
-                .chain(carry)
-                .chain(asset.reserve)
-                .collect::<Vec<_>>()
-        };
-        let assets = scope.venues().flat_map(Venue::assets).flat_map(legs);
+        let assets = scope.venues().flat_map(Venue::assets);
+        let assets = assets.flat_map(|asset| asset.all_but_balance());
         assets.filter(|leg| empty.binary_search(leg).is_ok()).collect()
     }
 
@@ -216,7 +261,37 @@ pub(crate) trait Rule {
         terms: &Terms,
     ) -> Result<(), CompileError> {
         let forms = self.forms(builder, scope, level)?;
-        self.numeraire().require(builder, REQUIREMENT, terms, forms)
+        self.numeraire().require(builder, REQUIREMENT, terms, forms)?;
+        self.require_isolated(builder, scope, level, terms, REQUIREMENT)
+    }
+
+    /// That each isolated position meets the model by itself, if it margins them: `V - ρ R >= 0` of its own lines.
+    fn require_isolated(
+        &self,
+        builder: &mut Builder,
+        scope: &Scope<'_>,
+        level: Level,
+        terms: &Terms,
+        name: &str,
+    ) -> Result<(), CompileError> {
+        let names = self.names();
+        if !names.isolated {
+            return Ok(());
+        }
+        let terms = Terms {
+            excess: 0,
+            ..terms.clone()
+        };
+        for position in scope.positions() {
+            // Of which nothing counts, there is nothing to require: it is proven empty.
+            if coverage::Coverage::of(&names, &position).holdings.is_empty() {
+                continue;
+            }
+            let forms = self.forms(builder, &position, level)?;
+            let name = position.requirement(name);
+            self.numeraire().require(builder, &name, &terms, forms)?;
+        }
+        Ok(())
     }
 }
 
@@ -395,11 +470,6 @@ impl Model {
     /// What of a market counts under this model.
     pub(crate) fn names(&self) -> Names<'_> {
         self.rule().names()
-    }
-
-    /// How assets count, where the model's file says so as [`assets`] does.
-    pub fn assets(&self) -> Option<&BTreeMap<String, AssetParameters>> {
-        self.rule().assets()
     }
 
     /// The file's JSON text.

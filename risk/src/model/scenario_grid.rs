@@ -8,12 +8,10 @@ mod delta_shock;
 mod desk;
 pub mod parameters;
 
-use std::collections::BTreeMap;
-
 use zkmargin_program::Builder;
 
 use crate::model::about::Exactness;
-use crate::model::assets::{AssetParameters, moves_with, numeraire};
+use crate::model::assets::{AssetRules, moves_with, numeraire};
 use crate::model::compile::{CompileError, Forms, Numeraire};
 use crate::model::{ModelError, Names, Rule, Scope};
 use crate::terms::Level;
@@ -94,11 +92,12 @@ impl Rule for ScenarioGrid {
                 .map(|(name, underlying)| (name.as_str(), profit(underlying)))
                 .collect(),
             sensitivities: None,
+            isolated: false,
         }
     }
 
-    fn assets(&self) -> Option<&BTreeMap<String, AssetParameters>> {
-        Some(&self.parameters.assets)
+    fn cash(&self) -> AssetRules {
+        self.parameters.assets.clone()
     }
 
     fn file(&self) -> &serde_json::Value {

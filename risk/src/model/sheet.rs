@@ -52,9 +52,9 @@ pub(crate) struct AssetSheet<'a> {
 }
 
 impl<'a> Sheet<'a> {
-    /// Everything that counts in `scope` under a model that names these.
+    /// Everything that counts in `scope` under a model that names these: in cross margin, or in the isolated position that it is of.
     pub(crate) fn new(names: &Names<'_>, scope: &Scope<'a>, numeraire: &Numeraire) -> Result<Sheet<'a>, CompileError> {
-        Sheet::of(Coverage::of(names, scope), scope, numeraire)
+        Sheet::of(Coverage::of(names, scope).within(scope), scope, numeraire)
     }
 
     /// Everything in `scope` that the snapshot prices.

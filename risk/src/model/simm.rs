@@ -12,7 +12,7 @@ pub(crate) mod tables;
 use zkmargin_program::Builder;
 
 use crate::model::about::Exactness;
-use crate::model::assets::{moves_with, numeraire};
+use crate::model::assets::{AssetRules, moves_with, numeraire};
 use crate::model::compile::{CompileError, Forms, Numeraire};
 use crate::model::{ModelError, Names, Rule, Scope};
 use crate::terms::Level;
@@ -63,7 +63,12 @@ impl Rule for Simm {
             assets: moves_with(&self.parameters.assets),
             underlyings: std::collections::BTreeMap::new(),
             sensitivities: Some(&self.parameters),
+            isolated: false,
         }
+    }
+
+    fn cash(&self) -> AssetRules {
+        self.parameters.assets.clone()
     }
 
     fn file(&self) -> &serde_json::Value {

@@ -209,26 +209,31 @@ impl Schedule {
         rate.checked_add(rest.checked_mul(above.checked_mul(width)?)?)
     }
 
-    /// At least what a position needs whose notional is the magnitude of `net`. `units` is what a USD of the tiers is worth.
+    /// At least what a position needs of this size.
     pub(crate) fn add_margin(
         &self,
         builder: &mut Builder,
         name: &str,
-        net: Linear,
+        notional: Notional,
         market: &Market<'_>,
         linear: &mut Linear,
         parts: &mut Vec<Upper>,
     ) -> Result<(), CompileError> {
         let steps = self.steps(market.level, market.index, market.open_interest)?;
         if let [only] = steps.as_slice() {
-            if only.rate != Ratio::ZERO {
-                parts.push(magnitude(builder, name, net.scale(only.rate), linear)?);
+            match notional {
+                _ if only.rate == Ratio::ZERO => {}
+                Notional::Net(net) => parts.push(magnitude(builder, name, net.scale(only.rate), linear)?),
+                Notional::Gross(gross) => *linear += gross.scale(only.rate),
             }
             return Ok(());
         }
         // All rows of a position are multiplied by the common denominator of its rates, so that none rounds.
         let denominator = denominator(&steps)?;
-        let notional = builder.absolute(&format!("notional of {name}"), &net)?;
+        let notional = match notional {
+            Notional::Net(net) => builder.absolute(&format!("notional of {name}"), &net)?,
+            Notional::Gross(gross) => builder.upper(&gross)?,
+        };
         let notional = builder.rescale(&format!("notional of {name}"), notional, positive(1, COARSENESS)?)?;
         let coarse = Ratio::new(1, COARSENESS)?;
         let constant = |usd: Ratio| (market.units)(usd.checked_mul(whole_ratio(denominator)?.checked_mul(coarse)?)?);
@@ -280,6 +285,14 @@ impl Schedule {
         }
         Ok(())
     }
+}
+
+/// The size of a position, in units.
+pub(crate) enum Notional {
+    /// The magnitude of this: long less short.
+    Net(Linear),
+    /// This: long and short, never below 0.
+    Gross(Linear),
 }
 
 /// What a schedule applies to.

@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 use zkmargin_program::Builder;
 
 use crate::amount::to_f64;
-use crate::model::assets::{moves_with, numeraire};
+use crate::model::assets::{AssetRules, moves_with, numeraire};
 use crate::model::check::{at_most, count, value};
 use crate::model::compile::{CompileError, Forms, Numeraire};
 use crate::model::scan::Head;
@@ -120,6 +120,10 @@ impl Rule for Tims {
 
     fn names(&self) -> Names<'_> {
         Names::in_usd(moves_with(&self.parameters.assets), self.parameters.underlyings.keys())
+    }
+
+    fn cash(&self) -> AssetRules {
+        self.parameters.assets.clone()
     }
 
     fn file(&self) -> &serde_json::Value {

@@ -22,6 +22,8 @@ pub(crate) struct Book<'a> {
     legs: &'a [u64],
     /// `p_M` in USD.
     pub(crate) numeraire_price: BigRational,
+    /// Whether it is of one isolated position.
+    pub(crate) is_isolated: bool,
 }
 
 /// What a book has of an instrument that counts.
@@ -104,6 +106,7 @@ impl<'a> Book<'a> {
             coverage,
             legs,
             numeraire_price,
+            is_isolated: false,
         })
     }
 
@@ -210,7 +213,7 @@ impl<'a> Book<'a> {
                 .reserve
                 .map_or_else(BigRational::zero, |leg| coins(self.lots(leg)));
             let line = lines
-                .entry(asset.label())
+                .entry(self.label(asset))
                 .or_insert_with(|| self.empty_line(rules, asset));
             line.balance += balance;
             line.debt += debt;
@@ -238,11 +241,20 @@ impl<'a> Book<'a> {
         lines
     }
 
+    /// What the lines of an asset are added up under. In the book of an isolated position there are no others.
+    fn label(&self, asset: &Asset) -> String {
+        if self.is_isolated {
+            asset.name.clone()
+        } else {
+            asset.label()
+        }
+    }
+
     fn empty_line(&self, rules: &BTreeMap<String, AssetParameters>, asset: &Asset) -> Collateral {
         let rules = rules.get(&asset.name);
         let zero = BigRational::zero();
         Collateral {
-            asset: asset.label(),
+            asset: self.label(asset),
             uncounted: self.coverage.line(asset).err(),
             balance: zero.clone(),
             debt: zero.clone(),

@@ -21,6 +21,9 @@ pub enum Uncounted {
     /// The asset belongs to an isolated position, or is listed for nothing else.
     #[error("{0} is not listed for cross margin")]
     NotCross(String),
+    /// The asset belongs to cross margin, or to another isolated position.
+    #[error("{0} is not isolated in it")]
+    NotIsolated(String),
     /// What the asset moves with is not in the snapshot.
     #[error("{asset} moves with {moves_with} in the model, which is not in the snapshot")]
     NothingMovesIt {
@@ -128,20 +131,26 @@ impl Coverage<'_> {
             .ok_or_else(|| OracleError::Numeraire(numeraire.clone()))
     }
 
-    /// Whether the asset of this name counts.
+    /// Whether the asset of this name counts in cross margin.
     pub(crate) fn asset(&self, name: &str) -> Result<(), Uncounted> {
-        let Some(moves_with) = self.names.assets.get(name).copied() else {
-            return Err(Uncounted::AssetNotInModel(name.to_owned()));
-        };
-        if self.price(name).is_none() {
-            return Err(Uncounted::NoPrice(name.to_owned()));
-        }
+        self.known(name)?;
         if !self
             .universe
             .assets()
             .any(|(_, asset)| asset.name == name && asset.isolated.is_none())
         {
             return Err(Uncounted::NotCross(name.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Whether model and snapshot have all of an asset that they need.
+    fn known(&self, name: &str) -> Result<(), Uncounted> {
+        let Some(moves_with) = self.names.assets.get(name).copied() else {
+            return Err(Uncounted::AssetNotInModel(name.to_owned()));
+        };
+        if self.price(name).is_none() {
+            return Err(Uncounted::NoPrice(name.to_owned()));
         }
         if let Some(moves_with) = moves_with.filter(|moves_with| !self.snapshot.underlyings.contains_key(*moves_with)) {
             return Err(Uncounted::NothingMovesIt {
@@ -152,12 +161,30 @@ impl Coverage<'_> {
         Ok(())
     }
 
-    /// Whether an asset's line counts: an isolated one does not.
+    /// Whether an asset's line counts: one of an isolated position does where the model margins those.
     pub(crate) fn line(&self, asset: &Asset) -> Result<(), Uncounted> {
-        if asset.isolated.is_some() {
-            return Err(Uncounted::NotCross(asset.label()));
+        match asset.isolated {
+            None => self.asset(&asset.name),
+            Some(_) if self.names.isolated => self.known(&asset.name),
+            Some(_) => Err(Uncounted::NotCross(asset.label())),
         }
-        self.asset(&asset.name)
+    }
+
+    /// Whether what an instrument settles in counts: in cross margin, or in the isolated position in it.
+    fn settlement(&self, venue: &Venue, instrument: &Instrument) -> Result<(), Uncounted> {
+        let asset = &instrument.settlement;
+        let counts = match is_isolated(venue, instrument) {
+            false => self.asset(asset),
+            true if !self.names.isolated => return Err(Uncounted::Isolated),
+            true => match venue.asset(asset, Some(&instrument.name)) {
+                Some(asset) => self.line(asset),
+                None => Err(Uncounted::NotIsolated(asset.clone())),
+            },
+        };
+        counts.map_err(|reason| Uncounted::Settlement {
+            asset: asset.clone(),
+            reason: Box::new(reason),
+        })
     }
 
     /// Whether an instrument counts.
@@ -169,21 +196,13 @@ impl Coverage<'_> {
         let Some(denomination) = self.names.underlyings.get(underlying.as_str()).copied() else {
             return Err(Uncounted::UnderlyingNotInModel(underlying.clone()));
         };
-        if venue
-            .assets()
-            .any(|asset| asset.isolated.as_ref() == Some(&instrument.name))
-        {
+        if is_isolated(venue, instrument) && !self.names.isolated {
             return Err(Uncounted::Isolated);
         }
         // The market of the underlying among it.
         valuation::priced(self.snapshot, instrument)?;
+        self.settlement(venue, instrument)?;
         let asset = &instrument.settlement;
-        if let Err(reason) = self.asset(asset) {
-            return Err(Uncounted::Settlement {
-                asset: asset.clone(),
-                reason: Box::new(reason),
-            });
-        }
         let moves_with = self.names.assets.get(asset.as_str()).copied().flatten();
         match (instrument.style, moves_with) {
             (Style::Inverse, Some(coin)) if coin == underlying.as_str() => Ok(()),
@@ -211,16 +230,13 @@ impl Coverage<'_> {
         if !is_known {
             return Err(Uncounted::RiskFactorNotInModel(factor.to_string()));
         }
-        if venue
-            .assets()
-            .any(|asset| asset.isolated.as_ref() == Some(&instrument.name))
-        {
-            return Err(Uncounted::Isolated);
-        }
-        let asset = &instrument.settlement;
-        self.asset(asset).map_err(|reason| Uncounted::Settlement {
-            asset: asset.clone(),
-            reason: Box::new(reason),
-        })
+        self.settlement(venue, instrument)
     }
+}
+
+/// Whether an instrument is held isolated at its venue.
+fn is_isolated(venue: &Venue, instrument: &Instrument) -> bool {
+    venue
+        .assets()
+        .any(|asset| asset.isolated.as_ref() == Some(&instrument.name))
 }

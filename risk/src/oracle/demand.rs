@@ -10,9 +10,11 @@ use crate::collateral;
 use crate::market::Snapshot;
 use crate::model::demand::{Demand, Limit, Netting};
 use crate::oracle::addons;
+use crate::oracle::coverage::{NotCounted, Uncounted};
 use crate::oracle::exact::ExactSum;
 use crate::oracle::{Check, Component, Evaluation, OracleError, evaluate as evaluate_model, positive_part, whole};
-use crate::universe::{Instrument, Kind, Style, Universe, Venue};
+use crate::terms::{Level, Ratio20};
+use crate::universe::{Instrument, Kind, Line, Style, Universe, Venue};
 use crate::valuation;
 
 /// What a demand makes of a book.
@@ -38,7 +40,11 @@ pub(super) fn evaluate(
     });
     // A checked demand has a model.
     let mut strictest = evaluations.remove(least.unwrap_or_default().min(evaluations.len().saturating_sub(1)));
-    strictest.checks = book.checks(&strictest.numeraire, std::iter::once(&strictest).chain(&evaluations))?;
+    let all = || std::iter::once(&strictest).chain(&evaluations);
+    let mut checks = book.checks(&strictest.numeraire, all())?;
+    // Those of isolated positions, by each model.
+    checks.extend(all().flat_map(|evaluation| evaluation.checks.iter().cloned()));
+    strictest.checks = checks;
     strictest.beside = evaluations;
     Ok(strictest)
 }
@@ -68,6 +74,7 @@ struct Book<'a> {
 
 impl Book<'_> {
     fn each(&self) -> Result<Vec<Evaluation>, OracleError> {
+        self.refuse_isolated()?;
         let mut evaluations = Vec::new();
         for model in self.demand.models() {
             let mut evaluation = evaluate_model(model, self.universe, self.snapshot, self.legs)?;
@@ -78,6 +85,40 @@ impl Book<'_> {
             evaluations.push(evaluation);
         }
         Ok(evaluations)
+    }
+
+    /// Isolated positions count under nothing but models: haircuts, limits and the rest are of cross margin.
+    fn refuse_isolated(&self) -> Result<(), OracleError> {
+        if self.demand.is_of_models_alone() {
+            return Ok(());
+        }
+        let is_held = |leg: &zkmargin_program::LegId| self.legs.get(leg.index()).is_some_and(|lots| *lots > 0);
+        let mut refused = Vec::new();
+        for venue in self.universe.venues() {
+            let mut refuse = |line: String, reason| {
+                refused.push(NotCounted {
+                    venue: venue.name.clone(),
+                    line,
+                    reason,
+                });
+            };
+            for line in venue.isolated().into_values().flatten() {
+                match line {
+                    Line::Instrument(instrument) if line.legs().iter().any(is_held) => {
+                        refuse(instrument.name.clone(), Uncounted::Isolated);
+                    }
+                    Line::Asset(asset) if asset.all_but_balance().iter().any(is_held) => {
+                        refuse(asset.label(), Uncounted::NotCross(asset.label()));
+                    }
+                    Line::Instrument(_) | Line::Asset(_) => {}
+                }
+            }
+        }
+        if refused.is_empty() {
+            Ok(())
+        } else {
+            Err(OracleError::NotCounted(refused))
+        }
     }
 
     fn lots(&self, leg: zkmargin_program::LegId) -> BigRational {
@@ -329,9 +370,10 @@ fn exact(x: f64) -> Option<BigRational> {
 }
 
 impl Check {
-    /// By how much it holds at a level, `excess` being that of the strictest model; negative where it does not.
-    pub fn slack(&self, excess: &BigRational) -> BigRational {
+    /// By how much it holds at a level and ratio, `excess` being that of the strictest model; negative where it does not.
+    pub fn slack(&self, level: Level, ratio: Ratio20, excess: &BigRational) -> BigRational {
         match self {
+            Check::Isolated { evaluation, .. } => evaluation.excess(level, ratio, 0),
             Check::WithoutBalances { lost, .. } => excess - lost,
             Check::Limit { slack, .. } => slack.clone(),
         }
@@ -341,6 +383,7 @@ impl Check {
     pub fn name(&self) -> String {
         match self {
             Check::WithoutBalances { venue, .. } => format!("margin without the balances at {venue}"),
+            Check::Isolated { venue, instrument, .. } => format!("margin isolated in {instrument} at {venue}"),
             Check::Limit { name, .. } => name.clone(),
         }
     }

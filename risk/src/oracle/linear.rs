@@ -44,6 +44,7 @@ pub(super) fn evaluate(book: Book<'_>, rules: &LinearMargin) -> Result<Evaluatio
             rules,
             market,
             per_usd: book.numeraire_price.recip(),
+            is_isolated: book.is_isolated,
             table: table.map_err(|source| OracleError::Pricing {
                 underlying: name.clone(),
                 source,
@@ -145,6 +146,7 @@ struct Desk<'r, 'a> {
     market: &'r UnderlyingMarket,
     /// `1 / p_M`.
     per_usd: BigRational,
+    is_isolated: bool,
     table: ValueTable,
     held: Vec<&'r Held<'a>>,
 }
@@ -235,7 +237,12 @@ impl Desk<'_, '_> {
                     sum + per_lot * BigRational::from_integer(lots(held))
                 })
             };
-            let notional = sum(&|held| held.net()).abs();
+            // Accounts are added up, but no isolated position of one is netted with that of another.
+            let notional = if self.is_isolated {
+                sum(&|held| held.gross())
+            } else {
+                sum(&|held| held.net()).abs()
+            };
             let open_interest = match expiry {
                 Some(_) => None,
                 None => perpetual.and_then(|perpetual| perpetual.quote.open_interest),

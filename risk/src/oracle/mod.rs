@@ -9,8 +9,8 @@
 //! - *the excess here is at least the program's stated bound* implies *the program is feasible*.
 //!
 //! # Where the rule leaves a reading open
-//! - An asset line of an isolated position never counts: its balance is worth 0 and its other legs must be empty, even where an
-//!   asset of the same name counts.
+//! - An asset line of an isolated position never counts in cross margin, even where an asset of the same name does. Under a model that does
+//!   not margin isolated positions its balance is worth 0 and its other legs must be empty.
 //! - An underlying of the model that the snapshot does not have contributes nothing; its group stays the group that the file makes it.
 //! - A slot that is no leg of any line must be empty.
 
@@ -27,6 +27,7 @@ pub(crate) mod exact;
 mod historical;
 mod linear;
 mod okx_pm;
+mod pools;
 mod scan;
 mod scenario_grid;
 mod short_option;
@@ -46,12 +47,14 @@ use rust_decimal::Decimal;
 
 use crate::market::Snapshot;
 use crate::model::Model;
+use crate::oracle::book::Book;
+use crate::oracle::pools::Pools;
 use crate::pricing::PricingError;
 use crate::terms::{Level, Ratio20, Terms, TermsError};
 use crate::universe::Universe;
 
 pub use crate::oracle::coverage::{NotCounted, Uncounted};
-pub use crate::oracle::variation::{Variation, variation};
+pub use crate::oracle::variation::{IsolatedVariation, Variation, variation};
 
 /// Why a book has no margin. It names what is held: for the trader and the venue alone.
 #[derive(Debug, thiserror::Error)]
@@ -127,11 +130,11 @@ pub struct Evaluation {
     pub maintenance: BigRational,
     /// Under a demand, what the other models make of the book; each must be met.
     pub beside: Vec<Evaluation>,
-    /// Under a demand, what else must hold.
+    /// What else must hold: margin of each isolated position that is held, and what a demand asks for.
     pub checks: Vec<Check>,
 }
 
-/// What must hold beside margin.
+/// What must hold beside the margin of the whole.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Check {
     /// Margin, when the balances at a venue are worth nothing.
@@ -140,6 +143,15 @@ pub enum Check {
         venue: String,
         /// What those balances are worth, in the numéraire.
         lost: BigRational,
+    },
+    /// Margin of an isolated position, of its own lines alone, without a least excess.
+    Isolated {
+        /// The venue.
+        venue: String,
+        /// The instrument.
+        instrument: String,
+        /// What the model makes of it.
+        evaluation: Box<Evaluation>,
     },
     /// A limit.
     Limit {
@@ -401,7 +413,7 @@ impl Evaluation {
     /// Whether a statement holds: its excess is not negative, and no check fails.
     pub fn is_met(&self, level: Level, ratio: Ratio20, least_excess: u64) -> bool {
         let excess = self.excess(level, ratio, least_excess);
-        let holds = |check: &Check| !check.slack(&excess).is_negative();
+        let holds = |check: &Check| !check.slack(level, ratio, &excess).is_negative();
         !excess.is_negative() && self.checks.iter().all(holds)
     }
 
@@ -433,10 +445,32 @@ pub fn evaluate(
     if let Model::Demand(demand) = model {
         return demand::evaluate(demand, universe, snapshot, legs);
     }
-    let book = book::Book::new(model, universe, snapshot, legs)?;
+    let book = Book::new(model, universe, snapshot, legs)?;
+    if !model.names().isolated {
+        return by_kind(model, book);
+    }
+    let pools = Pools::of(universe, legs);
+    let mut evaluation = by_kind(model, Book::unchecked(model, universe, snapshot, &pools.cross)?)?;
+    for position in &pools.isolated {
+        let mut book = Book::unchecked(model, universe, snapshot, &position.legs)?;
+        book.is_isolated = true;
+        evaluation.checks.push(Check::Isolated {
+            venue: position.venue.clone(),
+            instrument: position.instrument.clone(),
+            evaluation: Box::new(by_kind(model, book)?),
+        });
+    }
+    Ok(evaluation)
+}
+
+/// What the rule of a kind makes of a book, everything of which counts.
+fn by_kind(model: &Model, book: Book<'_>) -> Result<Evaluation, OracleError> {
     match model {
         Model::ScenarioGrid(rules) => scenario_grid::evaluate(book, rules),
-        Model::Demand(demand) => demand::evaluate(demand, universe, snapshot, legs),
+        Model::Demand(_) => Err(OracleError::Missing {
+            model: model.name().to_owned(),
+            what: "to be asked for as a whole".to_owned(),
+        }),
         Model::Historical(rules) => historical::evaluate(&book, rules),
         Model::DeriveStandard(rules) => derive_standard::evaluate(book, rules),
         Model::Linear(rules) => linear::evaluate(book, rules),

@@ -242,7 +242,8 @@ impl<'a> Desk<'a> {
     fn margin(&self, evaluation: &Evaluation) -> BigRational {
         let (level, ratio, least) = self.criterion.of(self.terms);
         let excess = evaluation.excess(level, ratio, least);
-        let slacks = evaluation.checks.iter().map(|check| check.slack(&excess));
+        let checks = evaluation.checks.iter();
+        let slacks = checks.map(|check| check.slack(level, ratio, &excess));
         slacks.fold(excess.clone(), smaller)
     }
 

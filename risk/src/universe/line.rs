@@ -1,5 +1,6 @@
 //! What a venue lists: instruments and assets, and the legs that they stand on.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use rust_decimal::Decimal;
@@ -138,6 +139,12 @@ impl Asset {
         }
     }
 
+    /// Debt, carry and reserve, in row order: what must be empty where the asset does not count.
+    pub fn all_but_balance(&self) -> Vec<LegId> {
+        let carry = self.carry.iter().flat_map(|pair| [pair.first, pair.second]);
+        [self.debt].into_iter().chain(carry).chain(self.reserve).collect()
+    }
+
     /// `USDC`, or `USDC isolated in BTC-PERPETUAL`.
     pub fn label(&self) -> String {
         asset_label(&self.name, self.isolated.as_deref())
@@ -158,14 +165,7 @@ impl Line {
     pub fn legs(&self) -> Vec<LegId> {
         match self {
             Line::Instrument(instrument) => vec![instrument.long, instrument.short],
-            Line::Asset(asset) => {
-                let carry = asset.carry.iter().flat_map(|pair| [pair.first, pair.second]);
-                [asset.balance, asset.debt]
-                    .into_iter()
-                    .chain(carry)
-                    .chain(asset.reserve)
-                    .collect()
-            }
+            Line::Asset(asset) => [asset.balance].into_iter().chain(asset.all_but_balance()).collect(),
         }
     }
 
@@ -218,6 +218,23 @@ impl Venue {
     pub fn asset(&self, name: &str, isolated: Option<&str>) -> Option<&Asset> {
         self.assets()
             .find(|asset| asset.name == name && asset.isolated.as_deref() == isolated)
+    }
+
+    /// The isolated positions that can be held here, by the names of their instruments: the lines of each, which are the instrument and the
+    /// assets that are isolated in it.
+    pub fn isolated(&self) -> BTreeMap<&str, Vec<&Line>> {
+        let named = self.assets().filter_map(|asset| asset.isolated.as_deref());
+        let mut positions: BTreeMap<&str, Vec<&Line>> = named.map(|name| (name, Vec::new())).collect();
+        for line in &self.lines {
+            let of = match line {
+                Line::Instrument(instrument) => Some(instrument.name.as_str()),
+                Line::Asset(asset) => asset.isolated.as_deref(),
+            };
+            if let Some(lines) = of.and_then(|name| positions.get_mut(name)) {
+                lines.push(line);
+            }
+        }
+        positions
     }
 
     /// The asset whose balance, carry and reserve an instrument's cash flows belong to: its isolated position's if

@@ -24,6 +24,7 @@ use num_traits::Signed;
 use rust_decimal::Decimal;
 use zkmargin_program::{Program, WitnessError};
 use zkmargin_risk::history::History;
+use zkmargin_risk::model::about::is_isolated;
 use zkmargin_risk::model::{Model, PRESETS};
 use zkmargin_risk::oracle::{self, Evaluation, OracleError};
 use zkmargin_risk::terms::{Deposit, Level, Order, Ratio20, Terms};
@@ -120,7 +121,11 @@ impl<'w> Target<'w> {
                 show(&(&initial - &maintenance))
             ));
         }
-        let all = std::iter::once(&evaluation).chain(&evaluation.beside);
+        let isolated = evaluation.checks.iter().filter_map(|check| match check {
+            oracle::Check::Isolated { evaluation, .. } => Some(&**evaluation),
+            _ => None,
+        });
+        let all = std::iter::once(&evaluation).chain(&evaluation.beside).chain(isolated);
         if all
             .into_iter()
             .any(|one| one.initial.is_negative() || one.maintenance.is_negative())
@@ -154,13 +159,24 @@ impl<'w> Target<'w> {
             let shown = BigRational::from_integer(shown.into()) * &unit;
             let over = &shown - &excess;
             // What breaks a limit, or is above a threshold of concentration, has no proof whatever its margin is.
-            let rest_holds = surplus.iter().all(|(name, units)| is_margin(name) || *units >= 0);
+            let is_of_margin = |name: &str| is_margin(name) || is_isolated(name);
+            let rest_holds = surplus.iter().all(|(name, units)| is_of_margin(name) || *units >= 0);
             if over.is_positive() && rest_holds {
                 seen.found.push(format!(
                     "{level:?}: a prover shows {} more than there is, {}",
                     show(&over),
                     show(&excess)
                 ));
+            }
+            for (name, units) in surplus.iter().filter(|(name, _)| is_isolated(name)) {
+                // Under a demand, of whichever of its models.
+                let own = evaluation.checks.iter().filter(|check| name.starts_with(&check.name()));
+                let slacks = own.map(|check| check.slack(level, Ratio20::ONE, &excess));
+                let exact = slacks.max().unwrap_or_default();
+                if BigRational::from_integer((*units).into()) * &unit > exact && rest_holds {
+                    seen.found
+                        .push(format!("{level:?}: a prover shows more of {name} than there is"));
+                }
             }
             let bound = BigRational::from_integer(program.rounding_bound(&book).into()) * &unit;
             seen.loose += u64::from(-&over > bound);
@@ -179,9 +195,10 @@ impl<'w> Target<'w> {
     }
 }
 
-/// Whether a requirement is that of a model: not a limit, nor that of a demand without the balances at a venue.
+/// Whether a requirement is that of a model: not a limit, nor that of an isolated position, nor that of a demand without the balances at
+/// a venue.
 fn is_margin(name: &str) -> bool {
-    name.starts_with("margin") && !name.contains(" without the balances at ")
+    name.starts_with("margin") && !is_isolated(name) && !name.contains(" without the balances at ")
 }
 
 fn order(world: &World, random: &mut Random) -> Order {

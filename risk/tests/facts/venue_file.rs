@@ -121,3 +121,45 @@ fn a_venue_lists_what_it_names() {
         assert!(refusal.contains(expected), "{refusal}");
     }
 }
+
+const PERPETUALS: &str = r#"{"underlying":"BTC","kind":"perpetual","style":"linear","contract":"1","lot":"0.01","settlement":"USDC","list":["BTC_USDC-PERPETUAL"]CLASS}"#;
+
+fn perpetuals(more: &str) -> String {
+    PERPETUALS.replace("CLASS", more)
+}
+
+#[test]
+fn a_class_of_isolated_positions_has_names_and_balances_of_its_own() {
+    let isolated = perpetuals(r#","isolated":true"#);
+    let universe = build(&format!("{},{isolated}", perpetuals(""))).unwrap();
+    let venue = &universe.venues()[0];
+    let names: Vec<&str> = venue.instruments().map(|instrument| instrument.name.as_str()).collect();
+    assert_eq!(names, ["BTC_USDC-PERPETUAL", "BTC_USDC-PERPETUAL-ISOLATED"]);
+    let settled = |name: &str| venue.settlement_of(venue.instrument(name).unwrap()).unwrap();
+    let (cross, own) = (settled(names[0]), settled(names[1]));
+    assert_eq!(
+        (cross.label(), own.label()),
+        ("USDC".into(), "USDC isolated in BTC_USDC-PERPETUAL-ISOLATED".into())
+    );
+    assert_eq!(
+        (own.lot, own.carry.is_some(), own.reserve.is_some()),
+        (cross.lot, true, true)
+    );
+    // A file that says nothing of it says what it said, and makes what it made.
+    assert!(!venue_file(&perpetuals("")).to_json().unwrap().contains("isolated"));
+    let without = build(&perpetuals(r#","isolated":false"#)).unwrap();
+    assert_eq!(without.digest(), build(&perpetuals("")).unwrap().digest());
+    assert_eq!(without.venues()[0].isolated().len(), 0);
+}
+
+#[test]
+fn a_class_of_isolated_positions_without_its_settlement_asset_is_refused() {
+    let isolated = perpetuals(r#","isolated":true"#).replace("\"settlement\":\"USDC\"", "\"settlement\":\"USDT\"");
+    let refused = build(&isolated.replace("BTC_USDC-", "BTC_USDT-"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("settles in USDT, which is not an asset of the venue"),
+        "{refused}"
+    );
+}

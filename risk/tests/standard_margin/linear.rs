@@ -10,7 +10,7 @@ use zkmargin_risk::universe::Kind;
 use crate::world::{Bench, Random, cases, snapshot, universe};
 
 /// Brackets, progressive tiers in coins, open interest, a chosen leverage; debts on either side; caps and numéraires.
-fn model(random: &mut Random) -> String {
+pub(crate) fn model(random: &mut Random) -> String {
     let brackets = r#"{"tiers":[{"from":"0","leverage":"40"},{"from":"20000","leverage":"30","maintenance":"0.02"},{"from":"150000","leverage":"12","maintenance":"0.05"},{"from":"9000000","leverage":"2"}],"fee":"0.0004"LEVERAGE}"#;
     let marginal = r#"{"size":"coin","initial_by":"marginal","tiers":[{"from":"0","initial":"0.0205","maintenance":"0.0105"},{"from":"0.5","initial":"0.03","maintenance":"0.02"},{"from":"40","initial":"0.6","maintenance":"0.0201"}]FUNDING}"#;
     let interest = r#"{"tiers":[{"from":"0","initial":"0.05","maintenance":"0.03"}],"open_interest":{"lower":"10000000","upper":"60000000"},"funding_intervals":"3"}"#;

@@ -136,13 +136,27 @@ fn variation(
     let provable = Provable::of_variation(model, universe, [snapshot, later], terms, legs).with_context(names)?;
     let numeraire = model.numeraire();
     let money = |x: &BigRational| decimal(x, PLACES, Rounding::Down);
+    let lost = |x: &BigRational| decimal(x, PLACES, Rounding::Up);
+    let rows = found.isolated.iter().map(|one| {
+        format!(
+            "  isolated in {} at {}\n    cash                {}\n    lost                {}\n",
+            one.instrument,
+            one.venue,
+            money(&one.cash),
+            lost(&one.loss)
+        )
+    });
+    let isolated = found.isolated.iter().map(|one| {
+        json!({ "venue": one.venue, "instrument": one.instrument, "cash": money(&one.cash), "lost": lost(&one.loss) })
+    });
     let text = format!(
-        "Variation by {}, from {} to {}, in {numeraire}\n\n  cash                  {}\n  lost by positions     {}\n  excess                {}: {}\n",
+        "Variation by {}, from {} to {}, in {numeraire}\n\n  cash                  {}\n  lost by positions     {}\n{}  excess                {}: {}\n",
         model.name(),
         snapshot.instant,
         later.instant,
         money(&found.cash),
-        decimal(&found.loss, PLACES, Rounding::Up),
+        lost(&found.loss),
+        rows.collect::<String>(),
         money(&excess),
         match (excess.is_negative(), provable) {
             (true, _) => "NOT met",
@@ -152,7 +166,7 @@ fn variation(
     );
     let data = json!({
         "model": model.name(), "from": snapshot.instant.to_string(), "to": later.instant.to_string(), "numeraire": numeraire,
-        "cash": money(&found.cash), "lost": decimal(&found.loss, PLACES, Rounding::Up), "excess": money(&excess),
+        "cash": money(&found.cash), "lost": lost(&found.loss), "isolated": isolated.collect::<Vec<_>>(), "excess": money(&excess),
         "met": !excess.is_negative(), "provable": provable,
     });
     let answer = Answer::new(text, data);

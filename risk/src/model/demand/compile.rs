@@ -7,7 +7,7 @@ use zkmargin_program::{Builder, Linear, Lower, NonNegative, Ratio, Upper};
 
 use super::{Demand, Limit, Netting};
 use crate::amount::to_f64;
-use crate::model::compile::{CompileError, Forms, Numeraire, REQUIREMENT};
+use crate::model::compile::{CompileError, Forms, Numeraire, REQUIREMENT, beginning};
 use crate::model::factor::ratio;
 use crate::model::scan::Facts;
 use crate::model::sheet::Sheet;
@@ -68,20 +68,16 @@ pub(super) fn require(
         let requirement = forms.requirement;
         desk.numeraire
             .require(builder, &name, terms, Forms { value, requirement })?;
+        if demand.is_of_models_alone() {
+            model.rule().require_isolated(builder, scope, level, terms, &name)?;
+        }
     }
     desk.limits(builder, &sheets)
 }
 
 /// What the requirement of one of several models is called where it is not met.
 pub(crate) fn requirement_of(model: &Model) -> String {
-    format!("{REQUIREMENT} by {}", beginning(model.name()))
-}
-
-/// As much of a model's name as a requirement's name has room for, beside the name of a venue.
-fn beginning(name: &str) -> &str {
-    let room = name.char_indices().map(|(at, one)| at + one.len_utf8());
-    let end = room.take_while(|end| *end <= NAME_ROOM).last().unwrap_or(0);
-    name.get(..end).unwrap_or_default()
+    format!("{REQUIREMENT} by {}", beginning(model.name(), NAME_ROOM))
 }
 
 struct Desk<'a> {

@@ -81,7 +81,7 @@ fn compare(model: &Model, q: &[u64]) {
                 Some(_) => {
                     let slacks = evaluation.checks.iter().filter(|check| check.name() == name);
                     slacks
-                        .map(|check| check.slack(&BigRational::zero()))
+                        .map(|check| check.slack(level, Ratio20::ONE, &BigRational::zero()))
                         .map(|slack| match name.as_str() {
                             // Coins are counted at the index, and a leverage of 7/2 is required twice over.
                             name if name.contains("delta") || name.contains("gamma") => slack * &index,
@@ -113,7 +113,7 @@ fn compare(model: &Model, q: &[u64]) {
                 let slacks = evaluation
                     .checks
                     .iter()
-                    .map(|check| check.slack(excesses.iter().min().unwrap()));
+                    .map(|check| check.slack(level, Ratio20::ONE, excesses.iter().min().unwrap()));
                 let least = slacks.chain(excesses.clone()).min().unwrap();
                 assert!(
                     !met || least < bound,

@@ -70,7 +70,7 @@ use serde::{Deserialize, Serialize};
 use zkmargin_program::{Builder, Linear, Ratio};
 
 use crate::model::about::Exactness;
-use crate::model::assets::{AssetParameters, whole};
+use crate::model::assets::{AssetRules, whole};
 use crate::model::compile::{CompileError, Forms, Numeraire};
 use crate::model::derive::check;
 use crate::model::derive::desk::{Desk, DeskRule, confidence_charge, forms, pegged};
@@ -205,7 +205,7 @@ impl Pm2 {
     }
 
     /// The assets as collateral that counts whole.
-    pub(crate) fn assets(&self) -> BTreeMap<String, AssetParameters> {
+    pub(crate) fn assets(&self) -> AssetRules {
         let assets = self.parameters.assets.iter();
         whole(assets.map(|(name, asset)| (name, asset.underlying.as_ref())))
     }
@@ -336,6 +336,14 @@ impl Rule for Pm2 {
         let assets = self.parameters.assets.iter();
         let assets = assets.map(|(name, asset)| (name.as_str(), asset.underlying.as_deref()));
         Names::in_usd(assets.collect(), self.parameters.underlyings.keys())
+    }
+
+    fn cash(&self) -> AssetRules {
+        let mut rules = self.assets();
+        for (rule, asset) in rules.values_mut().zip(self.parameters.assets.values()) {
+            rule.haircut = asset.haircut.maintenance;
+        }
+        rules
     }
 
     fn file(&self) -> &serde_json::Value {

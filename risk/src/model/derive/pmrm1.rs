@@ -34,7 +34,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zkmargin_program::{Builder, Linear, Ratio};
 
-use crate::model::assets::{AssetParameters, whole};
+use crate::model::assets::{AssetRules, whole};
 use crate::model::compile::{CompileError, Forms, Numeraire};
 use crate::model::derive::check;
 use crate::model::derive::desk::{Desk, DeskRule, confidence_charge, forms, pegged};
@@ -154,7 +154,7 @@ impl Pmrm1 {
     }
 
     /// The assets as collateral that counts whole.
-    pub(crate) fn assets(&self) -> BTreeMap<String, AssetParameters> {
+    pub(crate) fn assets(&self) -> AssetRules {
         let assets = self.parameters.assets.iter();
         whole(assets.map(|(name, asset)| (name, asset.underlying.as_ref())))
     }
@@ -210,6 +210,10 @@ impl Rule for Pmrm1 {
         let assets = self.parameters.assets.iter();
         let assets = assets.map(|(name, asset)| (name.as_str(), asset.underlying.as_deref()));
         Names::in_usd(assets.collect(), self.parameters.underlyings.keys())
+    }
+
+    fn cash(&self) -> AssetRules {
+        self.assets()
     }
 
     fn file(&self) -> &serde_json::Value {

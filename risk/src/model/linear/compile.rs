@@ -13,7 +13,7 @@ use crate::model::linear::LinearMargin;
 use crate::model::linear::parameters::{Debts, Parameters, UnderlyingParameters};
 use crate::model::sheet::{Position, Sheet};
 use crate::model::short_option::Facts;
-use crate::model::tiers::Market;
+use crate::model::tiers::{Market, Notional};
 use crate::model::{Rule, Scope};
 use crate::terms::Level;
 use crate::universe::{Kind, Style};
@@ -43,6 +43,7 @@ impl LinearMargin {
                 market,
                 level,
                 sheet: &sheet,
+                is_isolated: scope.position.is_some(),
                 positions,
             };
             desk.add_options(&mut linear)?;
@@ -97,6 +98,8 @@ struct Desk<'d, 'a> {
     market: &'a UnderlyingMarket,
     level: Level,
     sheet: &'d Sheet<'a>,
+    /// Accounts are added up, but no isolated position of one is netted with that of another.
+    is_isolated: bool,
     /// And the mark of one contract.
     positions: Vec<(&'d Position<'a>, f64)>,
 }
@@ -164,10 +167,17 @@ impl Desk<'_, '_> {
             schedule.add_provisions([instrument.long, instrument.short], notional, funding, linear)?;
             let form = buckets.entry(instrument.kind.expiry()).or_default();
             form.add_leg(instrument.long, notional);
-            form.add_leg(instrument.short, notional.checked_neg()?);
+            form.add_leg(
+                instrument.short,
+                if self.is_isolated {
+                    notional
+                } else {
+                    notional.checked_neg()?
+                },
+            );
         }
         let units = |usd: Ratio| -> Result<Real, CompileError> { Ok(self.sheet.units_per_usd.times(usd)?.real()?) };
-        for (expiry, net) in buckets {
+        for (expiry, form) in buckets {
             let (schedule, name) = match expiry {
                 Some(expiry) => (&self.rules.future, format!("futures of {} {expiry}", self.name)),
                 None => (&self.rules.perpetual, format!("perpetuals of {}", self.name)),
@@ -182,7 +192,12 @@ impl Desk<'_, '_> {
                 units: &units,
             };
             if let Some(schedule) = schedule {
-                schedule.add_margin(builder, &name, net, &market, linear, parts)?;
+                let notional = if self.is_isolated {
+                    Notional::Gross(form)
+                } else {
+                    Notional::Net(form)
+                };
+                schedule.add_margin(builder, &name, notional, &market, linear, parts)?;
             }
         }
         Ok(())

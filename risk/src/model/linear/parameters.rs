@@ -10,7 +10,7 @@
 //! # Facts
 //! As under [`crate::model::scenario_grid::parameters`]: what counts, `p_a`, `p_M`, lots `L_i` and `S_i`, contracts
 //! `q_i = l_i (L_i - S_i)` and `s_i = l_i S_i`, `g_i = l_i (L_i + S_i)`, contract size `k_i`, and the coins `B_a`, `D_a`,
-//! `K_a`, `G_a`, `H_a` of an asset, those of isolated positions not among them. Every underlying counts profit in USD, so
+//! `K_a`, `G_a`, `H_a` of an asset, those of isolated positions not among them (see below). Every underlying counts profit in USD, so
 //! linear instruments count, and inverse ones at the index of the snapshot.
 //! - `I_u` is the index of an underlying; `m_i` the mark of an instrument per contract, in USD of the snapshot's index, or
 //!   in coins of the settlement asset of a linear one.
@@ -57,10 +57,22 @@
 //! ```
 //! A ratio of margins, as uniMMR = adjusted equity / maintenance margin, is `ρ`.
 //!
+//! # Isolated positions
+//! Under `linear`, an instrument that its venue's file has an asset isolated in is a position by itself: its own two legs, and the balance,
+//! debt, carry and reserve of the assets that are isolated in it. It counts if the asset that it settles in is isolated in it and counts.
+//! `V_i` and `R_i` are `V` and `R` of what is above, with nothing in the book but these lines, and
+//! ```text
+//! X = c_i n_i P_b g_i                     in the place of X_b: long and short add up
+//! met  ⇔  V - ρ R - e >= 0  and  V_i - ρ R_i >= 0 for each isolated position
+//! ```
+//! So a surplus stays in its position, and a deficit is that position's own. The accounts at a venue are one book before anything is
+//! asked of it: their isolated positions in one instrument are one position, whose balances and profits add up; sizes do not net, so
+//! that no account's position covers that of another. Under `deribit-standard` isolated positions are proven empty.
+//!
 //! # What is conservative
 //! - Brackets ask for more than the rule less than a thousandth below where a tier begins ([`crate::model::tiers`]).
 //! - A lot both long and short, as added-up accounts may hold, has its margin as a short option, and fees.
-//! - What belongs to isolated positions does not count: neither their balances, nor their instruments, which are proven empty.
+//! - Isolated positions of several accounts in one instrument on opposite sides have the margin of the sum of their sizes.
 
 use std::collections::BTreeMap;
 

@@ -162,6 +162,111 @@ fn what_expired_without_a_delivery_is_proven_empty() {
 }
 
 #[test]
+fn what_is_cash_is_what_each_kind_says_of_its_assets() {
+    let universe = fixture::universe();
+    // A coin at 61,000 USD less its haircut: at maintenance where a kind has one at each level, whole where charges are all there is.
+    for (preset, cash) in [
+        ("paradex-pm", "57950"),
+        ("hyperliquid", "54900"),
+        ("derive-pm2", "54534"),
+        ("derive-pmrm1", "61000"),
+    ] {
+        let model = Model::preset(preset).unwrap();
+        let book = Book::empty(&universe).coins("alpha", "BTC", "1");
+        let found = variation(&model, &book.q);
+        assert_eq!(found.cash, crate::amount::to_ratio(cash.parse().unwrap()), "{preset}");
+    }
+    // A debt comes off the cash also where it is the requirement.
+    let mut file: serde_json::Value =
+        serde_json::from_str(&Model::preset("hyperliquid").unwrap().to_json().unwrap()).unwrap();
+    file["debts"] = "requirement".into();
+    let model = Model::from_json(&file.to_string()).unwrap();
+    let program = model
+        .compile_on(
+            &universe,
+            &[&fixture::snapshot(), &later()],
+            &Terms::at(Margin::Variation),
+        )
+        .unwrap();
+    for (coins, is_met) in [("101", true), ("99", false)] {
+        let book = Book::empty(&universe)
+            .coins("alpha", "USDC", coins)
+            .coins("beta", "USDC", "-100");
+        assert_eq!(program.witness(&book.q).is_ok(), is_met, "{coins}");
+        assert_eq!(
+            !variation(&model, &book.q).excess(Ratio20::ONE, 0).is_negative(),
+            is_met,
+            "{coins}"
+        );
+    }
+}
+
+/// A market of a product class's name prices no sensitivity.
+#[test]
+fn sensitivities_have_no_variation_and_are_proven_empty() {
+    let lines = r#"[{"asset":{"name":"USDC","lot":"0.01","carry":true,"reserve":true}},
+        {"instrument":{"name":"EUR5Y","underlying":"RatesFX","kind":{"sensitivity":{"risk_type":"Risk_IRCurve","qualifier":"EUR","bucket":"1",
+        "label1":"5y","label2":"Libor3m"}},"style":"linear","settlement":"USDC","contract":"1","lot":"1"}}]"#;
+    let key = "1".repeat(64);
+    let universe =
+        format!(r#"{{"network":"test","k":6,"venues":[{{"name":"bank","keys":["{key}"],"lines":{lines}}}]}}"#);
+    let universe = Universe::from_json(&universe).unwrap();
+    let with_market = |mut snapshot: Snapshot| {
+        let market = snapshot.underlyings.get("ETH").unwrap().clone();
+        snapshot.underlyings.insert("RatesFX".to_owned(), market);
+        snapshot
+    };
+    let [before, after] = [fixture::snapshot(), later()].map(with_market);
+    let model = Model::preset("simm-2.5").unwrap();
+    let program = model
+        .compile_on(&universe, &[&before, &after], &Terms::at(Margin::Variation))
+        .unwrap();
+    let cash = Book::empty(&universe).coins("bank", "USDC", "5");
+    program.witness(&cash.q).unwrap();
+    let at_level = model.compile(&universe, &before, &Terms::at(Level::Initial)).unwrap();
+    for contracts in ["1", "-1"] {
+        let book = Book::empty(&universe)
+            .coins("bank", "USDC", "1000")
+            .hold("EUR5Y", contracts, None);
+        at_level.witness(&book.q).unwrap();
+        let refused = program.witness(&book.q).unwrap_err();
+        assert!(matches!(refused, WitnessError::NotEmpty { .. }), "{refused}");
+        let refused = oracle::variation(&model, &universe, [&before, &after], &book.q).unwrap_err();
+        assert!(refused.to_string().contains("a sensitivity has no price"), "{refused}");
+    }
+}
+
+#[test]
+fn a_model_without_its_price_history_has_no_variation() {
+    let (universe, model) = (fixture::universe(), Model::preset("hs-var").unwrap());
+    let refused = model.compile_on(
+        &universe,
+        &[&fixture::snapshot(), &later()],
+        &Terms::at(Margin::Variation),
+    );
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("needs the price history"), "{refused}");
+}
+
+/// The oracle refuses what the program proves empty: a debt of an asset that has no price any more.
+#[test]
+fn an_asset_that_lost_its_price_is_not_owed() {
+    let (universe, model) = (fixture::universe(), Model::preset("paradex-pm").unwrap());
+    let mut after = later();
+    after.assets.remove("USDC");
+    let snapshots = [&fixture::snapshot(), &after];
+    let program = model
+        .compile_on(&universe, &snapshots, &Terms::at(Margin::Variation))
+        .unwrap();
+    let book = Book::empty(&universe)
+        .coins("alpha", "BTC", "1")
+        .coins("beta", "USDC", "-1");
+    assert!(matches!(program.witness(&book.q), Err(WitnessError::NotEmpty { .. })));
+    let refused = oracle::variation(&model, &universe, snapshots, &book.q).unwrap_err();
+    assert!(refused.to_string().contains("USDC"), "{refused}");
+}
+
+#[test]
 fn snapshots_in_the_wrong_order_are_refused() {
     let (universe, model) = (fixture::universe(), Model::preset("paradex-pm").unwrap());
     let refused = model

@@ -1,6 +1,8 @@
 //! The program against a plain evaluation in floats, over random books: loosely, to the cent. (The strict comparison,
 //! in exact fractions and without tolerance, is with the oracle.)
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::*;
