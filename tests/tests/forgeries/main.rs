@@ -7,6 +7,7 @@
 mod bytes;
 mod challenges;
 mod circuit_points;
+mod extremes;
 mod insecure;
 mod link;
 mod linked_roots;
