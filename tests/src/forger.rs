@@ -157,6 +157,8 @@ pub struct Forger<'a> {
     pub link_challenge: Option<Fp>,
     /// The nonces of the link.
     pub nonces: Nonces,
+    /// What is added to the link's last response, that of `W`.
+    pub response: Fp,
     /// Changes columns and instance of a circuit before step 4; `acc` is settled afterwards.
     pub proven: Change<'a, Challenges, (Columns, Matrix)>,
     /// The commitments of step 4.
@@ -218,6 +220,7 @@ impl<'a> Forger<'a> {
             weights: Box::new(move |eta| powers(eta).take(linked).collect()),
             link_challenge: None,
             nonces: Nonces::Own,
+            response: Fp::ZERO,
             proven: Box::new(|_, _, _| ()),
             advice: Advice::Own,
         }
@@ -475,11 +478,14 @@ impl<'a> Forger<'a> {
         };
         writer.write_point(nonce.to_affine()).expect("not the identity");
         let c = squeeze(writer);
-        for (scalar, value) in scalars.iter().zip(&representation) {
-            let response = match challenge {
+        let mut responses: Vec<Fp> = (scalars.iter().zip(&representation))
+            .map(|(scalar, value)| match challenge {
                 None => *scalar + c * value,
                 Some(_) => *scalar,
-            };
+            })
+            .collect();
+        responses[rows] += self.response;
+        for response in responses {
             writer.write_scalar(response).expect("writing to memory");
         }
     }

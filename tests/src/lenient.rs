@@ -1,9 +1,10 @@
 //! The verifier of protocol §7 once more, which leaves out what a test tells it to.
 
 use ff::Field;
-use group::Group;
-use halo2_proofs::plonk::{SingleVerifier, verify_proof};
-use halo2_proofs::transcript::TranscriptRead;
+use group::{Curve, Group};
+use halo2_proofs::plonk::{Error, VerificationStrategy, verify_proof};
+use halo2_proofs::poly::commitment::{Guard, MSM, Params};
+use halo2_proofs::transcript::{EncodedChallenge, TranscriptRead};
 use pasta_curves::{Eq, EqAffine, Fp};
 use zkmargin_circuits::Claim;
 
@@ -47,6 +48,8 @@ pub struct Lenient<'a> {
     pub plan: Option<&'a Plan>,
     /// Whether the link is checked.
     pub link: bool,
+    /// Whether what the link lacks is added to what the library's last equation lacks, and their sum is checked.
+    pub one_weight: bool,
     /// The points of step 4.
     pub points: Points,
     /// `e`, if it does not depend on the transcript.
@@ -78,6 +81,7 @@ impl Default for Lenient<'_> {
         Self {
             plan: None,
             link: true,
+            one_weight: false,
             points: Points::Reused,
             e: None,
             factors,
@@ -174,7 +178,8 @@ impl Lenient<'_> {
             .map_err(|_| Verdict::Malformed)?;
         let (rows, blind) = responses.split_at(plan.unusable());
         let answer = setup.commit_from(plan.last + 1, rows, blind[0]);
-        let holds = bool::from((answer - Eq::from(nonce) - difference * c).is_identity());
+        let lacking = answer - Eq::from(nonce) - difference * c;
+        let holds = self.one_weight || bool::from(lacking.is_identity());
 
         for points in &linked {
             let slot = |point: &EqAffine| match self.points {
@@ -192,7 +197,10 @@ impl Lenient<'_> {
             .collect();
         let columns: Vec<&[&[Fp]]> = columns.iter().map(Vec::as_slice).collect();
         let key = verifying_key(setup, plan);
-        let strategy = SingleVerifier::new(&setup.params);
+        let strategy = WithTheLink {
+            params: &setup.params,
+            lacking: if self.one_weight { lacking } else { Eq::default() },
+        };
         let outcome = verify_proof(&setup.params, &key, strategy, &columns, &mut reader);
         // What is no proof is refused as such, whatever it would say.
         if reader.malformed || self.trailing && outcome.is_ok() && !reader.bytes.is_empty() {
@@ -205,6 +213,25 @@ impl Lenient<'_> {
             return Err(Verdict::OtherPoint);
         }
         outcome.map_err(|_| Verdict::Circuit)
+    }
+}
+
+/// The library's own check of its last equation, with a point added to it.
+struct WithTheLink<'a> {
+    params: &'a Params<EqAffine>,
+    lacking: Eq,
+}
+
+impl<'a> VerificationStrategy<'a, EqAffine> for WithTheLink<'a> {
+    type Output = ();
+
+    fn process<E: EncodedChallenge<EqAffine>>(
+        self,
+        proof: impl FnOnce(MSM<'a, EqAffine>) -> Result<Guard<'a, EqAffine, E>, Error>,
+    ) -> Result<(), Error> {
+        let mut equation = proof(MSM::new(self.params))?.use_challenges();
+        equation.append_term(Fp::ONE, self.lacking.to_affine());
+        equation.eval().then_some(()).ok_or(Error::ConstraintSystemFailure)
     }
 }
 

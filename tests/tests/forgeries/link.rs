@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ff::Field;
+use ff::{Field, PrimeField};
 use pasta_curves::Fp;
 use zkmargin_circuits::{Malformed, PointError, Refusal, verify};
 use zkmargin_tests::*;
@@ -97,4 +97,30 @@ fn proof_is_refused_when_a_difference_reaches_into_any_usable_row() {
             );
         }
     }
+}
+
+#[test]
+fn proof_is_refused_when_errors_of_its_link_and_of_its_circuit_cancel() {
+    let program = scenarios();
+    let (plan, account) = (Plan::of(&program), Account::of(&SOLVENT, 1));
+    let claims = [account.claim(0, &program)];
+    let mut forger = Forger::new(&SETUP, &plan, statements(1));
+    forger.response = Fp::from(5);
+    let mut proof = forger.prove(&[account.honest_scene(&plan, &program)]).unwrap().proof;
+    // The last scalar of the opening counts `W`, as the last response does, and the other way round.
+    let last = proof.len() - 32;
+    let scalar = Fp::from_repr(proof[last..].try_into().unwrap()).unwrap() + forger.response;
+    proof[last..].copy_from_slice(&scalar.to_repr());
+    assert_eq!(verdict(&claims, &proof), Err(Refusal::Link));
+    let under = |lenient: Lenient<'_>| lenient.verify(&SETUP, &claims, &proof);
+    let no_link = Lenient {
+        link: false,
+        ..Lenient::default()
+    };
+    assert_eq!(under(no_link), Verdict::Circuit);
+    let one_weight = Lenient {
+        one_weight: true,
+        ..Lenient::default()
+    };
+    assert_eq!(under(one_weight), Verdict::Accepted);
 }

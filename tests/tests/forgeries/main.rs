@@ -7,6 +7,7 @@
 mod bytes;
 mod challenges;
 mod circuit_points;
+mod extremes;
 mod hiding;
 mod insecure;
 mod link;

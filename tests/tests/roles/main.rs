@@ -3,6 +3,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod facts;
+mod forged;
 mod resigned;
 mod stage;
 mod tools;

@@ -1,56 +1,12 @@
 //! A trader who changes a statement or an attestation after the fact and signs again: the subject's signature is then right,
 //! and what is left to refuse is the proof, or the venue's signature.
 
-use std::sync::LazyLock;
-
-use zkmargin_circuits::{Parameters, Refusal};
+use zkmargin_circuits::Refusal;
 use zkmargin_risk::canonical::Digest;
-use zkmargin_risk::market::Snapshot;
-use zkmargin_risk::model::Model;
 use zkmargin_risk::terms::{Level, Ratio20};
-use zkmargin_risk::universe::Universe;
-use zkmargin_verifier::{
-    Bundle, Context, ProofHash, SignedAttestation, Statement, SubjectSignature, VerifyError, check_bundle,
-};
+use zkmargin_verifier::{SignedAttestation, Statement, VerifyError, check_bundle};
 
-use crate::stage::{AT, STAGE};
-
-struct Facts {
-    universe: Universe,
-    snapshot: Snapshot,
-    model: Model,
-    parameters: Parameters,
-}
-
-static FACTS: LazyLock<Facts> = LazyLock::new(|| {
-    let universe = STAGE.universe();
-    let parameters = Parameters::load(universe.k(), None).unwrap();
-    Facts {
-        universe,
-        snapshot: STAGE.snapshot(),
-        model: STAGE.model(),
-        parameters,
-    }
-});
-
-fn context() -> Context<'static> {
-    let facts = &*FACTS;
-    Context {
-        universe: &facts.universe,
-        snapshot: &facts.snapshot,
-        later: None,
-        model: &facts.model,
-        parameters: &facts.parameters,
-    }
-}
-
-/// Signs the only statement of a bundle again, as its subject.
-fn signed_again(mut bundle: Bundle) -> Vec<u8> {
-    let digest = context().prepare(&[&bundle.statements[0].statement]).unwrap()[0].digest;
-    let signature = SubjectSignature::sign(&STAGE.key("trader.key"), digest, ProofHash::of(&bundle.proof));
-    bundle.statements[0].signatures = vec![signature];
-    bundle.to_bytes()
-}
+use crate::stage::{AT, STAGE, context, signed_again};
 
 fn verdict(bundle: &[u8]) -> Result<(), VerifyError> {
     check_bundle(&context(), bundle, AT.parse().unwrap()).map(drop)

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
+use zkmargin_circuits::Parameters;
 use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::model::Model;
 use zkmargin_risk::universe::Universe;
-use zkmargin_verifier::{Bundle, SigningKey};
+use zkmargin_verifier::{Bundle, Context, ProofHash, SigningKey, SubjectSignature};
 
 /// The instant at which the demonstration signs, proves and verifies.
 pub const AT: &str = "2026-08-06T12:01:00Z";
@@ -51,6 +52,17 @@ pub fn binary(name: &str) -> PathBuf {
         if profile.ends_with("release") {
             build.arg("--release");
         }
+        // What cargo tells a test about its own package would make build scripts run again, here and in the next run of the tests.
+        let of_package = std::env::vars_os().map(|(name, _)| name);
+        of_package
+            .filter(|name| {
+                ["CARGO_PKG_", "CARGO_MANIFEST_"]
+                    .iter()
+                    .any(|own| name.to_string_lossy().starts_with(own))
+            })
+            .for_each(|name| {
+                build.env_remove(name);
+            });
         build.env("CARGO_TARGET_DIR", profile.parent().unwrap());
         assert!(
             build
@@ -126,6 +138,47 @@ impl Stage {
         }
         command.arg(file.path()).output().unwrap()
     }
+}
+
+struct Facts {
+    universe: Universe,
+    snapshot: Snapshot,
+    model: Model,
+    parameters: Parameters,
+}
+
+static FACTS: LazyLock<Facts> = LazyLock::new(|| {
+    let universe = STAGE.universe();
+    let parameters = Parameters::load(universe.k(), None).unwrap();
+    Facts {
+        universe,
+        snapshot: STAGE.snapshot(),
+        model: STAGE.model(),
+        parameters,
+    }
+});
+
+/// The facts of the demonstration, as a verifier has them.
+pub fn context() -> Context<'static> {
+    let facts = &*FACTS;
+    Context {
+        universe: &facts.universe,
+        snapshot: &facts.snapshot,
+        later: None,
+        model: &facts.model,
+        parameters: &facts.parameters,
+    }
+}
+
+/// Signs every statement of a bundle again, as its subject.
+pub fn signed_again(mut bundle: Bundle) -> Vec<u8> {
+    let key = STAGE.key("trader.key");
+    let proof = ProofHash::of(&bundle.proof);
+    for signed in &mut bundle.statements {
+        let digest = context().prepare(&[&signed.statement]).unwrap()[0].digest;
+        signed.signatures = vec![SubjectSignature::sign(&key, digest, proof)];
+    }
+    bundle.to_bytes()
 }
 
 /// Exit code and everything that was said.

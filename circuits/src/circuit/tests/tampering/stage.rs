@@ -36,19 +36,14 @@ pub(super) struct Stage {
     roles: BTreeMap<Column<Advice>, (Kind, usize)>,
 }
 
-/// How many verbs of each kind a program has.
-struct Size {
-    /// Items under one square root.
-    items: i128,
-    /// Choices of the smaller of two charges: two bits each.
-    choices: i128,
-    /// Requirements beside the margin.
-    requirements: i128,
-}
+/// Items under the square root.
+const ITEMS: i128 = 6;
+/// Choices of the smaller of two charges: two bits each.
+const CHOICES: i128 = 6;
 
 /// Two columns, an order on one pair and a deposit on another, a square root, choices, a maximum: every kind of column, runs of several
 /// lengths. `tilt` changes coefficients and leaves the shape.
-fn program(size: &Size, tilt: i128) -> Program {
+fn program(requirements: i128, tilt: i128) -> Program {
     let legs: Vec<LegId> = [0, 1, 2, 3, 48, 49].map(LegId::new).to_vec();
     let pairs = [(0, 1), (2, 3), (48, 49)].map(|(a, b)| Pair {
         first: LegId::new(a),
@@ -72,7 +67,7 @@ fn program(size: &Size, tilt: i128) -> Program {
         linear.add_constant(whole(constant));
         linear
     };
-    let items: Vec<_> = (0..size.items)
+    let items: Vec<_> = (0..ITEMS)
         .map(|index| {
             let item = form(
                 &[(0, 2 + index), (1, -2 - index), (2, 1), (3, -1), (48, 1), (49, -1)],
@@ -82,7 +77,7 @@ fn program(size: &Size, tilt: i128) -> Program {
         })
         .collect();
     let mut charge = builder.norm("norm", items.clone()).unwrap();
-    for index in 0..size.choices {
+    for index in 0..CHOICES {
         let other = builder.upper(&form(&[(0, index), (1, 1), (2, 3), (3, 4)], 0)).unwrap();
         charge = charge + builder.any_of_upper("charge", items[0].clone(), other).unwrap();
     }
@@ -95,7 +90,7 @@ fn program(size: &Size, tilt: i128) -> Program {
     let equity = [(0, 900 + tilt), (1, -901 - tilt), (2, 90), (3, -91), (48, 7), (49, -8)];
     let equity = builder.lower(&form(&equity, 3)).unwrap();
     builder.require_non_negative("margin", equity - charge - worst).unwrap();
-    for index in 0..size.requirements {
+    for index in 0..requirements {
         let value = [(0, 5 + index), (1, -5 - index), (3, -1), (48, 7), (49, -8)];
         let value = builder.lower(&form(&value, 3 * index)).unwrap();
         builder.require_non_negative("more", value).unwrap();
@@ -109,30 +104,25 @@ fn book(legs: &[(usize, u64)]) -> Vec<u64> {
     book
 }
 
-/// As many as fill more than one group of `x` columns, and more than one length of run.
-fn size(group: usize) -> Size {
-    let [items, choices, requirements] = match group {
-        1 => [6, 6, 0],
-        2 => [6, 6, 6],
-        _ => [6, 6, 30],
-    };
-    Size {
-        items,
-        choices,
-        requirements,
+/// As many requirements beside the margin as fill more than one group of `x` columns.
+fn requirements(group: usize) -> i128 {
+    match group {
+        1 => 0,
+        2 => 6,
+        _ => 30,
     }
 }
 
 impl Stage {
     /// The circuit that is tampered with.
     pub(super) fn host(group: usize) -> Self {
-        Self::of(program(&size(group), 0), &HOST, group)
+        Self::of(program(requirements(group), 0), &HOST, group)
     }
 
     /// An honest witness of the same program, and one of another program of the same shape.
     pub(super) fn donors(group: usize) -> [(&'static str, Self); 2] {
         [0, 1].map(|tilt| {
-            let program = program(&size(group), tilt);
+            let program = program(requirements(group), tilt);
             let name = ["another book", "another program"][tilt as usize];
             (name, Self::of(program, &DONOR, group))
         })

@@ -1,0 +1,388 @@
+//! A malicious trader against `zkmargin-verify` itself: every account is attested, every signature is right, and the book is short of margin.
+//!
+//! Each forgery departs from the protocol in one place. A verifier that leaves out the one check accepts the same bytes, or the same
+//! forgery in the format that it would need; the tool refuses them with exit code 1 and says which part fails.
+
+use std::fs;
+use std::sync::LazyLock;
+
+use ff::{Field, PrimeField};
+use pasta_curves::Fp;
+use zkmargin_circuits::{Point, PointError};
+use zkmargin_program::Program;
+use zkmargin_risk::canonical::Digest;
+use zkmargin_risk::terms::Ratio20;
+use zkmargin_tests::*;
+use zkmargin_verifier::verify::Prepared;
+use zkmargin_verifier::{Bundle, Opening, SignedAttestation, Statement};
+
+use crate::stage::{STAGE, context, said, signed_again};
+
+const LINK: &str = "the link fails: the proof is not about the attested accounts";
+const CIRCUIT: &str = "the proof of the circuit fails";
+
+/// Attested accounts under one statement, with their openings.
+struct Book {
+    statement: Statement,
+    prepared: Prepared,
+    account: Account,
+}
+
+impl Book {
+    /// The accounts at both venues whose attestation and opening have these names.
+    fn of(names: [&str; 2]) -> Self {
+        let mut statement = STAGE.bundle().statements[0].statement.clone();
+        statement.attestations = names
+            .map(|name| SignedAttestation::from_bytes(&STAGE.read(&format!("{name}.attestation"))).unwrap())
+            .to_vec();
+        let prepared = context().prepare(&[&statement]).unwrap().remove(0);
+        let layout = prepared.program.layout();
+        let mut columns = vec![vec![0_u64; layout.rows()]; layout.columns()];
+        let mut blinds = vec![Fp::ZERO; layout.columns()];
+        for name in names {
+            let opening = Opening::from_bytes(&STAGE.read(&format!("{name}.opening"))).unwrap();
+            let (_, venue) = context().universe.venue(&opening.venue).unwrap();
+            for (column, opened) in venue.columns.clone().zip(&opening.columns) {
+                columns[column][..opened.lots.len()].copy_from_slice(&opened.lots);
+                blinds[column] = Fp::from_repr(opened.blind.to_bytes()).unwrap();
+            }
+        }
+        let account = Account {
+            lots: columns.concat(),
+            columns: columns.iter().map(|column| scalars(column)).collect(),
+            blinds,
+            points: prepared.attested.clone(),
+        };
+        Self {
+            statement,
+            prepared,
+            account,
+        }
+    }
+
+    fn program(&self) -> &Program {
+        &self.prepared.program
+    }
+
+    /// This book on stage, with given hidden variables.
+    fn scene(&self, w: &[u128]) -> Scene<'_> {
+        Scene {
+            program: self.program(),
+            columns: Columns::new(&DESK.plan, &self.account.columns, w),
+            outside: outside(&DESK.setup, &self.prepared.claim()),
+            blinds: self.account.blinds.clone(),
+            unusable: Vec::new(),
+        }
+    }
+
+    fn forger(&self) -> Forger<'static> {
+        Forger::new(&DESK.setup, &DESK.plan, vec![self.prepared.digest.0])
+    }
+
+    /// A bundle of this book's statement and a proof, signed by the trader, as the tool judges it.
+    fn verdict(&self, proof: &[u8]) -> (i32, String) {
+        let mut bundle = STAGE.bundle();
+        bundle.statements[0].statement = self.statement.clone();
+        bundle.proof = proof.to_vec();
+        said(&STAGE.verify(&signed_again(bundle), &[]))
+    }
+
+    fn refused(&self, proof: &[u8], because: &str) {
+        let (code, text) = self.verdict(proof);
+        assert_eq!(code, 1, "{text}");
+        assert!(text.contains(because), "{text}");
+    }
+
+    /// What a verifier that leaves something out makes of the same bytes.
+    fn leniently(&self, lenient: &Lenient<'_>, proof: &[u8]) -> Verdict {
+        lenient.verify(&DESK.setup, &[self.prepared.claim()], proof)
+    }
+}
+
+struct Desk {
+    setup: Setup,
+    plan: Plan,
+}
+
+static DESK: LazyLock<Desk> = LazyLock::new(|| Desk {
+    setup: Setup::new(context().universe.k()),
+    plan: Plan::of(SOUND.program()),
+});
+static SOUND: LazyLock<Book> = LazyLock::new(|| Book::of(["options", "hedge"]));
+static SHORT: LazyLock<Book> = LazyLock::new(|| Book::of(["short", "hedge"]));
+/// The hidden variables of the sound book.
+static SOUND_W: LazyLock<Vec<u128>> = LazyLock::new(|| witness(SOUND.program(), &SOUND.account.lots));
+
+/// The short book with the hidden variables of the sound one: some equations do not hold.
+fn short_scene() -> Scene<'static> {
+    SHORT.scene(&SOUND_W)
+}
+
+#[test]
+fn bundle_of_the_second_prover_is_accepted_and_the_short_book_has_no_witness() {
+    let forged = SOUND.forger().prove(&[SOUND.scene(&SOUND_W)]).unwrap();
+    let (code, text) = SOUND.verdict(&forged.proof);
+    assert_eq!(code, 0, "{text}");
+    assert!(SHORT.program().witness(&SHORT.account.lots).is_err());
+    // With nothing forged, the equations that do not hold are what is refused.
+    let forged = SHORT.forger().prove(&[short_scene()]).unwrap();
+    SHORT.refused(&forged.proof, CIRCUIT);
+}
+
+// --- linking
+
+#[test]
+fn bundle_is_refused_when_the_proof_is_about_another_attested_book() {
+    let mut scene = SOUND.scene(&SOUND_W);
+    scene.outside = outside(&DESK.setup, &SHORT.prepared.claim());
+    let proof = SHORT.forger().prove(&[scene]).unwrap().proof;
+    SHORT.refused(&proof, LINK);
+    let lenient = Lenient {
+        link: false,
+        ..Lenient::default()
+    };
+    assert_eq!(SHORT.leniently(&lenient, &proof), Verdict::Accepted);
+}
+
+/// The short book with what it has too much of moved into the same row of another column, so that it is sound.
+fn moved() -> Vec<u64> {
+    let rows = SHORT.program().layout().rows();
+    let (short, sound) = (&SHORT.account.lots, &SOUND.account.lots);
+    let (at, excess) = (short.iter().zip(sound).enumerate())
+        .find_map(|(at, (short, sound))| Some((at, short.checked_sub(*sound).filter(|excess| *excess > 0)?)))
+        .unwrap();
+    let elsewhere = (at % rows..short.len()).step_by(rows).filter(|other| *other != at);
+    let moved_to = |other: usize| {
+        let mut lots = short.clone();
+        lots[at] -= excess;
+        lots[other] += excess;
+        SHORT.program().witness(&lots).is_ok().then_some(lots)
+    };
+    elsewhere
+        .map(moved_to)
+        .find_map(|lots| lots)
+        .expect("a leg that does no harm")
+}
+
+#[test]
+fn bundle_is_refused_when_errors_in_two_columns_would_cancel() {
+    let lots = moved();
+    let mut scene = SHORT.scene(&witness(SHORT.program(), &lots));
+    for (column, lots) in scene
+        .columns
+        .q
+        .iter_mut()
+        .zip(lots.chunks(SHORT.program().layout().rows()))
+    {
+        column[..lots.len()].copy_from_slice(&scalars(lots));
+    }
+    let mut forger = SHORT.forger();
+    let proof = forger.prove(std::slice::from_ref(&scene)).unwrap().proof;
+    SHORT.refused(&proof, LINK);
+    // If all columns had one weight, nothing would be noticed.
+    forger.weights = Box::new(|_| vec![Fp::ONE; DESK.plan.linked_columns()]);
+    let proof = forger.prove(&[scene]).unwrap().proof;
+    SHORT.refused(&proof, LINK);
+    let lenient = Lenient {
+        eta: Some(Fp::ONE),
+        ..Lenient::default()
+    };
+    assert_eq!(SHORT.leniently(&lenient, &proof), Verdict::Accepted);
+}
+
+#[test]
+fn bundle_is_refused_when_the_challenge_of_the_link_was_known() {
+    let known = Fp::from(1_234_567);
+    let mut scene = SOUND.scene(&SOUND_W);
+    scene.outside = outside(&DESK.setup, &SHORT.prepared.claim());
+    let mut forger = SHORT.forger();
+    forger.link_challenge = Some(known);
+    let proof = forger.prove(&[scene]).unwrap().proof;
+    SHORT.refused(&proof, LINK);
+    let lenient = Lenient {
+        link_challenge: Some(known),
+        ..Lenient::default()
+    };
+    assert_eq!(SHORT.leniently(&lenient, &proof), Verdict::Accepted);
+}
+
+// --- folding
+
+#[test]
+fn bundle_is_refused_when_the_equations_that_fail_are_left_out_of_the_fold() {
+    let holds: Vec<bool> = (SHORT.program().equations().iter())
+        .map(|equation| {
+            let legs =
+                (equation.legs.iter()).map(|(leg, a)| i128::from(*a) * i128::from(SHORT.account.lots[leg.index()]));
+            let variables = (equation.variables.iter()).map(|(variable, f)| f * SOUND_W[variable.index()] as i128);
+            assert!(equation.squares.is_empty());
+            legs.chain(variables).sum::<i128>() == equation.constant
+        })
+        .collect();
+    assert!(holds.contains(&false));
+    let mut forger = SHORT.forger();
+    forger.multipliers = Box::new(|r, count| {
+        let mut multipliers = scalar_multipliers(r, count);
+        let of_equations = multipliers.iter_mut().zip(&holds);
+        of_equations
+            .filter(|(_, holds)| !**holds)
+            .for_each(|(multiplier, _)| *multiplier = Fp::ZERO);
+        multipliers
+    });
+    let forged = forger.prove(&[short_scene()]).unwrap();
+    SHORT.refused(&forged.proof, LINK);
+    let lenient = Lenient {
+        matrices: Some(&forged.matrices),
+        instances: Some(&forged.instances),
+        ..Lenient::default()
+    };
+    assert_eq!(SHORT.leniently(&lenient, &forged.proof), Verdict::Accepted);
+}
+
+// --- the circuit and the link are about the same columns
+
+/// In step 4 other columns are proven than were linked: refused, unless the points stood in the proof twice and nobody compared them.
+fn refused_unless_points_are_read_twice(deceive: impl Fn(usize, &Challenges, &mut (Columns, Matrix)) + 'static) {
+    let mut forger = SHORT.forger();
+    forger.proven = Box::new(deceive);
+    for advice in [Advice::Linked, Advice::Own] {
+        forger.advice = advice;
+        let proof = forger.prove(&[short_scene()]).unwrap().proof;
+        SHORT.refused(&proof, CIRCUIT);
+    }
+    forger.advice = Advice::Written;
+    let proof = forger.prove(&[short_scene()]).unwrap().proof;
+    let lenient = Lenient {
+        points: Points::Unchecked,
+        ..Lenient::default()
+    };
+    assert_eq!(SHORT.leniently(&lenient, &proof), Verdict::Accepted);
+    // A point, or a scalar, that is none.
+    let (code, text) = SHORT.verdict(&proof);
+    assert!(code == 1 && text.contains("of the proof: "), "{code}: {text}");
+}
+
+#[test]
+fn bundle_is_refused_when_the_circuit_proves_another_account_than_the_linked_one() {
+    let sound = SOUND.scene(&SOUND_W).columns.q;
+    refused_unless_points_are_read_twice(move |_, _, (columns, _)| columns.q.clone_from(&sound));
+}
+
+#[test]
+fn bundle_is_refused_when_its_accumulators_end_elsewhere_than_was_linked() {
+    refused_unless_points_are_read_twice(|_, _, (columns, instance)| {
+        let missing = missing(&DESK.plan, columns, instance);
+        assert!(missing.iter().any(|missing| *missing != Fp::ZERO));
+        for (column, missing) in columns.public.iter_mut().zip(missing) {
+            column[DESK.plan.last] -= missing;
+        }
+    });
+}
+
+// --- parameters come from the verifier alone
+
+#[test]
+fn cached_parameters_of_another_hand_change_no_verdict() {
+    let sound = STAGE.read("margin.bundle");
+    let short = SHORT.forger().prove(&[short_scene()]).unwrap().proof;
+    assert_eq!(said(&STAGE.verify(&sound, &[])).0, 0);
+    let file = STAGE
+        .path("cache")
+        .join("zkmargin")
+        .join(format!("vesta-k{}.params", context().universe.k()));
+    let intact = fs::read(&file).unwrap();
+    let mut other_generator = intact.clone();
+    // The first generator of the Lagrange basis stands in the second's place: whoever used it could open a point in two ways.
+    let first = 4 + 32 * (1 << context().universe.k());
+    other_generator.copy_within(first..first + 32, first + 32);
+    for changed in [other_generator, intact[..intact.len() - 1].to_vec(), Vec::new()] {
+        fs::write(&file, &changed).unwrap();
+        assert_eq!(said(&STAGE.verify(&sound, &[])).0, 0);
+        assert_eq!(fs::read(&file).unwrap(), intact, "the file is replaced");
+        fs::write(&file, &changed).unwrap();
+        SHORT.refused(&short, CIRCUIT);
+    }
+}
+
+// --- Fiat-Shamir and bytes
+
+#[test]
+fn proof_of_another_statement_is_refused_field_by_field() {
+    type Change = fn(&mut Statement);
+    // What the policy would accept as well.
+    let changes: [(&str, Change); 4] = [
+        ("ratio", |statement| statement.terms.ratio = Ratio20::new(22).unwrap()),
+        ("excess", |statement| statement.terms.excess += 1),
+        ("window", |statement| {
+            statement.window.until = "2026-08-06T12:30:59Z".parse().unwrap()
+        }),
+        ("replaces", |statement| statement.replaces = Some(Digest([7; 32]))),
+    ];
+    for (field, change) in changes {
+        let mut bundle = STAGE.bundle();
+        change(&mut bundle.statements[0].statement);
+        let (code, text) = said(&STAGE.verify(&signed_again(bundle), &[]));
+        assert!(code == 1 && text.contains(LINK), "{field}: exit code {code}: {text}");
+    }
+}
+
+#[test]
+fn proof_whose_bytes_are_no_elements_is_refused_by_what_is_wrong_with_them() {
+    let honest = STAGE.bundle().proof;
+    let with = |proof: Vec<u8>| {
+        let bundle = Bundle {
+            proof,
+            ..STAGE.bundle()
+        };
+        said(&STAGE.verify(&signed_again(bundle), &[]))
+    };
+    let replaced = |at: usize, bytes: [u8; 32]| {
+        let mut proof = honest.clone();
+        proof[at..at + 32].copy_from_slice(&bytes);
+        proof
+    };
+    let length = honest.len();
+    let last = length - 32;
+    // Not every x is one of a point; the order of the field is no scalar.
+    let off_curve = (1_u8..).map(|x| std::array::from_fn(|at| if at == 0 { x } else { 0 }));
+    let off_curve = off_curve
+        .clone()
+        .find(|bytes| Point::from_bytes(bytes) == Err(PointError::OffCurve))
+        .unwrap();
+    let mut order = (-Fp::ONE).to_repr();
+    order[0] += 1;
+    let cases = [
+        (
+            replaced(0, [0; 32]),
+            "at byte 0 of the proof: the point is the identity".to_owned(),
+        ),
+        (
+            replaced(0, off_curve),
+            "at byte 0 of the proof: the point is not on the curve".to_owned(),
+        ),
+        (
+            replaced(0, [0xff; 32]),
+            "at byte 0 of the proof: the encoding is not canonical".to_owned(),
+        ),
+        (
+            replaced(last, order),
+            format!("at byte {last} of the proof: the scalar is not below the order"),
+        ),
+        (
+            [&honest[..], &[0]].concat(),
+            format!("the proof has 1 bytes more than the {length} that were read"),
+        ),
+        (
+            honest[..length - 1].to_vec(),
+            format!("the proof ends at byte {last}, inside an element of 32 bytes"),
+        ),
+        (Vec::new(), "the proof ends at byte 0".to_owned()),
+    ];
+    for (proof, because) in cases {
+        let (code, text) = with(proof);
+        assert!(
+            code == 1 && text.contains(&because),
+            "{because}: exit code {code}: {text}"
+        );
+    }
+}
