@@ -46,7 +46,10 @@ impl Factor {
     pub(crate) fn times(mut self, ratio: Ratio) -> Result<Factor, NumberError> {
         let is_fine = |ratio: &Ratio| ratio.numerator().unsigned_abs() <= FINE && ratio.denominator() <= FINE;
         let product = |part: &Ratio| part.checked_mul(ratio).ok();
-        let fine = self.parts.iter().position(|part| product(part).as_ref().is_some_and(is_fine));
+        let fine = self
+            .parts
+            .iter()
+            .position(|part| product(part).as_ref().is_some_and(is_fine));
         let place = fine.or_else(|| self.parts.iter().position(|part| product(part).is_some()));
         let part = place.and_then(|place| self.parts.get_mut(place));
         let part = part.ok_or(NumberError::Overflow)?;

@@ -389,8 +389,8 @@ fn files_outside_the_bounds_are_refused_by_field() {
         (
             "derive-pm2",
             format!("{btc}/skew/least_width"),
-            json!("0"),
-            "least_width is 0",
+            json!("-0.1"),
+            "least_width is -0.1",
         ),
         ("derive-pm2", format!("{btc}/basis/down"), json!("0.1"), "down is 0.1"),
         (
