@@ -96,11 +96,11 @@ impl PartialEq for Universe {
 impl Eq for Universe {}
 
 impl Universe {
-    /// The universe of a file at the `k` that suits the number of its legs, whatever `k` the file has: the least with at most `2^(k-4)`
+    /// The universe of a file at the `k` that suits the number of its legs, whatever `k` the file has: the least with at most `2^(k-5)`
     /// columns.
     ///
-    /// What a proof costs beside its columns doubles with `k`, and a column halves with it. The rule keeps proving within a sixth of the
-    /// fastest `k` for 64 to 20,000 legs, and does not let proofs become twice as long as at the next one.
+    /// What a proof costs beside its columns doubles with `k`, and the number of columns halves. Proving is fastest at a `k` of one less for 1,000 to
+    /// 4,000 legs, by a sixth to a quarter; proofs are longer there by half, and those of the largest models beyond 8 KiB.
     ///
     /// # Errors
     /// [`UniverseError`].
@@ -108,7 +108,7 @@ impl Universe {
         for k in *K_RANGE.start()..*K_RANGE.end() {
             file.k = k;
             match Universe::from_file(&file) {
-                Ok(universe) if universe.layout.columns() <= 1 << (k - 4) => return Ok(universe),
+                Ok(universe) if universe.layout.columns() <= 1 << (k - 5) => return Ok(universe),
                 _ => {}
             }
         }

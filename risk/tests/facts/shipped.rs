@@ -64,7 +64,7 @@ fn the_universes_list_the_first_chain() {
     let single = universe("single");
     assert_eq!(
         (single.k(), single.layout().columns(), single.layout().legs().len()),
-        (8, 14, 3132)
+        (9, 7, 3132)
     );
     assert_eq!(
         (single.instruments().count(), single.network()),
@@ -72,17 +72,17 @@ fn the_universes_list_the_first_chain() {
     );
     assert_eq!(
         single.digest().to_string(),
-        "5c8274d7c309e9b2c1a3b2c7ffb89d4665f468e165ab68f740936c9ab86a21d3"
+        "abe96959e57cee163079d23aeb1eb9e811802846f2a3dc87ca1717dc62bb0af9"
     );
     let demo = universe("demo");
     let counts: Vec<usize> = demo.venues().iter().map(|venue| venue.instruments().count()).collect();
     assert_eq!(
         (counts, demo.layout().column_venues()),
-        (vec![1534, 26], [[0; 13].as_slice(), &[1]].concat().as_slice())
+        (vec![1534, 26], [[0; 7].as_slice(), &[1]].concat().as_slice())
     );
     assert_eq!(
         demo.digest().to_string(),
-        "13f5d5368572573b7a81cf99215b0ea5895af5807ad2ad8ee9fde7e1e4c98e12"
+        "aa71d75b1c9bd4fc0affbb22a6afe6f6ebeba7b239197786c35ed37090940d1f"
     );
 }
 
