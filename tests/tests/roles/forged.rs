@@ -144,52 +144,6 @@ fn bundle_is_refused_when_the_proof_is_about_another_attested_book() {
     assert_eq!(SHORT.leniently(&lenient, &proof), Verdict::Accepted);
 }
 
-/// The short book with what it has too much of moved into the same row of another column, so that it is sound.
-fn moved() -> Vec<u64> {
-    let rows = SHORT.program().layout().rows();
-    let (short, sound) = (&SHORT.account.lots, &SOUND.account.lots);
-    let (at, excess) = (short.iter().zip(sound).enumerate())
-        .find_map(|(at, (short, sound))| Some((at, short.checked_sub(*sound).filter(|excess| *excess > 0)?)))
-        .unwrap();
-    let elsewhere = (at % rows..short.len()).step_by(rows).filter(|other| *other != at);
-    let moved_to = |other: usize| {
-        let mut lots = short.clone();
-        lots[at] -= excess;
-        lots[other] += excess;
-        SHORT.program().witness(&lots).is_ok().then_some(lots)
-    };
-    elsewhere
-        .map(moved_to)
-        .find_map(|lots| lots)
-        .expect("a leg that does no harm")
-}
-
-#[test]
-fn bundle_is_refused_when_errors_in_two_columns_would_cancel() {
-    let lots = moved();
-    let mut scene = SHORT.scene(&witness(SHORT.program(), &lots));
-    for (column, lots) in scene
-        .columns
-        .q
-        .iter_mut()
-        .zip(lots.chunks(SHORT.program().layout().rows()))
-    {
-        column[..lots.len()].copy_from_slice(&scalars(lots));
-    }
-    let mut forger = SHORT.forger();
-    let proof = forger.prove(std::slice::from_ref(&scene)).unwrap().proof;
-    SHORT.refused(&proof, LINK);
-    // If all columns had one weight, nothing would be noticed.
-    forger.weights = Box::new(|_| vec![Fp::ONE; DESK.plan.linked_columns()]);
-    let proof = forger.prove(&[scene]).unwrap().proof;
-    SHORT.refused(&proof, LINK);
-    let lenient = Lenient {
-        eta: Some(Fp::ONE),
-        ..Lenient::default()
-    };
-    assert_eq!(SHORT.leniently(&lenient, &proof), Verdict::Accepted);
-}
-
 #[test]
 fn bundle_is_refused_when_the_challenge_of_the_link_was_known() {
     let known = Fp::from(1_234_567);
