@@ -37,18 +37,9 @@ pub fn binary(name: &str) -> PathBuf {
         // target/PROFILE/deps/this-test
         let profile = test.parent().and_then(Path::parent).unwrap().to_owned();
         let mut build = Command::new(env!("CARGO"));
-        build.args([
-            "build",
-            "--locked",
-            "-p",
-            "zkmargin-prover",
-            "-p",
-            "zkmargin-verifier",
-            "--bins",
-            // The tests of the verifier, in the same run, find their tool where this one is put: it must have all that they test.
-            "--features",
-            "zkmargin-verifier/registry",
-        ]);
+        // With all that a test of the whole workspace builds, this one included: nothing is compiled anew with other features, and the
+        // tests of the verifier, in the same run, find their tool where this one is put, with the registry that they test.
+        build.args(["build", "--locked", "--workspace", "--bins", "--test", "roles"]);
         if profile.ends_with("release") {
             build.arg("--release");
         }
