@@ -46,7 +46,10 @@ impl Factor {
     pub(crate) fn times(mut self, ratio: Ratio) -> Result<Factor, NumberError> {
         let is_fine = |ratio: &Ratio| ratio.numerator().unsigned_abs() <= FINE && ratio.denominator() <= FINE;
         let product = |part: &Ratio| part.checked_mul(ratio).ok();
-        let fine = self.parts.iter().position(|part| product(part).as_ref().is_some_and(is_fine));
+        let fine = self
+            .parts
+            .iter()
+            .position(|part| product(part).as_ref().is_some_and(is_fine));
         let place = fine.or_else(|| self.parts.iter().position(|part| product(part).is_some()));
         let part = place.and_then(|place| self.parts.get_mut(place));
         let part = part.ok_or(NumberError::Overflow)?;
@@ -58,11 +61,6 @@ impl Factor {
     pub(crate) fn times_all(self, other: &Factor) -> Result<Factor, NumberError> {
         let parts = other.parts.iter().filter(|part| **part != Ratio::ONE);
         parts.copied().try_fold(self, Factor::times)
-    }
-
-    /// The product as one ratio, where it has 128 bits.
-    pub(crate) fn ratio(&self) -> Result<Ratio, NumberError> {
-        self.parts.iter().copied().try_fold(Ratio::ONE, Ratio::checked_mul)
     }
 
     /// Whether it is 0.

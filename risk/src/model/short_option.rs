@@ -195,9 +195,8 @@ impl Charge {
         // A mark that is no number has no enclosure either, and so no program.
         let mark = BigRational::from_float(mark).unwrap_or_default();
         let contract = exact(contract);
-        let amount = |charge: &Charge| {
-            exact(charge.scale) * (exact(charge.per_coin) * &contract + exact(charge.part) * &mark)
-        };
+        let amount =
+            |charge: &Charge| exact(charge.scale) * (exact(charge.per_coin) * &contract + exact(charge.part) * &mark);
         if amount(&other) > amount(&self) { other } else { self }
     }
 }

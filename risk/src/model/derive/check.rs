@@ -166,7 +166,13 @@ fn check_grids(grids: &BTreeMap<String, Vec<Row>>, has_skew: bool) -> Result<(),
         for (index, row) in rows.iter().enumerate() {
             let place = format!("{field}[{index}]");
             let place_of_move = format!("{place}.move");
-            within(place_of_move, row.price_move, Decimal::NEGATIVE_ONE, MAX_FACTOR, "-1 to 100")?;
+            within(
+                place_of_move,
+                row.price_move,
+                Decimal::NEGATIVE_ONE,
+                MAX_FACTOR,
+                "-1 to 100",
+            )?;
             factor(&format!("{place}.weight"), row.weight)?;
             if row.volatility.is_skew() {
                 if !has_skew {
