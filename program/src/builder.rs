@@ -39,7 +39,6 @@ pub struct Builder {
     layout: Layout,
     header: Header,
     pair_of: Vec<u32>,
-    inexact: Vec<bool>,
     reductions: BTreeMap<LegId, VarId>,
     has_forms: bool,
     failure: Option<BuildError>,
@@ -88,7 +87,6 @@ impl Builder {
         }
         Ok(Self {
             id: NEXT_BUILDER.fetch_add(1, Ordering::Relaxed),
-            inexact: vec![false; layout.slots()],
             layout,
             header,
             pair_of,
@@ -187,8 +185,8 @@ impl Builder {
             }
             let (units, error) = rounded(real).ok_or(BuildError::NotWhole { leg: Some(leg) })?;
             if error != 0 {
-                self.inexact[leg.index()] = true;
-                form.rounding.per_lot = form.rounding.per_lot.max(error);
+                let error = u64::try_from(error).unwrap_or(u64::MAX);
+                form.rounding.per_lot.push((leg, error));
             }
             if units == 0 {
                 continue;
@@ -247,7 +245,7 @@ impl Builder {
         if form.is_constant() {
             return Err(BuildError::ConstantRequirement { name: name.to_owned() });
         }
-        let rounding = form.rounding;
+        let rounding = form.rounding.clone();
         let index = self.name(name)?;
         let (row, variable) = self.slack_row(index, form, self.header.value_bits)?;
         self.steps.push(Step::Requirement { variable, row });
@@ -266,10 +264,7 @@ impl Builder {
         if self.requirements.is_empty() {
             return Err(BuildError::NoRequirement);
         }
-        let legs = self.layout.legs().iter();
-        let inexact = legs.filter(|leg| self.inexact[leg.index()]).copied();
         let program = Program {
-            inexact: inexact.collect(),
             header: self.header,
             layout: self.layout,
             of_legs: self.equations.iter().map(of_legs).collect(),

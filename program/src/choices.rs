@@ -24,19 +24,7 @@ impl Builder {
     /// # Errors
     /// [`BuildError`]: a faulty form; a pair of legs that helps; too many rows.
     pub fn any_of_upper(&mut self, name: &str, a: Upper, b: Upper) -> Result<Upper, BuildError> {
-        let bits = self.value_bits();
-        let result = self.choose(name, a, b, bits);
-        self.note(result)
-    }
-
-    /// [`any_of_upper`](Self::any_of_upper) of forms in a unit so coarse that `bits` hold them, with their sign. The width is no more
-    /// than that of a value and at least one bit. A book that does not fit has no witness; what is proven is the same at any width.
-    ///
-    /// # Errors
-    /// As [`any_of_upper`](Self::any_of_upper).
-    pub fn any_of_upper_within(&mut self, name: &str, a: Upper, b: Upper, bits: u32) -> Result<Upper, BuildError> {
-        let bits = bits.clamp(1, self.value_bits());
-        let result = self.choose(name, a, b, bits);
+        let result = self.choose(name, a, b);
         self.note(result)
     }
 
@@ -48,11 +36,11 @@ impl Builder {
         self.any_of_upper(name, -a, -b).map(Upper::neg)
     }
 
-    fn choose(&mut self, name: &str, a: Upper, b: Upper, bits: u32) -> Result<Upper, BuildError> {
+    fn choose(&mut self, name: &str, a: Upper, b: Upper) -> Result<Upper, BuildError> {
         let (a, b) = (self.take(name, a)?, self.take(name, b)?);
-        let rounding = a.rounding.or(b.rounding);
+        let rounding = a.rounding.clone().or(&b.rounding);
         let name = self.name(name)?;
-        let (offset, big_m) = (1_i128 << (bits - 1), (1_i128 << bits) - 1);
+        let (bits, offset, big_m) = (self.value_bits(), self.offset(), self.big_m());
         let (bit, complement) = self.bit(name)?;
         let variable = self.variable(name, bits)?;
         let bound = Form::variable(self.id, variable, -offset);
@@ -121,10 +109,7 @@ impl Builder {
         if rank == 1 {
             return self.max(name, forms.into_iter().map(Upper));
         }
-        let rounding = forms
-            .iter()
-            .map(|form| form.rounding)
-            .fold(Rounding::default(), Rounding::or);
+        let rounding = Rounding::largest(&forms);
         let name = self.name(name)?;
         let (bits, offset) = (self.value_bits(), self.offset());
         let span_bits = span_bits.clamp(1, bits);
@@ -227,10 +212,7 @@ impl Builder {
         if forms.is_empty() {
             return Ok(Upper(Form::constant(self.id, 0)));
         }
-        let rounding = forms
-            .iter()
-            .map(|form| form.rounding)
-            .fold(Rounding::default(), Rounding::or);
+        let rounding = Rounding::largest(&forms);
         let name = self.name(name)?;
         let bits = self.value_bits();
         let variable = self.variable(name, bits)?;

@@ -23,7 +23,7 @@ impl Builder {
     fn signed_max(&mut self, name: &str, items: impl IntoIterator<Item = Upper>) -> Result<Upper, BuildError> {
         let (constants, mut forms): (Vec<Form>, Vec<Form>) =
             self.take_all(name, items)?.into_iter().partition(Form::is_constant);
-        let rounding = rounding_of(&constants);
+        let rounding = Rounding::largest(&constants);
         let floor = constants.into_iter().max_by_key(|form| form.constant);
         match (floor, forms.len()) {
             (None, 0) => Err(BuildError::Nothing { name: name.to_owned() }),
@@ -35,7 +35,7 @@ impl Builder {
                     None => (self.offset(), true),
                 };
                 let (variable, own) = self.cover(name, forms, offset, signed)?;
-                Ok(self.bound(variable, offset, own.or(rounding)))
+                Ok(self.bound(variable, offset, own.or(&rounding)))
             }
         }
     }
@@ -50,40 +50,17 @@ impl Builder {
         name: &str,
         items: impl IntoIterator<Item = Upper>,
     ) -> Result<Upper, BuildError> {
-        let bits = self.value_bits();
-        let result = self.unsigned_max(name, items, bits);
+        let result = self.unsigned_max(name, items);
         self.note(result)
     }
 
-    fn unsigned_max(
-        &mut self,
-        name: &str,
-        items: impl IntoIterator<Item = Upper>,
-        bits: u32,
-    ) -> Result<Upper, BuildError> {
+    fn unsigned_max(&mut self, name: &str, items: impl IntoIterator<Item = Upper>) -> Result<Upper, BuildError> {
         let forms = self.take_all(name, items)?;
         if forms.is_empty() {
             return Ok(Upper(Form::constant(self.id, 0)));
         }
-        let (variable, rounding) = self.cover_within(name, forms, 0, false, bits)?;
+        let (variable, rounding) = self.cover(name, forms, 0, false)?;
         Ok(self.bound(variable, 0, rounding))
-    }
-
-    /// As [`max_non_negative`](Self::max_non_negative), of forms in a unit or a count so coarse that `bits` hold it and how far
-    /// it is above each of them: every limb that is saved is saved for both. The width is no more than that of a value and at least
-    /// one bit. A book that does not fit has no witness; what is proven is the same at any width.
-    ///
-    /// # Errors
-    /// As [`max_non_negative`](Self::max_non_negative).
-    pub fn max_non_negative_within(
-        &mut self,
-        name: &str,
-        items: impl IntoIterator<Item = Upper>,
-        bits: u32,
-    ) -> Result<Upper, BuildError> {
-        let bits = bits.clamp(1, self.value_bits());
-        let result = self.unsigned_max(name, items, bits);
-        self.note(result)
     }
 
     /// At least zero and `item`: its positive part.
@@ -135,21 +112,9 @@ impl Builder {
         signed: bool,
     ) -> Result<(VarId, Rounding), BuildError> {
         let bits = self.value_bits();
-        self.cover_within(name, forms, offset, signed, bits)
-    }
-
-    /// [`cover`](Self::cover) with a variable and slacks of `bits`.
-    fn cover_within(
-        &mut self,
-        name: &str,
-        forms: Vec<Form>,
-        offset: i128,
-        signed: bool,
-        bits: u32,
-    ) -> Result<(VarId, Rounding), BuildError> {
         let name = self.name(name)?;
         let variable = self.variable(name, bits)?;
-        let rounding = rounding_of(&forms);
+        let rounding = Rounding::largest(&forms);
         let start = self.equations.len();
         let mut slacks = Vec::with_capacity(forms.len());
         for form in forms {
@@ -171,12 +136,4 @@ impl Builder {
         let steps = slacks.into_iter().map(|(row, variable)| Step::Slack { variable, row });
         self.steps.extend(steps);
     }
-}
-
-/// By how much the largest of the forms can be above the exact one.
-fn rounding_of(forms: &[Form]) -> Rounding {
-    forms
-        .iter()
-        .map(|form| form.rounding)
-        .fold(Rounding::default(), Rounding::or)
 }

@@ -21,27 +21,32 @@ pub enum FormError {
     Number(#[from] NumberError),
 }
 
-/// How far a form may be from its real value, against the trader: `(per_lot * S(q) + constant) / 2^16` units, where
-/// `S(q)` is the number of lots on legs with an inexact coefficient.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+/// How far a form may be from its real value, against the trader: `(Σ per_lot·q + constant) / 2^16` units.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rounding {
-    pub(crate) per_lot: u128,
+    /// Of each leg with an inexact coefficient, sorted.
+    pub(crate) per_lot: Vec<(LegId, u64)>,
     pub(crate) constant: u128,
 }
 
 impl Rounding {
-    pub(crate) fn plus(self, other: Self) -> Self {
+    pub(crate) fn plus(self, other: &Self) -> Self {
         Self {
-            per_lot: self.per_lot.saturating_add(other.per_lot),
+            per_lot: combined(self.per_lot, &other.per_lot, u64::saturating_add),
             constant: self.constant.saturating_add(other.constant),
         }
     }
 
-    pub(crate) fn or(self, other: Self) -> Self {
+    pub(crate) fn or(self, other: &Self) -> Self {
         Self {
-            per_lot: self.per_lot.max(other.per_lot),
+            per_lot: combined(self.per_lot, &other.per_lot, u64::max),
             constant: self.constant.max(other.constant),
         }
+    }
+
+    /// By how much the largest of the forms can be above the exact one.
+    pub(crate) fn largest(forms: &[Form]) -> Self {
+        forms.iter().fold(Self::default(), |most, form| most.or(&form.rounding))
     }
 
     pub(crate) fn plus_one_unit(self) -> Self {
@@ -49,23 +54,74 @@ impl Rounding {
     }
 
     pub(crate) fn plus_units(self, units: u128) -> Self {
-        self.plus(Self {
-            per_lot: 0,
-            constant: units.saturating_mul(1 << RESOLUTION_BITS),
-        })
+        let more = units.saturating_mul(1 << RESOLUTION_BITS);
+        Self {
+            constant: self.constant.saturating_add(more),
+            ..self
+        }
     }
 
-    pub(crate) fn times(self, num: u128, den: u128) -> Self {
+    pub(crate) fn times(mut self, num: u128, den: u128) -> Self {
+        if num == den {
+            return self;
+        }
         // The quotient first, so that a wide bound stays finite; each part is rounded up.
         let scaled = |x: u128| {
             (x / den)
                 .saturating_mul(num)
                 .saturating_add((x % den).saturating_mul(num).div_ceil(den))
         };
-        Self {
-            per_lot: scaled(self.per_lot),
-            constant: scaled(self.constant),
+        for (_, per_lot) in &mut self.per_lot {
+            *per_lot = u64::try_from(scaled((*per_lot).into())).unwrap_or(u64::MAX);
         }
+        self.constant = scaled(self.constant);
+        self
+    }
+
+    /// The bound for a book, in whole units.
+    pub(crate) fn units(&self, q: &[u64]) -> u128 {
+        let of_leg = |&(leg, per_lot): &(LegId, u64)| {
+            let lots = q.get(leg.index()).copied().unwrap_or(0);
+            u128::from(per_lot).saturating_mul(lots.into())
+        };
+        let of_legs = self.per_lot.iter().map(of_leg).fold(0, u128::saturating_add);
+        of_legs.saturating_add(self.constant).div_ceil(1 << RESOLUTION_BITS)
+    }
+}
+
+/// Both sorted lists in one, what is of one leg put together.
+fn combined(mut a: Vec<(LegId, u64)>, b: &[(LegId, u64)], with: fn(u64, u64) -> u64) -> Vec<(LegId, u64)> {
+    // Of the same legs, as the rows of a grid are.
+    if a.len() == b.len() && a.iter().zip(b).all(|(x, y)| x.0 == y.0) {
+        a.iter_mut().zip(b).for_each(|(x, y)| x.1 = with(x.1, y.1));
+        return a;
+    }
+    if b.is_empty() {
+        return a;
+    }
+    let mut both = Vec::with_capacity(a.len() + b.len());
+    let (mut left, mut right) = (a.into_iter().peekable(), b.iter().copied().peekable());
+    loop {
+        both.push(match (left.peek(), right.peek()) {
+            (Some(&(x, one)), Some(&(y, other))) if x == y => {
+                left.next();
+                right.next();
+                (x, with(one, other))
+            }
+            (Some(&(x, one)), Some(&(y, _))) if x < y => {
+                left.next();
+                (x, one)
+            }
+            (Some(&last), None) => {
+                left.next();
+                last
+            }
+            (_, Some(&last)) => {
+                right.next();
+                last
+            }
+            (None, None) => return both,
+        });
     }
 }
 
@@ -126,7 +182,7 @@ impl Form {
                 legs,
                 variables,
                 constant,
-                rounding: self.rounding.plus(other.rounding),
+                rounding: self.rounding.plus(&other.rounding),
                 fault: None,
             },
             _ => Self::constant(self.builder, 0).broken(FormError::Overflow),

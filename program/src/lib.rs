@@ -37,7 +37,6 @@
 //! | [`max`](Builder::max), [`max_non_negative`](Builder::max_non_negative), [`positive_part`](Builder::positive_part), [`absolute`](Builder::absolute) | at least each item | a slack each |
 //! | [`min`](Builder::min), [`min_non_positive`](Builder::min_non_positive) | at most each item | the mirror image |
 //! | [`any_of_upper`](Builder::any_of_upper), [`any_of_lower`](Builder::any_of_lower) | at least the smaller, at most the larger | a bit |
-//! | [`max_non_negative_within`](Builder::max_non_negative_within), [`any_of_upper_within`](Builder::any_of_upper_within) | the same of narrow forms | narrower variables |
 //! | [`quantile`](Builder::quantile) | at least the `h`-th largest | a bit each |
 //! | [`expected_shortfall`](Builder::expected_shortfall) | at least the mean of the `h` largest | a free `v` |
 //! | [`norm`](Builder::norm) | at least the root of the sum of squares | `Q` |

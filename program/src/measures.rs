@@ -60,10 +60,7 @@ impl Builder {
         if rank == 1 {
             return self.max(name, forms.into_iter().map(Upper));
         }
-        let rounding = forms
-            .iter()
-            .map(|form| form.rounding)
-            .fold(Rounding::default(), Rounding::or);
+        let rounding = Rounding::largest(&forms);
         let name = self.name(name)?;
         let (bits, offset, h) = (self.value_bits(), self.offset(), rank as i128);
         let grain = 1_i128 << grain_bits;
@@ -125,8 +122,7 @@ impl Builder {
         // The norm of errors is at most their sum.
         let rounding = forms
             .iter()
-            .map(|form| form.rounding)
-            .fold(Rounding::default(), Rounding::plus);
+            .fold(Rounding::default(), |sum, form| sum.plus(&form.rounding));
         let mut squares = std::collections::BTreeMap::<VarId, i64>::new();
         for form in forms {
             let variable = match single_variable(&form) {
@@ -177,7 +173,7 @@ impl Builder {
         if d == 1 {
             return Ok(Upper(form.times(n)));
         }
-        let rounding = form.rounding.times(n.unsigned_abs(), d).plus_one_unit();
+        let rounding = form.rounding.clone().times(n.unsigned_abs(), d).plus_one_unit();
         let index = self.name(name)?;
         let offset = self.offset();
         let variable = self.variable(index, self.value_bits())?;

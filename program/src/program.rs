@@ -5,7 +5,6 @@ use thiserror::Error;
 use crate::bounds::{MAX_VARIABLE_BITS, NO_WRAP_BITS, Range, WrapAround, wraps};
 use crate::form::Rounding;
 use crate::leg::{LOTS_LIMIT, Layout, LegId};
-use crate::real::RESOLUTION_BITS;
 use crate::wide::Wide;
 use crate::witness::Step;
 
@@ -120,7 +119,6 @@ pub struct Program {
     pub(crate) equation_names: Vec<u32>,
     pub(crate) steps: Vec<Step>,
     pub(crate) requirements: Vec<Requirement>,
-    pub(crate) inexact: Vec<LegId>,
 }
 
 impl Program {
@@ -229,28 +227,18 @@ impl Program {
     /// and no value leaves its width, [`witness`](Self::witness) succeeds.
     ///
     /// The exact value is that of the model's real numbers as they were given to the builder, each verb taken as the real
-    /// function that it stands for. The bound is `a·S + c`: `S` is the number of lots on legs of which any coefficient was
-    /// ever rounded, and every form contributes at most `1 + 2^-15` units or so to `a` (its largest rounding of a
-    /// coefficient, the width of its enclosure included) and as much to `c` (that of its constant). Sums add up,
-    /// [`max`](crate::Builder::max) and the choices take the larger, [`norm`](crate::Builder::norm) adds up and loses one
-    /// unit more, [`rescale`](crate::Builder::rescale) by `N/D` multiplies by `N/D` and loses one unit, and so does
-    /// [`expected_shortfall`](crate::Builder::expected_shortfall). All of it is against the trader; feasible programs
-    /// have an exact value of at least zero, without any tolerance.
+    /// function that it stands for. The bound is `Σ a_i·q_i + c`: every form contributes at most `1 + 2^-15` units or so to the
+    /// `a_i` of each leg of which it rounds the coefficient (the rounding, the width of its enclosure included) and as much to
+    /// `c` (that of its constant). Sums add up, [`max`](crate::Builder::max) and the choices take the larger,
+    /// [`norm`](crate::Builder::norm) adds up and loses one unit more, [`rescale`](crate::Builder::rescale) by `N/D`
+    /// multiplies by `N/D` and loses one unit, and so does [`expected_shortfall`](crate::Builder::expected_shortfall). All of
+    /// it is against the trader; feasible programs have an exact value of at least zero, without any tolerance.
     pub fn rounding_bound(&self, q: &[u64]) -> u128 {
-        let lots = self
-            .inexact
+        let units = self
+            .requirements
             .iter()
-            .filter_map(|leg| q.get(leg.index()))
-            .map(|&lots| u128::from(lots))
-            .fold(0, u128::saturating_add);
-        let units = |requirement: &Requirement| {
-            let Rounding { per_lot, constant } = requirement.rounding;
-            per_lot
-                .saturating_mul(lots)
-                .saturating_add(constant)
-                .div_ceil(1 << RESOLUTION_BITS)
-        };
-        self.requirements.iter().map(units).max().unwrap_or(0)
+            .map(|requirement| requirement.rounding.units(q));
+        units.max().unwrap_or(0)
     }
 
     pub(crate) fn equation_name(&self, equation: usize) -> &str {

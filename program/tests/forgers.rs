@@ -146,19 +146,6 @@ proptest! {
     }
 
     #[test]
-    fn no_witness_makes_a_narrow_maximum_less_than_zero_or_its_items(items in items(1..=2), bits in 0u32..=6, q in lots()) {
-        let values: Vec<i128> = items.iter().map(|i| i.at(&q)).collect();
-        let truth = values.iter().copied().max().unwrap().max(0);
-        // A width below one bit is one bit, one above that of a value is that.
-        let largest = (1 << bits.clamp(1, BITS)) - 1;
-        let fits = values.iter().all(|x| truth <= largest && truth - x <= largest) && within(&values);
-        assert_upper_bound(&q, truth, fits, 2, |b| {
-            let items = uppers(b, &items)?;
-            b.max_non_negative_within("narrow", items, bits)
-        });
-    }
-
-    #[test]
     fn no_witness_makes_an_absolute_value_too_small(item in item(), q in lots()) {
         let x = item.at(&q);
         assert_upper_bound(&q, x.abs(), within(&[x]), 2, |b| {
@@ -172,17 +159,6 @@ proptest! {
         assert_upper_bound(&q, values[0].min(values[1]), within(&values), 2, |b| {
             let (a, c) = (a.upper(b)?, c.upper(b)?);
             b.any_of_upper("choice", a, c)
-        });
-    }
-
-    #[test]
-    fn no_witness_makes_a_narrow_choice_less_than_the_smaller(a in item(), c in item(), bits in 0u32..=6, q in lots()) {
-        let values = [a.at(&q), c.at(&q)];
-        let largest = (1 << (bits.clamp(1, BITS) - 1)) - 1;
-        let fits = values.iter().all(|x| x.abs() <= largest);
-        assert_upper_bound(&q, values[0].min(values[1]), fits, 2, |b| {
-            let (a, c) = (a.upper(b)?, c.upper(b)?);
-            b.any_of_upper_within("choice", a, c, bits)
         });
     }
 

@@ -9,7 +9,9 @@ use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::{FromPrimitive, ToPrimitive};
 use proptest::prelude::*;
-use zkmargin_program::{BuildError, Builder, Linear, NumberError, RESOLUTION_BITS, Ratio, Real, Upper, WitnessError};
+use zkmargin_program::{
+    BuildError, Builder, Linear, NonNegative, NumberError, RESOLUTION_BITS, Ratio, Real, Upper, WitnessError,
+};
 
 const VALUE_BITS: u32 = 80;
 
@@ -217,6 +219,38 @@ fn numbers_that_are_no_numbers_or_absurd_are_refused() {
     assert_eq!(Ratio::from_decimal(-125, -2), Ratio::new(-5, 4));
     assert_eq!(Ratio::from_decimal(3, 2), Ratio::new(300, 1));
     assert_eq!(Ratio::new(i128::MIN, 1 << 127), Ratio::new(-1, 1));
+}
+
+#[test]
+fn a_lot_is_bounded_by_what_is_rounded_of_it_and_not_by_what_is_rounded_of_others() {
+    let third = |slot| {
+        let mut form = Linear::zero();
+        form.add_leg(leg(slot), Real::from_ratio(Ratio::new(1, 3).unwrap()).unwrap());
+        form
+    };
+    let program = at_most(builder(VALUE_BITS, LEGS as u32, vec![]), 0, |b| {
+        let coarse = b.upper(&third(0))?;
+        let coarse = b.scale(coarse, NonNegative::from(1_000_000))?;
+        Ok(coarse + b.upper(&third(1))?)
+    })
+    .unwrap();
+    let bound = |slot: usize, held: u64| {
+        let mut q = vec![0; LEGS];
+        q[slot] = held;
+        program.rounding_bound(&book(&q))
+    };
+    let two_thirds = |lots: u128| lots * 2 / 3;
+    for (slot, lots, exact) in [
+        (0, 3_000, two_thirds(3_000) * 1_000_000),
+        (1, 3_000_000_000, two_thirds(3_000_000_000)),
+        (2, 1 << 40, 0),
+    ] {
+        let found = bound(slot, lots);
+        assert!(
+            found >= exact && found <= exact + exact / 10_000,
+            "slot {slot}: {found} of {exact}"
+        );
+    }
 }
 
 #[test]

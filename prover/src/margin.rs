@@ -251,7 +251,7 @@ fn greeks_table(text: &mut String, report: &Report) {
     };
     let names: BTreeSet<&String> = report.greeks.iter().map(|line| &line.underlying).collect();
     if names.is_empty() {
-        *text += "  No position.\n";
+        *text += "  No position that has any.\n";
         return;
     }
     for name in names {
@@ -274,6 +274,9 @@ fn greeks_table(text: &mut String, report: &Report) {
 }
 
 fn moves_table(text: &mut String, report: &Report) {
+    if report.index_moves.is_empty() {
+        return;
+    }
     *text += "\nIndex move (with all forwards, volatilities unchanged) at which a level fails\n";
     let mut columns = Columns::new(&["", "level", "down", "up"]);
     for found in &report.index_moves {

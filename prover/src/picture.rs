@@ -36,11 +36,11 @@ pub enum PictureError {
 pub fn draw(report: &Report) -> Result<String, PictureError> {
     let mut sheets: Vec<Box<dyn Sheet>> = Vec::new();
     if report.models.is_empty() {
-        add(&mut sheets, &report.evaluation, &report.grids, None);
+        add(&mut sheets, &report.evaluation, None);
     }
     for one in &report.models {
         let name = (report.models.len() > 1).then_some(one.model.as_str());
-        add(&mut sheets, &one.evaluation, &one.grids, name);
+        add(&mut sheets, &one.evaluation, name);
     }
     if sheets.is_empty() {
         return Err(PictureError::Nothing);
@@ -63,10 +63,10 @@ pub fn draw(report: &Report) -> Result<String, PictureError> {
 }
 
 /// The sheets of one model's picture.
-fn add(sheets: &mut Vec<Box<dyn Sheet>>, book: &Evaluation, grids: &grid::Grids, model: Option<&str>) {
+fn add(sheets: &mut Vec<Box<dyn Sheet>>, book: &Evaluation, model: Option<&str>) {
     match &book.picture {
         Picture::Grid(cells) => {
-            let panels = grid::panels(book, grids, cells, model);
+            let panels = grid::panels(book, cells, model);
             sheets.extend(panels.into_iter().map(|panel| Box::new(panel) as Box<dyn Sheet>));
         }
         Picture::Losses(losses) if !losses.is_empty() => {
@@ -86,13 +86,16 @@ fn add(sheets: &mut Vec<Box<dyn Sheet>>, book: &Evaluation, grids: &grid::Grids,
                 .iter()
                 .map(|(name, part)| (name.clone(), approximate(part)))
                 .collect();
-            sheets.push(Box::new(tornado::Tornado::new(
-                factors,
-                title("Requirement by risk factor", model),
-                &book.numeraire,
-            )));
+            let parts = tornado::Of::Requirement;
+            sheets.push(Box::new(tornado::Tornado::new(factors, parts, model, &book.numeraire)));
         }
-        Picture::Losses(_) | Picture::Sensitivities(_) | Picture::None => {}
+        Picture::WeightedSensitivities(factors) if !factors.is_empty() => {
+            let factors = factors.iter().map(|(name, part)| (name.clone(), approximate(part)));
+            let weighted = tornado::Of::WeightedSensitivities;
+            let tornado = tornado::Tornado::new(factors.collect(), weighted, model, &book.numeraire);
+            sheets.push(Box::new(tornado));
+        }
+        Picture::Losses(_) | Picture::Sensitivities(_) | Picture::WeightedSensitivities(_) | Picture::None => {}
     }
 }
 

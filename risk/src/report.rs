@@ -23,7 +23,7 @@ use crate::oracle::{self, Evaluation, OracleError};
 use crate::pricing::PricingError;
 use crate::scenario::Scenario;
 use crate::terms::{Level, Ratio20, Terms, TermsError};
-use crate::universe::Universe;
+use crate::universe::{Kind, Universe};
 use crate::valuation::{self, Unpriced};
 
 pub use crate::report::moves::{Criterion, Failure, IndexMoves, MAX_DOWN_BP, MAX_UP_BP};
@@ -211,7 +211,9 @@ fn greeks(universe: &Universe, snapshot: &Snapshot, legs: &[u64]) -> Result<Vec<
     let mut sums: BTreeMap<(String, bool, Option<Instant>), [BigRational; 4]> = BTreeMap::new();
     for (_, instrument) in universe.instruments() {
         let (long, short) = (lots(instrument.long.index()), lots(instrument.short.index()));
-        if long.is_zero() && short.is_zero() {
+        // A sensitivity is one, and has none.
+        let has_none = matches!(instrument.kind, Kind::Sensitivity(_)) || (long.is_zero() && short.is_zero());
+        if has_none {
             continue;
         }
         let name = || instrument.name.clone();

@@ -3,11 +3,12 @@
 
 use std::path::PathBuf;
 
+use serde_json::Value;
 use zkmargin_program::{LegId, Program, VarId, WitnessError};
 use zkmargin_risk::amount;
 use zkmargin_risk::history::History;
 use zkmargin_risk::market::Snapshot;
-use zkmargin_risk::model::{Model, PRESETS};
+use zkmargin_risk::model::{Exactness, Model, PRESETS};
 use zkmargin_risk::terms::{Level, Order, Ratio20, Terms};
 use zkmargin_risk::universe::Universe;
 
@@ -171,7 +172,7 @@ fn no_kind_of_model_takes_a_haircut_or_weight_that_favours_the_trader() {
     let whole = ["derive-pm2", "derive-pmrm1"];
     for (name, text) in PRESETS.into_iter().filter(|(name, _)| !whole.contains(name)) {
         for (asset, field) in bad {
-            let mut file: serde_json::Value = serde_json::from_str(text).unwrap();
+            let mut file: Value = serde_json::from_str(text).unwrap();
             let assets = file["assets"].as_object_mut().unwrap();
             assets.insert("USDC".into(), serde_json::from_str(asset).unwrap());
             let refusal = Model::from_json(&file.to_string()).unwrap_err().to_string();
@@ -338,4 +339,25 @@ fn the_shipped_demand_has_a_program_and_names_the_venues_of_the_universe() {
         "{} equations",
         program.equations().len()
     );
+}
+
+/// One tier has no bracket to jump at, and marginal tiers do not jump.
+#[test]
+fn linear_models_are_conservative_only_where_their_brackets_jump() {
+    let words = |file: &Value| match Model::from_json(&file.to_string()).unwrap().exactness() {
+        Exactness::Exact => String::new(),
+        Exactness::Conservative(why) => why,
+    };
+    let preset = |name: &str| -> Value {
+        let (_, text) = PRESETS.iter().find(|(preset, _)| *preset == name).unwrap();
+        serde_json::from_str(text).unwrap()
+    };
+    assert_eq!(words(&preset("dydx")), "");
+    assert!(words(&preset("deribit-standard")).contains("chords"));
+    let mut hyperliquid = preset("hyperliquid");
+    assert!(words(&hyperliquid).contains("beginning of a bracket"));
+    for underlying in ["BTC", "ETH"] {
+        hyperliquid["underlyings"][underlying]["perpetual"]["initial_by"] = "marginal".into();
+    }
+    assert_eq!(words(&hyperliquid), "");
 }

@@ -306,7 +306,7 @@ fn check_figures(report: &Report, check: &Check, places: u32) -> CheckFigures {
     }
 }
 
-/// `{"grid": […]}`, `{"losses": […]}`, `{"sensitivities": […]}`, or null.
+/// `{"grid": […]}`, `{"losses": […]}`, `{"sensitivities": […]}`, `{"weighted_sensitivities": […]}`, or null.
 fn picture(book: &Evaluation, places: u32) -> Value {
     let near = |x: &BigRational| decimal(x, places, Rounding::Nearest);
     let named = |figures: &[(String, BigRational)]| -> Vec<Value> {
@@ -318,13 +318,14 @@ fn picture(book: &Evaluation, places: u32) -> Value {
             let cells = cells.iter().map(|cell| {
                 json!({
                     "underlying": cell.underlying, "move": cell.price_move.to_string(), "volatility": cell.volatility,
-                    "profit": near(&cell.profit),
+                    "weight": cell.weight.to_string(), "profit": near(&cell.profit),
                 })
             });
             json!({ "grid": cells.collect::<Vec<_>>() })
         }
         Picture::Losses(losses) => json!({ "losses": named(losses) }),
         Picture::Sensitivities(factors) => json!({ "sensitivities": named(factors) }),
+        Picture::WeightedSensitivities(factors) => json!({ "weighted_sensitivities": named(factors) }),
         Picture::None => Value::Null,
     }
 }

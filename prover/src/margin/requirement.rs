@@ -253,6 +253,10 @@ fn picture(text: &mut String, book: &Evaluation, by: &str, money: Money) {
             *text += &format!("\nRequirement by risk factor{by} in {numeraire}, the largest first\n");
             largest(text, factors, "factor", money, BigRational::abs);
         }
+        Picture::WeightedSensitivities(factors) => {
+            *text += &format!("\nWeighted sensitivities{by} in {numeraire}, the largest first\n");
+            largest(text, factors, "factor", money, BigRational::abs);
+        }
         Picture::None => {}
     }
 }

@@ -3,20 +3,16 @@
 //! One panel per underlying. A cell is the profit of the row as it counts (times its weight): red for losses, blue for gains,
 //! stronger the nearer to the largest of its panel. The worst row has a frame.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use plotters::prelude::{BLACK, WHITE};
 use plotters::style::text_anchor::HPos;
 use rust_decimal::Decimal;
 use zkmargin_risk::oracle::{self, Evaluation};
 use zkmargin_risk::report::approximate;
-use zkmargin_risk::scenario::Scenario;
 
 use super::canvas::{BODY, Canvas, Drawn, GAIN, LOSS, MARGIN, Sheet, compact, shade, shortened, width_of};
 use super::title;
-
-/// The rows of a scenario grid, by underlying.
-pub(super) type Grids = BTreeMap<String, Vec<Scenario>>;
 
 const CELL: (i32, i32) = (66, 34);
 const LEAST_LABEL: i32 = 84;
@@ -61,7 +57,7 @@ pub(super) struct Panel {
 }
 
 /// A panel for each underlying of a grid, in the order of the cells.
-pub(super) fn panels(book: &Evaluation, grids: &Grids, cells: &[oracle::Cell], model: Option<&str>) -> Vec<Panel> {
+pub(super) fn panels(book: &Evaluation, cells: &[oracle::Cell], model: Option<&str>) -> Vec<Panel> {
     let mut names: Vec<&str> = Vec::new();
     for cell in cells {
         if !names.contains(&cell.underlying.as_str()) {
@@ -70,13 +66,14 @@ pub(super) fn panels(book: &Evaluation, grids: &Grids, cells: &[oracle::Cell], m
     }
     let of = |name: &&str| {
         let own: Vec<&oracle::Cell> = cells.iter().filter(|cell| cell.underlying == *name).collect();
-        panel(book, grids.get(*name).map_or(&[], Vec::as_slice), name, &own, model)
+        panel(book, name, &own, model)
     };
     names.iter().map(of).collect()
 }
 
+/// To a hundredth of a per cent: a third of a scan range has no end.
 fn percent(price_move: Decimal) -> String {
-    let percent = (price_move * Decimal::ONE_HUNDRED).normalize();
+    let percent = (price_move * Decimal::ONE_HUNDRED).round_dp(2).normalize();
     let sign = if percent > Decimal::ZERO { "+" } else { "" };
     format!("{sign}{percent} %")
 }
@@ -86,7 +83,7 @@ fn row_name(row: &str) -> String {
     known.map_or_else(|| shortened(row, NAME_CHARS), |(_, name)| (*name).to_owned())
 }
 
-fn panel(book: &Evaluation, grid: &[Scenario], name: &str, cells: &[&oracle::Cell], model: Option<&str>) -> Panel {
+fn panel(book: &Evaluation, name: &str, cells: &[&oracle::Cell], model: Option<&str>) -> Panel {
     let group = book
         .groups
         .iter()
@@ -107,13 +104,12 @@ fn panel(book: &Evaluation, grid: &[Scenario], name: &str, cells: &[&oracle::Cel
             )
         });
 
-    let is_tail = |index: usize| grid.get(index).is_some_and(|row| row.weight != Decimal::ONE);
     let is_known = |row: &str| DIRECTIONS.iter().any(|(word, _)| *word == row);
+    let is_tail = |cell: &oracle::Cell| cell.weight != Decimal::ONE && is_known(&cell.volatility);
     let standard: BTreeSet<Decimal> = cells
         .iter()
-        .enumerate()
-        .filter(|(index, cell)| !is_tail(*index) && is_known(&cell.volatility))
-        .map(|(_, cell)| cell.price_move)
+        .filter(|cell| !is_tail(cell) && is_known(&cell.volatility))
+        .map(|cell| cell.price_move)
         .collect();
     // A row of another kind stands with the others where it has their moves, and by itself where it has its own.
     let own_moves: BTreeSet<&str> = cells
@@ -123,10 +119,10 @@ fn panel(book: &Evaluation, grid: &[Scenario], name: &str, cells: &[&oracle::Cel
         .collect();
     let mut blocks: Vec<Block> = Vec::new();
     for (index, cell) in cells.iter().enumerate() {
-        let caption = if is_tail(index) {
+        let caption = if is_tail(cell) {
             "tails, times their weight"
         } else if own_moves.contains(cell.volatility.as_str()) {
-            "rows of another kind"
+            "other rows, times their weight"
         } else {
             "scenarios"
         };

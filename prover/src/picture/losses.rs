@@ -73,14 +73,27 @@ impl Losses {
     }
 
     fn axis(&self) -> Axis {
-        let figures = self.losses.iter().chain(&self.lines).map(|(_, loss)| *loss);
+        if !self.has_bars() {
+            return self.bins().0;
+        }
         // Room for the figures at the ends of the bars.
-        let (left, width) = if self.has_bars() {
-            (MARGIN + self.label_width() + VALUE_WIDTH, PLOT.0 - VALUE_WIDTH)
-        } else {
-            (MARGIN + self.label_width(), PLOT.0)
+        let figures = self.losses.iter().chain(&self.lines).map(|(_, loss)| *loss);
+        Axis::of(figures, MARGIN + self.label_width() + VALUE_WIDTH, PLOT.0 - VALUE_WIDTH)
+    }
+
+    /// The axis of a histogram and how many bins it has: whole ones, and zero the edge of one, so that none has both gains and losses
+    /// or is cut off.
+    fn bins(&self) -> (Axis, usize) {
+        let figures = self.losses.iter().chain(&self.lines).map(|(_, loss)| *loss);
+        let range = Axis::of(figures, MARGIN + self.label_width(), PLOT.0);
+        let step = (range.high - range.low) / BINS as f64;
+        let (below, above) = ((-range.low / step).ceil(), (range.high / step).floor() + 1.0);
+        let axis = Axis {
+            low: -below * step,
+            high: above * step,
+            ..range
         };
-        Axis::of(figures, left, width)
+        (axis, (below + above) as usize)
     }
 
     fn draw_bars(&self, canvas: &Canvas<'_>, axis: &Axis, top: i32) -> Drawn {
@@ -115,11 +128,8 @@ impl Losses {
 
     fn draw_histogram(&self, canvas: &Canvas<'_>, axis: &Axis, top: i32) -> Drawn {
         let bottom = top + PLOT.1;
-        let step = (axis.high - axis.low) / BINS as f64;
-        // Zero is the edge of a bin, so that none has both gains and losses.
-        let before = (-axis.low / step).ceil();
-        let first = -before * step;
-        let bins = BINS + 2;
+        let bins = self.bins().1;
+        let (first, step) = (axis.low, (axis.high - axis.low) / bins as f64);
         let mut counts = vec![0_usize; bins];
         for (_, loss) in &self.losses {
             let bin = (((loss - first) / step).floor().max(0.0) as usize).min(bins - 1);
@@ -173,6 +183,11 @@ impl Losses {
     }
 }
 
+/// The height at which a line's name stands.
+fn line_name(top: i32, index: i32) -> i32 {
+    top + TITLE_HEIGHT + index * LINE_HEIGHT + LINE_HEIGHT / 2
+}
+
 fn compact_count(count: f64) -> String {
     format!("{count:.0}")
 }
@@ -200,18 +215,22 @@ impl Sheet for Losses {
         } else {
             self.draw_histogram(canvas, &axis, plot)?;
         }
-        for (index, (name, amount)) in (0..).zip(&self.lines) {
-            let x = axis.at(*amount);
-            let y = top + TITLE_HEIGHT + index * LINE_HEIGHT + LINE_HEIGHT / 2;
+        for (index, (_, amount)) in (0..).zip(&self.lines) {
             let color = if index == 0 { BLACK } else { GREY };
-            canvas.dashes(x, y + 9, bottom, &color)?;
+            canvas.dashes(axis.at(*amount), line_name(top, index) + 9, bottom, &color)?;
+        }
+        for (index, (name, amount)) in (0..).zip(&self.lines) {
+            let (x, y) = (axis.at(*amount), line_name(top, index));
             let words = format!("{name} {}", compact(*amount));
-            // To the side on which there is room.
-            if x - axis.left > axis.width / 2 {
-                canvas.text(&words, (x - 4, y), BODY, &BLACK, HPos::Right)?;
+            // To the side on which there is room, above the line of another.
+            let width = width_of(&words);
+            let (from, place, across) = if x - axis.left > axis.width / 2 {
+                (x - 6 - width, x - 4, HPos::Right)
             } else {
-                canvas.text(&words, (x + 4, y), BODY, &BLACK, HPos::Left)?;
-            }
+                (x + 2, x + 4, HPos::Left)
+            };
+            canvas.fill((from, y - 8), (from + width + 4, y + 8), &WHITE)?;
+            canvas.text(&words, (place, y), BODY, &BLACK, across)?;
         }
         if self.has_bars() {
             self.draw_amounts(canvas, &axis, plot)?;

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use num_rational::BigRational;
+use rust_decimal::Decimal;
 
 use super::*;
 
@@ -68,12 +69,23 @@ fn a_tornado_has_the_largest_factor_on_top_and_sums_up_the_small_ones() {
         })
         .collect();
     let svg = document(&tornado::Tornado::new(
-        factors,
-        "Requirement by risk factor".to_owned(),
+        factors.clone(),
+        tornado::Of::Requirement,
+        None,
         "USD",
     ));
     look_at("tornado.svg", &svg);
-    assert!(svg.contains("21 others together"));
+    assert!(svg.contains("Requirement by risk factor") && svg.contains("21 others"));
+    // The rest has no bar: its sum would set the scale.
+    assert_eq!(svg.matches("#B2182B").count() + svg.matches("#2166AC").count(), 29);
+    let weighted = document(&tornado::Tornado::new(
+        factors,
+        tornado::Of::WeightedSensitivities,
+        None,
+        "USD",
+    ));
+    look_at("weighted.svg", &weighted);
+    assert!(weighted.contains("Weighted sensitivities") && weighted.contains("together, whatever their sign"));
     assert!(svg.find("vega 0 days").unwrap() < svg.find("vega 1 days").unwrap());
 }
 
@@ -83,6 +95,11 @@ fn rows_that_are_neither_up_nor_down_have_a_place_of_their_own() {
         underlying: "BTC".to_owned(),
         price_move: price_move.parse().unwrap(),
         volatility: volatility.to_owned(),
+        weight: if volatility == "extreme move" {
+            Decimal::new(5, 1)
+        } else {
+            Decimal::ONE
+        },
         profit: BigRational::from_integer(profit.into()),
     };
     let mut cells = Vec::new();
@@ -96,19 +113,99 @@ fn rows_that_are_neither_up_nor_down_have_a_place_of_their_own() {
     cells.push(cell("0.5", "extreme move", 7_000));
     let book = evaluation(Picture::Grid(cells));
     let mut sheets = Vec::new();
-    add(&mut sheets, &book, &grid::Grids::new(), None);
+    add(&mut sheets, &book, None);
     let svg = document(sheets[0].as_ref());
     look_at("grid.svg", &svg);
     for words in [
         "stablecoin depeg",
         "extreme move",
-        "rows of another kind",
+        "other rows, times their weight",
         "worst of BTC, framed: -50 %, extreme move",
     ] {
         assert!(svg.contains(words), "{words}");
     }
     let framed = svg.matches("fill=\"none\"").count();
     assert_eq!(framed, 3, "one frame of three lines");
+}
+
+/// Whether words of the picture would be drawn over each other: none of two texts of one line begins before the other has ended.
+fn overlaps(svg: &str) -> Option<(String, String)> {
+    let number = |tag: &str, name: &str| -> f64 {
+        let from = tag.find(&format!(" {name}=\"")).unwrap() + name.len() + 3;
+        tag[from..].split('"').next().unwrap().parse().unwrap()
+    };
+    let mut texts = Vec::new();
+    for part in svg.split("<text ").skip(1) {
+        let (tag, rest) = part.split_once('>').unwrap();
+        let words = rest.split("</text>").next().unwrap().trim().to_owned();
+        // What a letter takes at least in the font that pictures ask for.
+        let width = words.chars().count() as f64 * number(&format!(" {tag}"), "font-size") * 0.5;
+        let x = number(&format!(" {tag}"), "x");
+        let left = if tag.contains("text-anchor=\"middle\"") {
+            x - width / 2.0
+        } else if tag.contains("text-anchor=\"end\"") {
+            x - width
+        } else {
+            x
+        };
+        texts.push((number(&format!(" {tag}"), "y"), left, left + width, words));
+    }
+    for (index, one) in texts.iter().enumerate() {
+        for other in &texts[index + 1..] {
+            if (one.0 - other.0).abs() < 8.0 && one.1 < other.2 && other.1 < one.2 {
+                return Some((one.3.clone(), other.3.clone()));
+            }
+        }
+    }
+    None
+}
+
+#[test]
+fn tails_have_a_place_of_their_own_and_thirds_of_a_range_do_not_run_into_each_other() {
+    let cell = |price_move: &str, volatility: &str, weight: &str| zkmargin_risk::oracle::Cell {
+        underlying: "BTC".to_owned(),
+        price_move: price_move.parse().unwrap(),
+        volatility: volatility.to_owned(),
+        weight: weight.parse().unwrap(),
+        profit: BigRational::from_integer((-123_456).into()),
+    };
+    let mut cells = Vec::new();
+    for price_move in ["-0.16", "-0.106667", "-0.053333", "0", "0.053333", "0.106667", "0.16"] {
+        cells.extend(["up", "down"].map(|volatility| cell(price_move, volatility, "1")));
+    }
+    cells.extend([
+        cell("-0.66", "up", "0.21"),
+        cell("5", "up", "0.02772"),
+        cell("0", "abs skew", "1"),
+    ]);
+    let mut sheets = Vec::new();
+    add(&mut sheets, &evaluation(Picture::Grid(cells)), None);
+    let svg = document(sheets[0].as_ref());
+    look_at("thirds.svg", &svg);
+    for words in ["tails, times their weight", "-10.67 %", "+5.33 %", "abs skew"] {
+        assert!(svg.contains(words), "{words}");
+    }
+    assert_eq!(overlaps(&svg), None);
+}
+
+#[test]
+fn the_names_of_two_levels_close_to_each_other_stay_legible() {
+    let lines = vec![
+        ("requirement, initial".to_owned(), 37_400.0),
+        ("requirement, maintenance".to_owned(), 28_100.0),
+    ];
+    let svg = document(&losses::Losses::new(
+        losses(500),
+        lines,
+        "Loss by scenario".to_owned(),
+        "USD",
+    ));
+    look_at("two-lines.svg", &svg);
+    assert_eq!(overlaps(&svg), None);
+    // The dashes of both lines come first, then each name on white.
+    let name = svg.find("requirement, initial").unwrap();
+    let dash = svg.rfind("height=\"5\"").unwrap();
+    assert!(dash < name, "a line is drawn over the name of another");
 }
 
 fn evaluation(picture: Picture) -> Evaluation {

@@ -93,6 +93,11 @@ fn a_demand_of_two_models_shows_both_and_what_else_must_hold() {
         shown.contains("No proof can be made at the initial level: not met: limit on net delta of BTC"),
         "{shown}"
     );
+    let least = shown
+        .lines()
+        .find(|line| line.contains("least requirement of the program"))
+        .unwrap();
+    assert_eq!(least.matches("no proof").count(), 2, "{shown}");
 }
 
 /// `paradex-pm` with another maintenance factor, and name.
@@ -147,6 +152,14 @@ fn check_says_what_is_wrong_with_a_file_and_what_a_proof_of_a_right_one_takes() 
     assert_eq!(initial["equations"], 53);
     assert_eq!(initial["q_columns"], 8);
     assert_eq!(initial["one_bit_variables"], 0);
+    let (variables, bits) = (
+        initial["variables"].as_u64().unwrap(),
+        initial["bits"].as_u64().unwrap(),
+    );
+    assert!(
+        bits > 40 * variables && bits < 80 * variables,
+        "{bits} bits of {variables} variables"
+    );
     assert_eq!(initial["proof_bytes"], 2_720 + 4 * 32);
     assert!(initial["prove_ms_estimate"].as_f64().unwrap() > 100.0);
     run(

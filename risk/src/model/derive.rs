@@ -4,10 +4,9 @@
 //! Both say: what a book is worth, less a factor times the loss of its worst row, less charges. Options of one expiry are
 //! discounted together in a row, by one factor where they are worth something and by another where they are owed; the row that
 //! turns the smile counts a gain as a loss. So a row is not linear in the book: every expiry and row has a hidden variable for the
-//! difference of the two discounts, counted in ten-thousandths of a dollar, and every expiry and skew row a bit.
+//! difference of the two discounts, and every expiry and skew row a bit.
 
 mod check;
-mod count;
 mod desk;
 pub mod parameters;
 pub mod pm2;

@@ -11,6 +11,9 @@ use crate::model::about::schema_of_kind;
 
 /// Rows of a list that are shown; of the others, how many there are.
 const MAX_ROWS: usize = 60;
+/// Lists of no more words, or of no longer ones, stand in a line.
+const FEW: usize = 8;
+const SHORT_WORD: usize = 8;
 /// Deeper than any file: a schema that refers to itself ends here.
 const MAX_DEPTH: usize = 16;
 
@@ -129,7 +132,7 @@ impl<'a> Walk<'a> {
                     }
                 }
             }
-            Value::Array(rows) if rows.iter().all(is_plain) && rows.len() <= 8 => {
+            Value::Array(rows) if is_one_line(rows) => {
                 let words: Vec<String> = rows.iter().map(plain).collect();
                 self.push(depth, name, Some(words.join(", ")), meaning);
             }
@@ -289,6 +292,12 @@ fn without_links(text: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// A list of a few words, or of numbers, such as a row of a matrix.
+fn is_one_line(rows: &[Value]) -> bool {
+    let is_short = |row: &Value| plain(row).chars().count() <= SHORT_WORD;
+    rows.iter().all(is_plain) && (rows.len() <= FEW || rows.iter().all(is_short))
 }
 
 fn is_plain(value: &Value) -> bool {

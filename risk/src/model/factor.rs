@@ -63,11 +63,6 @@ impl Factor {
         parts.copied().try_fold(self, Factor::times)
     }
 
-    /// The product as one ratio, where it has 128 bits.
-    pub(crate) fn ratio(&self) -> Result<Ratio, NumberError> {
-        self.parts.iter().copied().try_fold(Ratio::ONE, Ratio::checked_mul)
-    }
-
     /// Whether it is 0.
     pub(crate) fn is_zero(&self) -> bool {
         self.parts.iter().any(|part| part.numerator() == 0)

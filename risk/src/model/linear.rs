@@ -21,7 +21,7 @@ use crate::universe::{Instrument, Kind};
 
 pub use parameters::Parameters;
 
-use parameters::UnderlyingParameters;
+use parameters::{InitialBy, Schedule, UnderlyingParameters};
 
 /// A checked `linear` or `deribit-standard` model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,10 +61,18 @@ impl UnderlyingParameters {
 
 impl Rule for LinearMargin {
     fn exactness(&self) -> Exactness {
-        Exactness::Conservative(
-            "initial margin just below the beginning of a bracket, and at it; what is quadratic, by chords above it"
-                .to_owned(),
-        )
+        if self.parameters.model == parameters::Kind::DeribitStandard {
+            let why = "what grows with the square of a position, by the file's chords above it";
+            return Exactness::Conservative(why.to_owned());
+        }
+        let underlyings = self.parameters.underlyings.values();
+        let mut schedules = underlyings.flat_map(|underlying| [&underlying.perpetual, &underlying.future]);
+        let jumps = |schedule: &Schedule| schedule.initial_by == InitialBy::Bracket && schedule.tiers.len() > 1;
+        if schedules.any(|schedule| schedule.as_ref().is_some_and(jumps)) {
+            let why = "initial margin less than a thousandth below the beginning of a bracket, and at it";
+            return Exactness::Conservative(why.to_owned());
+        }
+        Exactness::Exact
     }
 
     fn name(&self) -> &str {

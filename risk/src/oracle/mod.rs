@@ -246,6 +246,8 @@ pub enum Picture {
     Losses(Vec<(String, BigRational)>),
     /// Requirement by risk factor: a tornado.
     Sensitivities(Vec<(String, BigRational)>),
+    /// What each risk factor enters with, with its sign and before any correlation: a tornado to both sides.
+    WeightedSensitivities(Vec<(String, BigRational)>),
     /// Nothing that a picture would show better than the components.
     None,
 }
@@ -259,6 +261,8 @@ pub struct Cell {
     pub price_move: Decimal,
     /// What happens to volatility: `up`, `none`, `down`, or the venue's name of a row that does something else.
     pub volatility: String,
+    /// What the row's profit is multiplied by.
+    pub weight: Decimal,
     /// The profit of the row, weighted as the model weighs it.
     pub profit: BigRational,
 }

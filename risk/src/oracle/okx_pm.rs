@@ -165,9 +165,17 @@ impl<'a> Unit<'a> {
                         VolatilityMove::Down => "down",
                     }
                     .to_owned(),
+                    weight: Decimal::ONE,
                     profit,
                 });
-            } else {
+            } else if !self.rules.extreme_factor.is_zero() {
+                cells.push(Cell {
+                    underlying: self.name.to_owned(),
+                    price_move: x,
+                    volatility: "extreme move".to_owned(),
+                    weight: self.rules.extreme_factor,
+                    profit: to_ratio(self.rules.extreme_factor) * profit,
+                });
                 extreme = larger(extreme, to_ratio(self.rules.extreme_factor) * loss);
             }
         }

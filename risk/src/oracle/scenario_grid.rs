@@ -99,6 +99,7 @@ fn picture(parameters: &Parameters, underlyings: &BTreeMap<String, Exposure>) ->
                     VolatilityMove::Down => "down",
                 }
                 .to_owned(),
+                weight: row.weight,
                 profit: profit.weighted.clone(),
             });
         }

@@ -80,7 +80,7 @@ pub(super) fn evaluate(book: Book<'_>, rules: &Simm) -> Result<Evaluation, Oracl
     }
     components.retain(|component| !component.initial.is_zero());
     let marks = [BigRational::zero(), BigRational::zero()];
-    let picture = Picture::Sensitivities(factors);
+    let picture = Picture::WeightedSensitivities(factors);
     Ok(Evaluation::of(
         &parameters.numeraire,
         marks,
@@ -307,7 +307,7 @@ fn product_margin(parameters: &Parameters, parts: &[(RiskClass, BigRational, Com
     root(&square)
 }
 
-/// `|WS|` of each factor, for the eye.
+/// `WS` of each factor, for the eye.
 fn weighted_factors<'a>(
     parameters: &'a Parameters,
     desk: &'a Desk,
@@ -316,7 +316,7 @@ fn weighted_factors<'a>(
         .measured
         .iter()
         .filter(|(factor, _)| factor.measure == Measure::BaseCorrelation);
-    let base = base.map(|(factor, amount)| (factor.to_string(), (to_ratio(parameters.weight(factor)) * amount).abs()));
+    let base = base.map(|(factor, amount)| (factor.to_string(), to_ratio(parameters.weight(factor)) * amount));
     let measures = [Measure::Delta, Measure::Vega].into_iter().flat_map(move |measure| {
         let is_of = |(factor, _): &(&RiskFactor, &BigRational)| factor.measure == measure;
         let mut found = Vec::new();
@@ -330,7 +330,7 @@ fn weighted_factors<'a>(
                 .collect();
             let all = buckets(parameters, &of_class, false);
             let factors = all.iter().flatten().flat_map(|bucket| &bucket.factors);
-            found.extend(factors.map(|(factor, ws, _)| (factor.to_string(), ws.abs())));
+            found.extend(factors.map(|(factor, ws, _)| (factor.to_string(), ws.clone())));
         }
         found
     });

@@ -88,10 +88,10 @@ fn rows(rules: &UnderlyingParameters) -> Vec<(BigRational, BigRational)> {
 fn cell(name: &str, rules: &UnderlyingParameters, row: usize, profit: BigRational) -> Cell {
     let shock = table::shocks(rules).get(row).copied();
     let factor = shock.map_or(1.0, |shock| shock.factor());
-    let volatility = match shock.map(|shock| shock.volatility()) {
-        Some(VolatilityMove::Up) => "up",
-        Some(VolatilityMove::Down) => "down",
-        Some(VolatilityMove::None) | None => "extreme",
+    let (volatility, weight) = match shock.map(|shock| shock.volatility()) {
+        Some(VolatilityMove::Up) => ("up", Decimal::ONE),
+        Some(VolatilityMove::Down) => ("down", Decimal::ONE),
+        Some(VolatilityMove::None) | None => ("extreme", rules.extreme.coverage),
     };
     Cell {
         underlying: name.to_owned(),
@@ -100,6 +100,7 @@ fn cell(name: &str, rules: &UnderlyingParameters, row: usize, profit: BigRationa
             .round_dp(6)
             .normalize(),
         volatility: volatility.to_owned(),
+        weight,
         profit,
     }
 }

@@ -44,6 +44,7 @@ pub(super) fn evaluate(book: Book<'_>, rules: &Tims) -> Result<Evaluation, Oracl
                 underlying: (*name).to_owned(),
                 price_move: shown(rules, row),
                 volatility: "none".to_owned(),
+                weight: Decimal::ONE,
                 profit: profit.clone(),
             });
             profits.push(profit);

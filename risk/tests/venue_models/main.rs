@@ -2,6 +2,8 @@
 //! and, where the program proves the rule as it stands, less by no more than the stated bound.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cases;
+mod contracts;
 mod published;
 mod shipped;
 mod world;

@@ -153,3 +153,38 @@ fn the_extended_table_of_deribit_is_damped_away_for_a_small_book() {
     near(coins(&evaluation.initial), 0.157_461_562_265);
     near(coins(&evaluation.maintenance), 0.125_969_249_812);
 }
+
+/// The initial margin of dYdX's own tests of liquidity tiers (v4-chain, `x/perpetuals/types/liquidity_tier_test.go`): 0.5 USDC at 20 %, a
+/// millionth of a USDC upwards. The rate grows with the open interest, from 20 % at the lower cap to 100 % at the upper one.
+#[test]
+fn the_initial_margin_of_dydxs_liquidity_tiers() {
+    for (open_interest, lower, upper, margin) in [
+        ("0", "25000000", "50000000", 100_000),
+        ("1500000", "1000000", "2000000", 300_000),
+        ("25000000", "25000000", "50000000", 100_000),
+        ("28123456.789123", "25000000", "60000000", 135_697),
+        ("80000000", "25000000", "50000000", 500_000),
+    ] {
+        let schedule = json!({"tiers": [{"from": "0", "initial": "0.2", "maintenance": "0.12"}], "open_interest": {"lower": lower, "upper": upper}});
+        let model = json!({"model": "linear", "name": "dydx", "description": "", "numeraire": "USDC", "assets": {"USDC": {"haircut": "0"}}, "underlyings": {"BTC": {"perpetual": schedule}}});
+        let case = case(
+            &Model::from_json(&model.to_string()).unwrap(),
+            "2025-01-15T12:00:00Z",
+            json!({"USDC": "1"}),
+            json!({"BTC": {"index": "1", "rate": "0", "perpetual": {"price": "1", "funding": "0", "quote": {"open_interest": open_interest}}}}),
+            json!([
+                asset("USDC", "0.000001"),
+                perpetual("BTC-USD", "BTC", "linear", "USDC", "0.5")
+            ]),
+            json!([{"instrument": "BTC-USD", "contracts": "1", "carry": "-0.5"}]),
+            json!([]),
+        );
+        let evaluation = case.evaluate().unwrap();
+        let quantums = (&evaluation.initial * exact("1000000")).ceil();
+        assert_eq!(quantums, BigRational::from_integer(margin.into()), "{open_interest}");
+        assert_eq!(evaluation.maintenance, exact("0.06"));
+        let (excess, bound, _) = case.program_excess(Level::Initial).unwrap();
+        let gap = evaluation.excess(Level::Initial, Ratio20::ONE, 0) - excess;
+        assert!(!gap.is_negative() && gap <= bound);
+    }
+}

@@ -3,22 +3,16 @@
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
-use zkmargin_program::{Builder, Linear, Lower, NonNegative, NumberError, Ratio, Upper};
+use zkmargin_program::{Builder, Linear, Lower, NumberError, Ratio, Upper};
 
 use crate::instant::Instant;
 use crate::market::UnderlyingMarket;
 use crate::model::compile::{CompileError, Forms, Numeraire, magnitude};
-use crate::model::derive::count::Count;
 use crate::model::derive::parameters::{Confidence, Peg, Row};
 use crate::model::derive::values::{OptionValues, Prices, Table};
 use crate::model::factor::{Factor, ratio};
 use crate::model::sheet::{AssetSheet, Position, Sheet};
 use crate::universe::Kind;
-
-/// Units of the numéraire in a unit of the narrow forms, a ten-thousandth of a dollar: what is rounded of each lot.
-const COARSE: u32 = 1_000_000;
-/// Width of what an expiry loses by its two discounts, by a skew or by basis: 28 billion dollars.
-const LOSS_BITS: u32 = 48;
 
 /// What a model says about one underlying, at one level.
 pub(crate) struct DeskRule<'m> {
@@ -120,16 +114,6 @@ impl<'d, 'a> Desk<'d, 'a> {
         })
     }
 
-    /// By how many bits the factor of the level widens what it multiplies; none for one below 2.
-    fn span_bits(&self) -> u32 {
-        let whole = self.rule.span.numerator().unsigned_abs() / self.rule.span.denominator();
-        if whole < 2 {
-            0
-        } else {
-            u128::BITS - whole.leading_zeros()
-        }
-    }
-
     /// The options of each expiry.
     fn expiries(&self) -> BTreeMap<Instant, Vec<(&Position<'a>, &OptionValues)>> {
         let mut expiries: BTreeMap<Instant, Vec<_>> = BTreeMap::new();
@@ -170,14 +154,9 @@ impl<'d, 'a> Desk<'d, 'a> {
             }
         }
         let span = self.rule.span;
-        let losses = losses.map(|loss| coarse(builder, loss, Factor::new(span)));
+        let losses = losses.map(|loss| scaled(builder, loss, Factor::new(span)));
         let losses = losses.into_iter().collect::<Result<Vec<_>, _>>()?;
-        narrow(
-            builder,
-            &format!("basis of {}", self.name),
-            losses,
-            LOSS_BITS + self.span_bits(),
-        )
+        Ok(builder.max_non_negative(&format!("basis of {}", self.name), losses)?)
     }
 
     /// `span · loss` of a row.
@@ -227,8 +206,8 @@ impl<'d, 'a> Desk<'d, 'a> {
             } else {
                 linear += weight.scale(positive);
                 if tenor.positive < tenor.negative {
-                    let between = coarse(builder, between, weight)?;
-                    parts.push(narrow(builder, &name, vec![between], LOSS_BITS + self.span_bits())?);
+                    let between = scaled(builder, between, weight)?;
+                    parts.push(builder.positive_part(&name, between)?);
                 }
             }
         }
@@ -254,7 +233,7 @@ impl<'d, 'a> Desk<'d, 'a> {
         let mut chosen = Vec::with_capacity(2);
         for loss in losses {
             let gain = -loss.clone();
-            let (loss, gain) = (coarse(builder, loss, weight)?, coarse(builder, gain, weight)?);
+            let (loss, gain) = (scaled(builder, loss, weight)?, scaled(builder, gain, weight)?);
             let (convex, other) = if concave { (loss, gain) } else { (gain, loss) };
             worse.push(convex);
             chosen.push(other);
@@ -265,9 +244,9 @@ impl<'d, 'a> Desk<'d, 'a> {
         if self.rule.conservative || even {
             worse.extend(chosen);
         } else if let (Some(b), Some(a)) = (chosen.pop(), chosen.pop()) {
-            worse.push(builder.any_of_upper_within(name, a, b, LOSS_BITS + self.span_bits())?);
+            worse.push(builder.any_of_upper(name, a, b)?);
         }
-        narrow(builder, name, worse, LOSS_BITS + self.span_bits())
+        Ok(builder.max_non_negative(name, worse)?)
     }
 
     /// Adds `weight` times what futures and perpetuals lose in a row.
@@ -353,35 +332,26 @@ impl<'d, 'a> Desk<'d, 'a> {
             }
         }
         let name = format!("naked shorts of {}", self.name);
-        let listed = strikes.values().flatten().map(|position| position.instrument);
-        let in_lots = Count::of(listed, &self.rule.naked, self.market.index, &self.numeraire);
+        let per_coin = self.notional(&self.rule.naked)?;
         let mut total = None;
         for positions in strikes.values() {
             let mut short = Linear::zero();
             for position in positions {
                 let instrument = position.instrument;
-                let (contract, lot) = (ratio(instrument.contract)?, ratio(instrument.lot)?);
-                let of_lot = match &in_lots {
-                    Some(count) => Factor::new(contract).times(lot)?.times(count.per_coin)?,
-                    None => self.notional(&self.rule.naked)?.times(contract)?.times(lot)?,
-                };
+                let of_lot = per_coin
+                    .times(ratio(instrument.contract)?)?
+                    .times(ratio(instrument.lot)?)?;
                 short.add_leg(instrument.short, of_lot.real()?);
                 short.add_leg(instrument.long, of_lot.real()?.checked_neg()?);
             }
             let short = builder.upper(&short)?;
-            let part = match &in_lots {
-                Some(count) => builder.max_non_negative_within(&name, [short], count.bits)?,
-                None => builder.positive_part(&name, short)?,
-            };
+            let part = builder.positive_part(&name, short)?;
             total = Some(match total {
                 None => part,
                 Some(sum) => sum + part,
             });
         }
-        match (total, in_lots) {
-            (Some(total), Some(count)) => Ok(Some(builder.rescale(&name, total, count.units)?)),
-            (total, _) => Ok(total),
-        }
+        Ok(total)
     }
 
     /// Adds the charge for uncertain prices: gross, and of the perpetual's confidence whether or not a perpetual is held.
@@ -426,16 +396,9 @@ impl<'d, 'a> Desk<'d, 'a> {
     }
 }
 
-/// `factor · form` in coarse units, rounded up.
-fn coarse(builder: &mut Builder, form: Linear, factor: Factor) -> Result<Upper, CompileError> {
-    let form = factor.scale(form).scale(Ratio::new(1, COARSE.into())?);
-    Ok(builder.upper(&form)?)
-}
-
-/// At least zero and the largest of `items` in coarse units, in whole units.
-fn narrow(builder: &mut Builder, name: &str, items: Vec<Upper>, bits: u32) -> Result<Upper, CompileError> {
-    let part = builder.max_non_negative_within(name, items, bits)?;
-    Ok(builder.scale(part, NonNegative::from(COARSE))?)
+/// `factor · form`, rounded up.
+fn scaled(builder: &mut Builder, form: Linear, factor: Factor) -> Result<Upper, CompileError> {
+    Ok(builder.upper(&factor.scale(form))?)
 }
 
 /// What the collateral of a desk adds to a value; nothing else of it is the desk's.

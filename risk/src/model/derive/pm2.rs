@@ -58,8 +58,6 @@
 //! # What the program does otherwise
 //! - A perpetual's confidence counts whether or not a perpetual is held, if one is listed. (The charge is off while every confidence
 //!   reaches the threshold.)
-//! - What an expiry differs by its two discounts, loses by a skew or by basis is rounded up to ten-thousandths of the numéraire per lot,
-//!   and has the widths of `docs/models/derive-pm2.md`; a book beyond them has no proof.
 //! - With [`Parameters::conservative`], a skew row takes the worse of both discounts where an expiry gains, instead of a hidden choice.
 
 use std::collections::BTreeMap;

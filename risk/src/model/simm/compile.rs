@@ -10,7 +10,9 @@ use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::{One, ToPrimitive};
 use rust_decimal::Decimal;
-use zkmargin_program::{Builder, LegId, Linear, NonNegative, NumberError, RESOLUTION_BITS, Ratio, Real, Upper};
+use zkmargin_program::{
+    Builder, LegId, Linear, MAX_NAME_BYTES, NonNegative, NumberError, RESOLUTION_BITS, Ratio, Real, Upper,
+};
 
 use crate::amount::to_ratio;
 use crate::model::compile::{CompileError, Forms};
@@ -123,6 +125,14 @@ fn place<'a>(
     }
     desk.measured.entry(factor).or_default().push(line(measured));
     Ok(())
+}
+
+/// As much of a name as a program takes.
+fn shortened(name: &str) -> String {
+    let fits = |end: &usize| *end <= MAX_NAME_BYTES;
+    let ends = name.char_indices().map(|(start, letter)| start + letter.len_utf8());
+    let end = ends.take_while(fits).last().unwrap_or(0);
+    name.get(..end).unwrap_or_default().to_owned()
 }
 
 /// A rational number of units, enclosed.
@@ -256,8 +266,9 @@ impl Compiler<'_, '_> {
             }
         }
         for ((bucket, group), (threshold, lines)) in groups {
-            let name = format!("concentration of {} {bucket} {group}", self.product);
-            let name: String = name.chars().take(30).collect();
+            let words = ["concentration of", self.product, bucket, group];
+            let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+            let name = shortened(&words.join(" "));
             let room = Linear::constant(enclose(&(to_ratio(threshold) * self.unit))?);
             let mut sides = vec![room.clone(), room];
             for line in &lines {

@@ -7,8 +7,8 @@ use zkmargin_program::WitnessError;
 
 use crate::market::Snapshot;
 use crate::model::{Model, ModelError};
-use crate::oracle::{self, OracleError};
-use crate::report::approximate;
+use crate::oracle::{self, OracleError, Picture};
+use crate::report::{Report, approximate};
 use crate::terms::{Level, Terms};
 use crate::universe::Universe;
 
@@ -452,4 +452,23 @@ fn exact_is_negative() -> bool {
         let rows: Vec<Row<'_>> = (0..5).map(|_| random_row(&mut random, false)).collect();
         world(&rows).requirement(&model).is_negative()
     })
+}
+
+#[test]
+fn a_book_of_sensitivities_has_a_report_and_no_greeks() {
+    let model = Model::from_json(TEN_DAY).unwrap();
+    let world = world(&[
+        ("RatesFX", "Risk_IRCurve", "USD", "1", "5y", "OIS", 300),
+        ("Equity", "Risk_Equity", "ISIN", "2", "", "", -200),
+    ]);
+    let terms = Terms::at(Level::Initial);
+    let report = Report::new(&model, &world.universe, &world.snapshot, &terms, &world.book).unwrap();
+    assert!(report.greeks.is_empty() && report.is_met());
+    let Picture::WeightedSensitivities(factors) = &report.evaluation.picture else {
+        panic!("no tornado");
+    };
+    let names: Vec<&str> = factors.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["Equity Risk_Equity 2 ISIN", "RatesFX Risk_IRCurve USD 5y OIS"]);
+    // The short one to the other side.
+    assert!(factors[0].1.is_negative() && factors[1].1.is_positive());
 }

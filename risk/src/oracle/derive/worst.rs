@@ -126,6 +126,7 @@ impl Worst {
             underlying: underlying.to_owned(),
             price_move: row.price_move,
             volatility: row.volatility.name().to_owned(),
+            weight: row.weight,
             profit: -loss,
         };
         self.rows.iter().zip(&self.losses).map(cell).collect()

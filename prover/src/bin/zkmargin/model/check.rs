@@ -69,7 +69,8 @@ fn figures(text: &mut String, model: &Model, universe: &Universe, snapshot: &Sna
     };
     row("equations", &|size| size.equations.to_string());
     row("variables", &|size| size.variables.to_string());
-    row("of which one bit", &|size| size.bits.to_string());
+    row("of which one bit", &|size| size.one_bit.to_string());
+    row("bits of all variables", &|size| size.bits.to_string());
     row("q columns, as many as the universe has", &|size| {
         size.q_columns.to_string()
     });
@@ -125,7 +126,9 @@ struct Size {
     equations: usize,
     variables: usize,
     /// Variables of one bit.
-    bits: usize,
+    one_bit: usize,
+    /// Declared widths of all variables together.
+    bits: u64,
     k: u32,
     q_columns: usize,
     x_columns: usize,
@@ -144,7 +147,12 @@ impl Size {
         Ok(Size {
             equations: program.equations().len(),
             variables: program.variables().len(),
-            bits: program.variables().iter().filter(|variable| variable.bits == 1).count(),
+            one_bit: program.variables().iter().filter(|variable| variable.bits == 1).count(),
+            bits: program
+                .variables()
+                .iter()
+                .map(|variable| u64::from(variable.bits))
+                .sum(),
             k: shape.k(),
             q_columns: shape.q_columns(),
             x_columns: shape.x_columns(),
@@ -175,7 +183,7 @@ impl Size {
     fn data(&self, level: Level) -> Value {
         let (prove, verify) = self.estimate();
         json!({
-            "level": level.to_string(), "equations": self.equations, "variables": self.variables, "one_bit_variables": self.bits,
+            "level": level.to_string(), "equations": self.equations, "variables": self.variables, "one_bit_variables": self.one_bit, "bits": self.bits,
             "q_columns": self.q_columns, "x_columns": self.x_columns, "z_columns": self.z_columns, "proof_bytes": self.proof_bytes,
             "compile_ms": self.compile_ms, "prove_ms_estimate": prove, "verify_ms_estimate": verify,
         })
