@@ -9,7 +9,7 @@ use crate::wide::Wide;
 use crate::witness::Step;
 
 /// Version of the compiler; it is in every statement digest. One version compiles one input to one program, bit for bit.
-pub const COMPILER_VERSION: u32 = 2;
+pub const COMPILER_VERSION: u32 = 3;
 
 /// What a program's numbers mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
