@@ -43,6 +43,7 @@ fn main() -> Result<()> {
     let row = |name: &str, compile: &dyn Fn() -> Result<Program>, book: &dyn Fn(&Program) -> Vec<u64>| -> Result<()> {
         let compiling = median(|| compile().map(drop))?;
         let program = compile()?;
+        let parameters = Parameters::load(program.layout().k(), None)?;
         let held = book(&program);
         let case = Case::new(&parameters, program, held)?;
         let proof = case.prove(&parameters)?;

@@ -365,6 +365,13 @@ impl Magnitude {
 
     /// `value * num / (den * 2^bits)`; `None` when the result does not fit.
     fn mul_div_shifted(value: u128, num: u128, den: u128, bits: u32) -> Option<Self> {
+        // What market data comes to: a price of 53 bits times a scale of a few digits.
+        if let Some(product) = value.checked_mul(num) {
+            let quotient = Self::mul_div(product, 1, den)?;
+            let floor = quotient.floor.checked_shr(bits).unwrap_or(0);
+            let exact = quotient.exact && floor.checked_shl(bits).unwrap_or(0) == quotient.floor;
+            return Some(Self { floor, exact });
+        }
         let product = Wide::product(value, num);
         // As many bits first as the quotient needs to fit, the others after it.
         let first = bits.min(product.bits().saturating_sub(u128::BITS));

@@ -125,6 +125,16 @@ impl Wide {
         if self.hi >= divisor {
             return None;
         }
+        if divisor >> HALF_BITS == 0 {
+            // A half at a time: the rest is below the divisor, so that each quotient is half as wide, too.
+            let step = |rest: u128, half: u128| {
+                let part = rest << HALF_BITS | half;
+                (part / divisor, part % divisor)
+            };
+            let (high, rest) = step(self.hi, self.lo >> HALF_BITS);
+            let (low, rest) = step(rest, self.lo & HALF_MASK);
+            return Some((high << HALF_BITS | low, rest));
+        }
         // Bit by bit; the rest stays below the divisor, and twice it may have a bit more than fits.
         let (mut quotient, mut rest) = (0_u128, self.hi);
         for bit in (0..u128::BITS).rev() {

@@ -1,15 +1,16 @@
 //! What a venue and a trader do: keep a running commitment, attest an account, report its margin, prove it.
 //!
 //! The partner's part is the crate `zkmargin-verifier`, which this one depends on and never the other way round: no bundle
-//! leaves [`prove()`] before the verifier has accepted it.
+//! leaves a [`Prover`] before the verifier has accepted it.
 //!
 //! - [`keys`], [`fill`], [`running`], [`mod@attest`]: of the venue's crate, [`zkmargin_ledger`]: keys, running commitments, attestations;
-//! - [`mod@prove`]: statements, a proof, a bundle;
+//! - [`mod@prove`]: statements, a proof, a bundle; [`batch`]: many of them;
 //! - [`output`]: files that are written whole or not at all, and secret ones for the user alone;
 //! - [`margin`], [`picture`]: the private report in words, as data and as a picture;
 //! - [`schemas`]: the schemas of all files that people write;
 //! - [`signal`]: what becomes of them when the process is ended.
 
+pub mod batch;
 pub mod margin;
 pub mod output;
 pub mod picture;
@@ -20,4 +21,4 @@ pub mod text;
 
 pub use zkmargin_ledger::{AttestError, attest, fill, keys, running};
 
-pub use prove::{ProveError, Proven, prove};
+pub use prove::{ProveError, Proven, Prover};

@@ -1,8 +1,8 @@
 //! The trader's part: from attested accounts to a bundle that the verifier has accepted.
 //!
-//! Nothing leaves [`prove`] before [`check_bundle`], the partner's own code, has taken it in: a bundle that would be refused for what
-//! it is, whatever the policy, is never handed out. Which accounts count, and how much they miss when they do, is said to the
-//! trader alone.
+//! Nothing leaves [`Prover::prove`] before [`Verifier::check_bundle`], the partner's own code, has taken it in: a bundle that would be
+//! refused for what it is, whatever the policy, is never handed out. Which accounts count, and how much they miss when they do, is
+//! said to the trader alone.
 
 use std::fmt;
 use std::time::{Duration, Instant as Clock};
@@ -21,7 +21,7 @@ use zkmargin_verifier::facts::check_facts;
 use zkmargin_verifier::verify::Prepared;
 use zkmargin_verifier::{
     Bundle, Context, Opening, OpeningError, ProofHash, PublicKey, SignatureError, SignedAttestation, SignedStatement,
-    SigningKey, Statement, SubjectSignature, Verdict, VerifyError, Window, check_bundle,
+    SigningKey, Statement, SubjectSignature, Verdict, Verifier, VerifyError, Window,
 };
 
 mod missed;
@@ -58,17 +58,18 @@ pub struct Draft {
     pub accounts: Vec<Account>,
 }
 
-/// What is to be proven, by one proof.
-#[derive(Debug)]
-pub struct Request<'a> {
-    /// Universe, snapshot, model and parameters.
-    pub context: Context<'a>,
-    /// The statements, in circuit order.
-    pub drafts: Vec<Draft>,
-    /// Keys of all subjects.
-    pub subjects: &'a [SigningKey],
-    /// The instant at which the bundle is verified before it leaves.
-    pub at: Instant,
+impl Draft {
+    /// Whether a statement says what this draft would, but for when it may be relied on and the nonce that was drawn for it.
+    pub fn has_substance_of(&self, statement: &Statement) -> bool {
+        let mut own: Vec<&SignedAttestation> = self.accounts.iter().map(|account| &account.attestation).collect();
+        let mut others: Vec<&SignedAttestation> = statement.attestations.iter().collect();
+        for attestations in [&mut own, &mut others] {
+            attestations.sort_by_cached_key(|attestation| attestation.to_bytes());
+        }
+        own == others
+            && (&self.terms, &self.audience) == (&statement.terms, &statement.audience)
+            && (&self.book, &self.replaces) == (&statement.book, &statement.replaces)
+    }
 }
 
 /// What is being done.
@@ -104,7 +105,7 @@ pub struct Proven {
     pub bytes: Vec<u8>,
     /// What the verifier says of it.
     pub verdict: Verdict,
-    /// Wall-clock time from the witness to the last byte of the proof.
+    /// Wall-clock time from the openings to the last byte of the proof.
     pub proving: Duration,
     /// Wall-clock time of the verification before it left.
     pub verifying: Duration,
@@ -193,80 +194,138 @@ pub enum ProveError {
     SelfCheck(VerifyError),
 }
 
-/// Proves all drafts in one proof, signs them, and has the verifier check the bundle before it is returned.
-///
-/// # Errors
-/// [`ProveError`].
-pub fn prove(request: &Request<'_>, mut on_stage: impl FnMut(Stage)) -> Result<Proven, ProveError> {
-    let Request {
-        context,
-        drafts,
-        subjects,
-        at,
-    } = request;
-    on_stage(Stage::Checking);
-    for (index, draft) in drafts.iter().enumerate() {
-        check_accounts(context, index, draft)?;
+/// One prover's facts, with what follows from them: programs are compiled once, for any number of proofs and threads.
+#[derive(Debug)]
+pub struct Prover<'a> {
+    verifier: Verifier<'a>,
+    at: Instant,
+}
+
+/// Drafts that can be proven: checked, compiled and met.
+struct Ready<'k> {
+    statements: Vec<Statement>,
+    signers: Vec<Vec<&'k SigningKey>>,
+    prepared: Vec<Prepared>,
+    openings: Vec<Summed>,
+}
+
+impl<'a> Prover<'a> {
+    /// A prover with these facts. `at` is the instant at which bundles are verified before they leave.
+    pub fn new(context: Context<'a>, at: Instant) -> Self {
+        let verifier = Verifier::new(context);
+        Self { verifier, at }
     }
-    let statements: Vec<Statement> = drafts.iter().map(|draft| statement(context.universe, draft)).collect();
-    let all: Vec<&Statement> = statements.iter().collect();
-    check_facts(context.universe, context.snapshot.instant, &all, *at)
-        .map_err(|error| ProveError::Statement(error.into()))?;
-    let signers = all
-        .iter()
-        .enumerate()
-        .map(|(index, statement)| signers_of(index, statement, subjects))
-        .collect::<Result<Vec<_>, _>>()?;
 
-    on_stage(Stage::Compiling);
-    let prepared = context.prepare(&all).map_err(ProveError::Statement)?;
-
-    on_stage(Stage::Proving);
-    let started = Clock::now();
-    let openings = drafts
-        .iter()
-        .map(|draft| summed(context.universe, draft))
-        .collect::<Vec<_>>();
-    for (index, ((draft, prepared), opening)) in drafts.iter().zip(&prepared).zip(&openings).enumerate() {
-        check_met(context, index, &draft.terms, prepared, opening)?;
+    /// What verifies the bundles.
+    pub fn verifier(&self) -> &Verifier<'a> {
+        &self.verifier
     }
-    let claims: Vec<Claim<'_>> = prepared.iter().map(Prepared::claim).collect();
-    let openings: Vec<SummedOpening> = openings.into_iter().map(Summed::into_opening).collect();
-    let proof =
-        on_one_thread(|| prove_unchecked(context.parameters, &claims, &openings)).map_err(|error| match error {
-            ArgumentError::Witness { index, error } => ProveError::Witness {
-                statement: index,
-                error,
-            },
-            error => ProveError::Argument(error),
-        })?;
-    let proving = started.elapsed();
 
-    let hash = ProofHash::of(&proof);
-    let statements = statements.into_iter().zip(&prepared).zip(signers);
-    let statements = statements.map(|((statement, prepared), signers)| SignedStatement {
-        statement,
-        signatures: signers
+    /// Whether all drafts could be proven, by everything short of a proof.
+    ///
+    /// # Errors
+    /// [`ProveError`].
+    pub fn check(&self, drafts: &[Draft], subjects: &[SigningKey]) -> Result<(), ProveError> {
+        self.ready(drafts, subjects, |_| {}).map(drop)
+    }
+
+    /// Proves all drafts in one proof, in this order, signs them with the keys of all their subjects, and has the verifier check the bundle
+    /// before it is returned.
+    ///
+    /// # Errors
+    /// [`ProveError`].
+    pub fn prove(
+        &self,
+        drafts: &[Draft],
+        subjects: &[SigningKey],
+        mut on_stage: impl FnMut(Stage),
+    ) -> Result<Proven, ProveError> {
+        let context = self.verifier.context();
+        let Ready {
+            statements,
+            signers,
+            prepared,
+            openings,
+        } = self.ready(drafts, subjects, &mut on_stage)?;
+
+        on_stage(Stage::Proving);
+        let started = Clock::now();
+        let claims: Vec<Claim<'_>> = prepared.iter().map(Prepared::claim).collect();
+        let openings: Vec<SummedOpening> = openings.into_iter().map(Summed::into_opening).collect();
+        let proof =
+            on_one_thread(|| prove_unchecked(context.parameters, &claims, &openings)).map_err(|error| match error {
+                ArgumentError::Witness { index, error } => ProveError::Witness {
+                    statement: index,
+                    error,
+                },
+                error => ProveError::Argument(error),
+            })?;
+        let proving = started.elapsed();
+
+        let hash = ProofHash::of(&proof);
+        let statements = statements.into_iter().zip(&prepared).zip(signers);
+        let statements = statements.map(|((statement, prepared), signers)| SignedStatement {
+            statement,
+            signatures: signers
+                .iter()
+                .map(|key| SubjectSignature::sign(key, prepared.digest, hash))
+                .collect(),
+        });
+        let bundle = Bundle {
+            statements: statements.collect(),
+            proof,
+        };
+        let bytes = bundle.to_bytes();
+
+        on_stage(Stage::Verifying);
+        let started = Clock::now();
+        let verdict = self
+            .verifier
+            .check_bundle(&bytes, self.at)
+            .map_err(ProveError::SelfCheck)?;
+        Ok(Proven {
+            bundle,
+            bytes,
+            verdict,
+            proving,
+            verifying: started.elapsed(),
+        })
+    }
+
+    fn ready<'k>(
+        &self,
+        drafts: &[Draft],
+        subjects: &'k [SigningKey],
+        mut on_stage: impl FnMut(Stage),
+    ) -> Result<Ready<'k>, ProveError> {
+        let context = self.verifier.context();
+        on_stage(Stage::Checking);
+        for (index, draft) in drafts.iter().enumerate() {
+            check_accounts(context, index, draft)?;
+        }
+        let statements: Vec<Statement> = drafts.iter().map(|draft| statement(context.universe, draft)).collect();
+        let all: Vec<&Statement> = statements.iter().collect();
+        check_facts(context.universe, context.snapshot.instant, &all, self.at)
+            .map_err(|error| ProveError::Statement(error.into()))?;
+        let signers = all
             .iter()
-            .map(|key| SubjectSignature::sign(key, prepared.digest, hash))
-            .collect(),
-    });
-    let bundle = Bundle {
-        statements: statements.collect(),
-        proof,
-    };
-    let bytes = bundle.to_bytes();
+            .enumerate()
+            .map(|(index, statement)| signers_of(index, statement, subjects))
+            .collect::<Result<Vec<_>, _>>()?;
 
-    on_stage(Stage::Verifying);
-    let started = Clock::now();
-    let verdict = check_bundle(context, &bytes, *at).map_err(ProveError::SelfCheck)?;
-    Ok(Proven {
-        bundle,
-        bytes,
-        verdict,
-        proving,
-        verifying: started.elapsed(),
-    })
+        on_stage(Stage::Compiling);
+        let prepared = self.verifier.prepare(&all).map_err(ProveError::Statement)?;
+        let openings: Vec<Summed> = drafts.iter().map(|draft| summed(context.universe, draft)).collect();
+        for (index, ((draft, prepared), opening)) in drafts.iter().zip(&prepared).zip(&openings).enumerate() {
+            check_met(context, index, &draft.terms, prepared, opening)?;
+        }
+        Ok(Ready {
+            statements,
+            signers,
+            prepared,
+            openings,
+        })
+    }
 }
 
 /// Recomputes every `C_c` and checks the venues' signatures.

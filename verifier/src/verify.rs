@@ -242,7 +242,7 @@ pub fn verify_bundle(
 /// # Errors
 /// The first refusal, in the order of the [module](self).
 pub fn check_bundle(context: &Context<'_>, bundle: &[u8], at: Instant) -> Result<Verdict, VerifyError> {
-    Verifier::new(*context).verify_with(bundle, at, |_| Ok(()))
+    Verifier::new(*context).check_bundle(bundle, at)
 }
 
 /// One verifier's facts, with what follows from them: programs are compiled once, for any number of bundles and threads.
@@ -259,6 +259,27 @@ impl<'a> Verifier<'a> {
             context,
             programs: Programs::default(),
         }
+    }
+
+    /// The facts.
+    pub fn context(&self) -> &Context<'a> {
+        &self.context
+    }
+
+    /// [`Context::prepare`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn prepare(&self, statements: &[&Statement]) -> Result<Vec<Prepared>, VerifyError> {
+        self.context.prepare_with(&self.programs, statements)
+    }
+
+    /// [`check_bundle`].
+    ///
+    /// # Errors
+    /// The first refusal, in the order of the [module](self).
+    pub fn check_bundle(&self, bundle: &[u8], at: Instant) -> Result<Verdict, VerifyError> {
+        self.verify_with(bundle, at, |_| Ok(()))
     }
 
     /// [`Partner::verify`].

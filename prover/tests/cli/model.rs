@@ -157,7 +157,7 @@ fn check_says_what_is_wrong_with_a_file_and_what_a_proof_of_a_right_one_takes() 
         initial["bits"].as_u64().unwrap(),
     );
     assert!(
-        bits > 40 * variables && bits < 80 * variables,
+        bits > 40 * variables && bits <= 80 * variables,
         "{bits} bits of {variables} variables"
     );
     assert_eq!(initial["proof_bytes"], 2_720 + 4 * 32);

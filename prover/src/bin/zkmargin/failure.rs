@@ -24,28 +24,38 @@ struct Private {
 }
 
 /// Says what went wrong, on standard error, with `--json` also as data on standard output; the exit code.
-///
-/// By how much a margin is missed, and what is held that does not count, is said here and nowhere else: this is the trader's own terminal.
 pub(crate) fn report(error: &anyhow::Error, as_json: bool) -> u8 {
     let code = exit_code(error);
     // Whoever reads has gone: as with any other tool, there is nothing to say.
     if code == exit::CLOSED {
         return code;
     }
-    let (text, private) = (describe(error), error.chain().find_map(private));
     if as_json {
-        let mut data = json!({ "exit": code, "error": text });
-        if let Some(Private { field, data: value, .. }) = &private {
-            data[*field] = value.clone();
-        }
         // The exit code says it all even if nobody reads standard output.
-        let _ = words::print(&format!("{data:#}"));
+        let _ = words::print(&format!("{:#}", data(error)));
     }
-    words::complain(TOOL, &text);
+    say(error);
+    code
+}
+
+/// An error with its exit code as data; with what is said to the trader alone.
+pub(crate) fn data(error: &anyhow::Error) -> serde_json::Value {
+    let mut data = json!({ "exit": exit_code(error), "error": describe(error) });
+    if let Some(Private { field, data: value, .. }) = error.chain().find_map(private) {
+        data[field] = value;
+    }
+    data
+}
+
+/// Says what went wrong, on standard error.
+///
+/// By how much a margin is missed, and what is held that does not count, is said here and nowhere else: this is the trader's own terminal.
+pub(crate) fn say(error: &anyhow::Error) {
+    words::complain(TOOL, &describe(error));
+    let private = error.chain().find_map(private);
     for line in private.iter().flat_map(|private| &private.lines) {
         words::complain(TOOL, &format!("{line} (said to you alone: it is in no file)"));
     }
-    code
 }
 
 fn private(cause: &(dyn std::error::Error + 'static)) -> Option<Private> {

@@ -18,6 +18,7 @@ mod manual;
 mod margin;
 mod model;
 mod prove;
+mod prove_batch;
 mod release;
 mod schema;
 mod sign;
@@ -79,6 +80,8 @@ enum Command {
     Margin(margin::Margin),
     /// Proves that attested accounts together meet a margin model.
     Prove(prove::Prove),
+    /// Proves many accounts to one audience, several in a proof.
+    ProveBatch(prove_batch::ProveBatch),
     /// Margin models: what there are, what one says and costs, what it makes of a case.
     #[command(subcommand)]
     Model(model::Verb),
@@ -122,6 +125,7 @@ fn run(cli: &Cli) -> anyhow::Result<Answer> {
         Command::Release(verb) => release::run(verb),
         Command::Margin(verb) => margin::run(verb),
         Command::Prove(verb) => prove::run(verb),
+        Command::ProveBatch(verb) => prove_batch::run(verb),
         Command::Model(verb) => model::run(verb),
         Command::Schema(verb) => schema::run(verb),
         Command::Inspect(verb) => inspect::run(verb),

@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 use zkmargin_prover::keys::Role;
 use zkmargin_prover::output::Secrecy;
-use zkmargin_prover::prove::{Account, Draft, ProveError, Request, prove};
+use zkmargin_prover::prove::{Account, Draft, ProveError, Prover};
 use zkmargin_risk::canonical::{Digest, parse_hex};
 use zkmargin_risk::instant::Instant;
 use zkmargin_risk::market::Snapshot;
@@ -18,7 +18,7 @@ use zkmargin_risk::universe::Universe;
 use zkmargin_verifier::age::Age;
 use zkmargin_verifier::book::Book;
 use zkmargin_verifier::words::counted;
-use zkmargin_verifier::{Context, PublicKey, VerifyError, Window};
+use zkmargin_verifier::{Context, PublicKey, SigningKey, Statement, VerifyError, Window};
 
 use crate::answer::Answer;
 use crate::clock::{At, Now};
@@ -35,24 +35,14 @@ pub(crate) struct Prove {
     accounts: Accounts,
     #[command(flatten)]
     terms: TermArgs,
-    /// Public key of the partner to whom the statement is made (64 hexadecimal digits).
-    #[arg(long, value_name = "HEX", value_parser = load::public_key)]
-    audience: PublicKey,
+    #[command(flatten)]
+    address: Address,
     /// The partner's name of the credit line.
     #[arg(long, value_name = "NAME")]
     book: Book,
-    /// The nonce that the partner drew (64 hexadecimal digits); random if the partner asked for none.
-    #[arg(long, value_name = "HEX", value_parser = parse_hex::<32>)]
-    nonce: Option<[u8; 32]>,
     /// Your key file; may be given several times when the accounts have several holders.
     #[arg(long = "subject-key", value_name = "FILE", required = true)]
     subject_keys: Vec<PathBuf>,
-    /// How long the statement may be relied on, from now: 10m, 2h. By default until the first attestation expires.
-    #[arg(long, value_name = "AGE", conflicts_with = "window")]
-    valid_for: Option<Age>,
-    /// From when until when the statement may be relied on: INSTANT/INSTANT.
-    #[arg(long, value_name = "FROM/UNTIL", value_parser = window)]
-    window: Option<Window>,
     /// Digest of the statement that this one takes the place of (64 hexadecimal digits).
     #[arg(long, value_name = "HEX")]
     replaces: Option<Digest>,
@@ -60,6 +50,61 @@ pub(crate) struct Prove {
     at: At,
     #[command(flatten)]
     out: Out,
+}
+
+/// To whom something is stated, in answer to what, and for how long.
+#[derive(Debug, Args)]
+pub(crate) struct Address {
+    /// Public key of the partner to whom the statement is made (64 hexadecimal digits).
+    #[arg(long, value_name = "HEX", value_parser = load::public_key)]
+    pub(crate) audience: PublicKey,
+    /// The nonce that the partner drew (64 hexadecimal digits); random if the partner asked for none.
+    #[arg(long, value_name = "HEX", value_parser = parse_hex::<32>)]
+    nonce: Option<[u8; 32]>,
+    /// How long the statement may be relied on, from now: 10m, 2h. By default until the first attestation expires.
+    #[arg(long, value_name = "AGE", conflicts_with = "window")]
+    valid_for: Option<Age>,
+    /// From when until when the statement may be relied on: INSTANT/INSTANT.
+    #[arg(long, value_name = "FROM/UNTIL", value_parser = window)]
+    window: Option<Window>,
+}
+
+impl Address {
+    /// The partner's nonce, or one of our own.
+    pub(crate) fn nonce(&self) -> anyhow::Result<[u8; 32]> {
+        match self.nonce {
+            Some(nonce) => Ok(nonce),
+            None => {
+                let mut nonce = [0; 32];
+                getrandom::fill(&mut nonce).map_err(zkmargin_prover::keys::KeyError::Randomness)?;
+                Ok(nonce)
+            }
+        }
+    }
+
+    /// The window of a statement: as given, or from now until the first attestation expires.
+    pub(crate) fn window(&self, now: Now, accounts: &[Account]) -> anyhow::Result<Window> {
+        if let Some(window) = self.window {
+            return Ok(window);
+        }
+        let from = now.instant;
+        let until: Instant = match self.valid_for {
+            Some(age) => from
+                .checked_add(age.millis())
+                .context("--valid-for ends beyond the year 9999")?,
+            None => {
+                let expiries = accounts.iter().map(|account| account.attestation.content().expiry);
+                expiries.min().unwrap_or(from)
+            }
+        };
+        Ok(Window { from, until })
+    }
+
+    /// Whether a statement may stand where this was asked for: its nonce and its window are those given, where any were.
+    pub(crate) fn admits(&self, statement: &Statement) -> bool {
+        self.nonce.is_none_or(|nonce| nonce == statement.nonce)
+            && self.window.is_none_or(|window| window == statement.window)
+    }
 }
 
 /// Attested accounts.
@@ -162,6 +207,14 @@ fn whole_units(text: &str) -> anyhow::Result<u64> {
     units.with_context(|| format!("`{text}` is not a number of whole units: 0 to {}", u64::MAX))
 }
 
+/// Reads the keys of subjects.
+pub(crate) fn subject_keys(paths: &[PathBuf]) -> anyhow::Result<Vec<SigningKey>> {
+    let keys = paths
+        .iter()
+        .map(|path| Ok(load::key(path, Role::Subject)?.signing().clone()));
+    keys.collect()
+}
+
 fn window(text: &str) -> anyhow::Result<Window> {
     let (from, until) = text.split_once('/').context("expected FROM/UNTIL, two instants")?;
     Ok(Window {
@@ -191,17 +244,13 @@ pub(crate) fn run(args: &Prove) -> anyhow::Result<Answer> {
     let now = args.at.now()?;
     let facts = args.facts.load()?;
     let accounts = args.accounts.load()?;
-    let subjects = args
-        .subject_keys
-        .iter()
-        .map(|path| Ok(load::key(path, Role::Subject)?.signing().clone()));
-    let subjects = subjects.collect::<anyhow::Result<Vec<_>>>()?;
+    let subjects = subject_keys(&args.subject_keys)?;
     let draft = Draft {
         terms: args.terms.terms(&facts.universe)?,
-        audience: args.audience,
+        audience: args.address.audience,
         book: args.book.clone(),
-        nonce: nonce(args.nonce)?,
-        window: when(args, now, &accounts)?,
+        nonce: args.address.nonce()?,
+        window: args.address.window(now, &accounts)?,
         replaces: args.replaces,
         accounts,
     };
@@ -214,17 +263,12 @@ pub(crate) fn run(args: &Prove) -> anyhow::Result<Answer> {
         model: &facts.model,
         parameters: &parameters,
     };
-    let request = Request {
-        context,
-        drafts: vec![draft],
-        subjects: &subjects,
-        at: now.instant,
-    };
+    let prover = Prover::new(context, now.instant);
 
     // Draws on a terminal only, and only on standard error.
     let spinner = ProgressBar::new_spinner();
     spinner.enable_steady_tick(Duration::from_millis(100));
-    let proven = prove(&request, |stage| spinner.set_message(stage.to_string()));
+    let proven = prover.prove(&[draft], &subjects, |stage| spinner.set_message(stage.to_string()));
     spinner.finish_and_clear();
     let proven = proven.map_err(|error| match args.place(&error) {
         Some(place) => anyhow::Error::from(error).context(place),
@@ -270,33 +314,4 @@ pub(crate) fn run(args: &Prove) -> anyhow::Result<Answer> {
         "proving_ms": proving, "verifying_ms": verifying, "file": args.out.path.display().to_string(),
     });
     Ok(Answer::new(text, data))
-}
-
-fn nonce(given: Option<[u8; 32]>) -> anyhow::Result<[u8; 32]> {
-    match given {
-        Some(nonce) => Ok(nonce),
-        None => {
-            let mut nonce = [0; 32];
-            getrandom::fill(&mut nonce).map_err(zkmargin_prover::keys::KeyError::Randomness)?;
-            Ok(nonce)
-        }
-    }
-}
-
-/// The window of the statement: as given, or from now until the first attestation expires.
-fn when(args: &Prove, now: Now, accounts: &[Account]) -> anyhow::Result<Window> {
-    if let Some(window) = args.window {
-        return Ok(window);
-    }
-    let from = now.instant;
-    let until: Instant = match args.valid_for {
-        Some(age) => from
-            .checked_add(age.millis())
-            .context("--valid-for ends beyond the year 9999")?,
-        None => {
-            let expiries = accounts.iter().map(|account| account.attestation.content().expiry);
-            expiries.min().unwrap_or(from)
-        }
-    };
-    Ok(Window { from, until })
 }
