@@ -151,6 +151,13 @@ impl Exact {
     }
 }
 
+impl Upper {
+    /// Whether it is the same whatever is held and whatever the prover chose.
+    pub fn is_constant(&self) -> bool {
+        self.0.is_constant()
+    }
+}
+
 macro_rules! operator {
     ($trait:ident, $method:ident, $form:ident: $left:ident, $right:ident => $result:ident) => {
         impl $trait<$right> for $left {

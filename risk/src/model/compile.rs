@@ -79,7 +79,7 @@ pub enum CompileError {
         what: String,
     },
     /// A name of the model's file that stands for nothing in universe or snapshot: what it bounds would be unbounded.
-    #[error("{field} names the {what} {name}, which is neither in the universe nor in the snapshot")]
+    #[error("{field} names the {what} {name}, which is neither listed nor priced")]
     Unknown {
         /// The field of the file.
         field: String,

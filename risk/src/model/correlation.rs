@@ -285,8 +285,10 @@ impl Matrix {
 /// The multiples of one that are tried, smallest first.
 fn shifts(rows: usize) -> impl Iterator<Item = f64> {
     let rows = rows as f64;
-    std::iter::successors(Some(4e-15 * (rows + 1.0) * rows), |shift| Some(shift * 8.0))
-        .take_while(|shift| *shift <= MOST_SHIFT)
+    let first = 4e-15 * (rows + 1.0) * rows;
+    // Of many rows the rounding of the factor alone takes more than that.
+    std::iter::successors(Some(first), |shift| Some(shift * 8.0))
+        .take_while(move |shift| *shift <= MOST_SHIFT.max(first))
 }
 
 fn rounded(columns: &[Vec<f64>]) -> Option<Vec<Vec<i64>>> {

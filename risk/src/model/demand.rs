@@ -265,9 +265,13 @@ impl Demand {
         let mut models = Vec::new();
         for (index, whole) in parameters.models.iter_mut().enumerate() {
             let model = match &*whole {
-                serde_json::Value::String(preset) => Model::preset(preset)?,
-                file => Model::from_json(&serde_json::to_string(file)?)?,
+                serde_json::Value::String(preset) => Model::preset(preset),
+                file => Model::from_json(&serde_json::to_string(file)?),
             };
+            let model = model.map_err(|error| ModelError::Within {
+                index,
+                error: Box::new(error),
+            })?;
             if let Model::Demand(_) = model {
                 return Err(ModelError::Value {
                     field: format!("models[{index}]"),

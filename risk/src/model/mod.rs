@@ -313,6 +313,14 @@ pub enum ModelError {
     /// A kind of model that this version does not know.
     #[error("model: `{0}` is not a kind of model; there are {among}", among = registry::kinds())]
     Kind(String),
+    /// A model of a demand; lines and columns are counted in it.
+    #[error("models[{index}]: {error}")]
+    Within {
+        /// Its place, from 0.
+        index: usize,
+        /// What is wrong with it.
+        error: Box<ModelError>,
+    },
     /// A number or text out of its bounds.
     #[error("model: {field} is {value}, expected {bound}")]
     Value {

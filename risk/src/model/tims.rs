@@ -77,8 +77,10 @@ fn check(parameters: &Parameters) -> Result<(), ModelError> {
         let field = |part: &str| format!("underlyings.{name}.{part}");
         at_most(field("down"), underlying.down, MAX_DOWN, "0 to 0.999")?;
         at_most(field("up"), underlying.up, MAX_UP, "0 to 100")?;
-        if underlying.down.is_zero() || underlying.up.is_zero() {
-            return Err(value(field("down"), underlying.down, "above 0, as up is"));
+        for (part, range) in [("down", underlying.down), ("up", underlying.up)] {
+            if range.is_zero() {
+                return Err(value(field(part), range, "above 0"));
+            }
         }
         at_most(field("minimum"), underlying.minimum, MAX_MINIMUM, "0 to 1000000000")?;
     }

@@ -190,3 +190,64 @@ fn a_row_without_a_move_changes_no_requirement() {
         }
     }
 }
+
+/// Linear in USDC against inverse, where USDT is at half a dollar: listed, and not held.
+#[test]
+fn okx_charges_no_pair_of_dollars_that_is_not_hedged() {
+    let perpetual = |name: &str, style: &str, settlement: &str, contract: &str, lot: &str| json!({"instrument": {"name": name, "underlying": "BTC", "kind": "perpetual", "style": style, "settlement": settlement, "contract": contract, "lot": lot}});
+    let asset = |name: &str, lot: &str| json!({"asset": {"name": name, "lot": lot, "carry": true, "reserve": true}});
+    let lines = |with_usdt: bool| {
+        let mut lines = vec![asset("USDC", "0.01"), asset("BTC", "0.00001")];
+        lines.push(perpetual("P-USDC", "linear", "USDC", "1", "0.1"));
+        lines.push(perpetual("P-INV", "inverse", "BTC", "10", "100"));
+        if with_usdt {
+            lines.push(asset("USDT", "0.01"));
+            lines.push(perpetual("P-USDT", "linear", "USDT", "1", "0.1"));
+        }
+        lines
+    };
+    let positions = json!([
+        {"instrument": "P-USDC", "contracts": "10", "entry": "50000"}, {"instrument": "P-INV", "contracts": "-50000", "entry": "50000"},
+    ]);
+    let market = json!({"index": "50000", "rate": "0", "perpetual": {"price": "50000", "funding": "0"}});
+    let of = |with_usdt: bool| {
+        let mut file = case(
+            json!("okx-pm"),
+            market.clone(),
+            lines(with_usdt),
+            positions.clone(),
+            "0",
+        );
+        file["snapshot"]["underlyings"] = json!({"BTC": market});
+        file["snapshot"]["assets"] = json!({"USD": "1", "USDC": "1", "USDT": "0.5"});
+        file["accounts"][0]["balances"] = json!([{"asset": "USDC", "amount": "100000"}]);
+        file["venues"][0]["lines"].as_array_mut().unwrap().remove(0);
+        run(&file)
+    };
+    let (with, without) = (of(true), of(false));
+    for (with, without) in [
+        (&with.initial, &without.initial),
+        (&with.maintenance, &without.maintenance),
+    ] {
+        let number = |text: &str| text.parse::<f64>().unwrap();
+        assert_eq!(with.requirement, without.requirement);
+        assert!(number(&with.requirement) > 1_000.0);
+        let program = number(with.program_requirement.as_ref().unwrap());
+        let most = number(&with.requirement) + number(&with.rounding_bound) + 1e-9;
+        assert!(program <= most, "{program}, at most {most}");
+    }
+}
+
+/// A limit on what no listed instrument has is met by every book.
+#[test]
+fn a_limit_on_vega_where_no_option_is_listed_is_no_requirement() {
+    let of = |limits: Value| {
+        let model = of_x("paradex-pm", &[]);
+        let demand = json!({"model": "demand", "name": "d", "description": "", "models": [model], "limits": limits});
+        of_perpetuals(demand, "2", "100000")
+    };
+    let limited = of(json!([{"vega": {"underlying": "X", "most": "5"}}, {"gamma": {"underlying": "X", "most": "5"}}]));
+    let free = of(json!([{"net_delta": {"underlying": "X", "most": "1000000"}}]));
+    assert_eq!(limited.initial.program_requirement, free.initial.program_requirement);
+    assert!(limited.initial.program_requirement.is_some());
+}

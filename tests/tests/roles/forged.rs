@@ -193,6 +193,35 @@ fn bundle_is_refused_when_the_equations_that_fail_are_left_out_of_the_fold() {
     assert_eq!(SHORT.leniently(&lenient, &forged.proof), Verdict::Accepted);
 }
 
+/// A held leg of the short book with a coefficient: its column and row.
+fn held() -> (usize, usize) {
+    let layout = SHORT.program().layout();
+    let mut legs = SHORT.program().equations().iter().flat_map(|equation| &equation.legs);
+    let (leg, _) = legs.find(|(leg, _)| SHORT.account.lots[leg.index()] > 0).unwrap();
+    (layout.column_of(*leg), layout.row_of(*leg))
+}
+
+#[test]
+fn bundle_is_refused_when_a_coefficient_of_the_folded_matrix_is_what_the_book_lacks() {
+    let (column, row) = held();
+    let lots = Fp::from(SHORT.account.lots[column * SHORT.program().layout().rows() + row]);
+    let mut forger = SHORT.forger();
+    forger.matrices = Box::new(move |_, known, public| {
+        let mut columns = known.columns.clone();
+        columns.public.clone_from(public);
+        let missing = missing(&DESK.plan, &columns, &known.folded.instance);
+        assert_eq!(missing.len(), 1, "one accumulator");
+        public[column][row] += missing[0] * lots.invert().unwrap();
+    });
+    let forged = forger.prove(&[short_scene()]).unwrap();
+    SHORT.refused(&forged.proof, LINK);
+    let lenient = Lenient {
+        matrices: Some(&forged.matrices),
+        ..Lenient::default()
+    };
+    assert_eq!(SHORT.leniently(&lenient, &forged.proof), Verdict::Accepted);
+}
+
 // --- the circuit and the link are about the same columns
 
 /// In step 4 other columns are proven than were linked: refused, unless the points stood in the proof twice and nobody compared them.
@@ -223,6 +252,36 @@ fn bundle_is_refused_when_the_circuit_proves_another_account_than_the_linked_one
 }
 
 #[test]
+fn bundle_is_refused_when_the_circuit_proves_another_matrix_than_the_linked_one() {
+    let (column, row) = held();
+    refused_unless_points_are_read_twice(move |_, _, (columns, instance)| {
+        let missing = missing(&DESK.plan, columns, instance);
+        columns.public[column][row] += missing[0] * columns.q[column][row].invert().unwrap();
+    });
+}
+
+#[test]
+fn bundle_is_refused_when_a_root_is_chosen_after_the_challenges() {
+    refused_unless_points_are_read_twice(|_, _, (columns, instance)| {
+        let plan = &DESK.plan;
+        let missing = missing(plan, columns, instance)[0];
+        // A root of the first column of a group, moved by d, adds d·(b - 2·x·s) - d²·s.
+        let moved = (0..plan.squares).find_map(|sum| {
+            let (column, row) = plan.roots(sum)[0];
+            let [b, s] =
+                [0, plan.groups].map(|first| columns.public[plan.q_columns + first + column / plan.group][row]);
+            let linear = b - (columns.x[column][row] * s).double();
+            let root: Option<Fp> = (linear.square() - (missing * s).double().double()).sqrt().into();
+            let by = (linear - root?) * s.double().invert().unwrap();
+            Some((column, row, by))
+        });
+        let (column, row, by) = moved.expect("of many numbers one is a square");
+        columns.x[column][row] += by;
+        assert_eq!(self::missing(plan, columns, instance), [Fp::ZERO]);
+    });
+}
+
+#[test]
 fn bundle_is_refused_when_its_accumulators_end_elsewhere_than_was_linked() {
     refused_unless_points_are_read_twice(|_, _, (columns, instance)| {
         let missing = missing(&DESK.plan, columns, instance);
@@ -233,7 +292,24 @@ fn bundle_is_refused_when_its_accumulators_end_elsewhere_than_was_linked() {
     });
 }
 
-// --- parameters come from the verifier alone
+// --- key, shape and parameters come from the verifier alone
+
+#[test]
+fn bundle_is_refused_when_it_is_proven_with_another_key() {
+    // The same sums, in groups of another size.
+    let plan = Plan::with_group(SOUND.program(), DESK.plan.group * 2);
+    let forger = Forger::new(&DESK.setup, &plan, vec![SOUND.prepared.digest.0]);
+    let mut scene = SOUND.scene(&SOUND_W);
+    scene.columns = Columns::new(&plan, &SOUND.account.columns, &SOUND_W);
+    let proof = forger.prove(&[scene]).unwrap().proof;
+    let (code, text) = SOUND.verdict(&proof);
+    assert_eq!(code, 1, "{text}");
+    let lenient = Lenient {
+        plan: Some(&plan),
+        ..Lenient::default()
+    };
+    assert_eq!(SOUND.leniently(&lenient, &proof), Verdict::Accepted);
+}
 
 #[test]
 fn cached_parameters_of_another_hand_change_no_verdict() {

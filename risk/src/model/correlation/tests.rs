@@ -86,3 +86,12 @@ fn a_covering_has_no_negative_entry_and_is_at_least_the_matrix() {
         }
     }
 }
+
+#[test]
+fn a_matrix_of_many_rows_has_a_factor_too() {
+    let mut matrix = Matrix::new(510);
+    matrix.fill(|i, j| if i == j { Decimal::ONE } else { Decimal::new(25, 2) });
+    assert!(matrix.factor().is_some());
+    matrix.fill(|i, j| if i == j { Decimal::ONE } else { Decimal::new(-25, 2) });
+    assert!(matrix.factor().is_none(), "not positive semi-definite");
+}

@@ -12,8 +12,10 @@ use crate::model::{Model, ModelError};
 const MAX_ENTRIES: usize = 64;
 /// Largest limit.
 const MAX_LIMIT: Decimal = Decimal::from_parts(0xd4a5_1000, 0xe8, 0, false, 0);
-/// A leverage has at most this many decimals, so that its fraction is small.
-const LEVERAGE_SCALE: u32 = 4;
+/// A leverage or a fraction has at most this many decimals: its numerator and denominator multiply whole programs.
+const SCALE: u32 = 4;
+/// Largest leverage.
+const MAX_LEVERAGE: Decimal = Decimal::from_parts(10_000, 0, 0, false, 0);
 
 pub(super) fn check(parameters: &Parameters, models: &[Model]) -> Result<(), ModelError> {
     check::name(&parameters.name)?;
@@ -64,13 +66,11 @@ pub(super) fn check(parameters: &Parameters, models: &[Model]) -> Result<(), Mod
     entries("limits", parameters.limits.len(), "limits", 0, MAX_ENTRIES)?;
     for (index, limit) in parameters.limits.iter().enumerate() {
         let field = format!("limits[{index}].most");
-        at_most(field.clone(), limit.most(), MAX_LIMIT, "0 to 1000000000000")?;
-        if matches!(limit, super::Limit::Leverage(_)) && limit.most().normalize().scale() > LEVERAGE_SCALE {
-            return Err(ModelError::Value {
-                field,
-                value: limit.most().to_string(),
-                bound: "at most 4 decimals",
-            });
+        if matches!(limit, super::Limit::Leverage(_)) {
+            at_most(field.clone(), limit.most(), MAX_LEVERAGE, "0 to 10000")?;
+            coarse(field, limit.most())?;
+        } else {
+            at_most(field, limit.most(), MAX_LIMIT, "0 to 1000000000000")?;
         }
     }
     Ok(())
@@ -83,6 +83,7 @@ fn check_offsets(offsets: &[super::Offset]) -> Result<(), ModelError> {
     for (index, offset) in offsets.iter().enumerate() {
         let place = format!("netting.partial[{index}]");
         at_most(format!("{place}.fraction"), offset.fraction, Decimal::ONE, "0 to 1")?;
+        coarse(format!("{place}.fraction"), offset.fraction)?;
         let [a, b] = &offset.between;
         if a == b || !pairs.insert(if a < b { (a, b) } else { (b, a) }) {
             return Err(ModelError::Value {
@@ -104,6 +105,17 @@ fn check_offsets(offsets: &[super::Offset]) -> Result<(), ModelError> {
         }
     }
     Ok(())
+}
+
+fn coarse(field: String, figure: Decimal) -> Result<(), ModelError> {
+    if figure.normalize().scale() <= SCALE {
+        return Ok(());
+    }
+    Err(ModelError::Value {
+        field,
+        value: figure.to_string(),
+        bound: "at most 4 decimals",
+    })
 }
 
 fn entries(field: &str, found: usize, what: &'static str, least: usize, most: usize) -> Result<(), ModelError> {

@@ -127,11 +127,31 @@ impl<'a> Desk<'a> {
             let field = "counterparties.most".to_owned();
             known(field, "venue", venue, universe.venue(venue).is_some())?;
         }
+        let underlying = |field: String, name: &str| {
+            let listed = universe.instruments().any(|(_, listed)| listed.underlying == name);
+            known(
+                field,
+                "underlying",
+                name,
+                listed || snapshot.underlyings.contains_key(name),
+            )
+        };
         for (index, limit) in parameters.limits.iter().enumerate() {
             if let Some(name) = limit.underlying() {
-                let listed = universe.instruments().any(|(_, listed)| listed.underlying == name);
-                let found = listed || snapshot.underlyings.contains_key(name);
-                known(format!("limits[{index}].underlying"), "underlying", name, found)?;
+                underlying(format!("limits[{index}].underlying"), name)?;
+            }
+        }
+        if let Some(add_ons) = &parameters.add_ons {
+            for name in add_ons.rebalancing.keys() {
+                underlying("add_ons.rebalancing".to_owned(), name)?;
+            }
+            for name in add_ons.contagion.keys() {
+                underlying("add_ons.contagion".to_owned(), name)?;
+            }
+            for name in add_ons.concentration.iter().flat_map(|rule| rule.assets.keys()) {
+                let listed = universe.assets().any(|(_, listed)| listed.name == *name);
+                let found = listed || snapshot.assets.contains_key(name);
+                known("add_ons.concentration.assets".to_owned(), "asset", name, found)?;
             }
         }
         Ok(())
@@ -249,11 +269,12 @@ impl<'a> Desk<'a> {
                 Limit::Vega(_) => Greek::Vega,
             };
             let (form, most) = self.greek(sheets, limit, figure)?;
-            if form == Linear::zero() {
-                continue;
-            }
             for signed in [form.clone(), -form] {
                 let (most, signed) = (builder.lower(&most)?, builder.upper(&signed)?);
+                // Nothing that is listed takes it above 0.
+                if signed.is_constant() {
+                    continue;
+                }
                 builder.require_non_negative(&limit.name(), most - signed)?;
             }
         }

@@ -286,6 +286,20 @@ fn a_demand_names_what_is_wrong_with_it() {
             "limits[0].most is 1.00001, expected at most 4 decimals",
         ),
         (
+            Box::new(|f| {
+                f["netting"] = json!({"partial": [{"between": ["a", "b"], "fraction": "0.33333"}]});
+            }),
+            "netting.partial[0].fraction is 0.33333, expected at most 4 decimals",
+        ),
+        (
+            Box::new(|f| f["limits"] = json!([{"leverage": {"most": "10001"}}])),
+            "limits[0].most is 10001, expected 0 to 10000",
+        ),
+        (
+            Box::new(|f| f["models"] = json!(["paradex-pm", {"model": "tims", "name": "t"}])),
+            "models[1]: model: missing field",
+        ),
+        (
             Box::new(|f| f["limits"] = json!([{"leverage": {"most": "-1"}}])),
             "limits[0].most is -1, expected 0 to",
         ),
@@ -432,4 +446,7 @@ fn a_limit_or_haircut_on_what_nobody_lists_is_refused_by_name() {
     let venue = fixture::universe().venues()[0].name.clone();
     let said = refused(json!({ "counterparties": { "haircuts": { venue: { "BTX": "0.5" } } } }));
     assert!(said.contains("BTX"), "{said}");
+    let rule = json!({ "move": "0.1", "rate": "0.001" });
+    let said = refused(json!({ "add_ons": { "rebalancing": { "BTCC": rule } } }));
+    assert!(said.contains("add_ons.rebalancing") && said.contains("BTCC"), "{said}");
 }

@@ -312,11 +312,12 @@ pub(crate) fn numeraire_price(numeraire: &str, scope: &Scope<'_>) -> Result<Deci
 
 impl Rule for Pm2 {
     fn exactness(&self) -> Exactness {
-        if self.parameters.conservative {
-            Exactness::Conservative("gains of skew rows at the worse of two discounts, the confidence of a listed perpetual whether or not it is held".to_owned())
+        let perpetual = "a low confidence of a listed perpetual counts whether or not one is held";
+        Exactness::Conservative(if self.parameters.conservative {
+            format!("gains of skew rows at the worse of two discounts; {perpetual}")
         } else {
-            Exactness::Exact
-        }
+            perpetual.to_owned()
+        })
     }
 
     fn name(&self) -> &str {

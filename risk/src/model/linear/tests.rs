@@ -28,7 +28,7 @@ fn tiers_with_gaps_overlaps_or_steps_down_are_refused() {
         ),
         (
             r#"{"from":"0","leverage":"10"},{"from":"9","leverage":"20"}"#,
-            "tiers[1].initial is 20, expected a rate not below",
+            "tiers[1].leverage is 20, expected not above",
         ),
         (
             r#"{"from":"0","initial":"0.1","maintenance":"0.05"},{"from":"9","initial":"0.2","maintenance":"0.04"}"#,

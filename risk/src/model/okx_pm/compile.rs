@@ -1,6 +1,6 @@
 //! From the rule to a program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 use zkmargin_program::{Builder, Linear, NonNegative, NumberError, Ratio, Upper};
@@ -368,10 +368,11 @@ impl<'a> Unit<'a> {
         progressive.charge(builder, &name, raw, self.sheet.units_per_usd, self.factor)
     }
 
-    /// `factor(level) ·` a bound of `MR9`: the dearest tiers of what is hedged in all pairs together.
+    /// `factor(level) ·` a bound of `MR9`: the smaller of two, each of which is `MR9` where one pair alone is hedged.
     ///
-    /// A charge that is convex and 0 at 0 is at most that of the sum of two amounts; and the amounts that are matched one pair after
-    /// the other are together at most the smaller of the long and the short side.
+    /// All pairs together, at the dearest tiers: a charge that is convex and 0 at 0 is at most that of the sum of two amounts; and the
+    /// amounts that are matched one pair after the other are together at most the smaller of the long and the short side. Or each pair as
+    /// if it came first, at its own tiers: what is left of an amount is at most the whole.
     fn depeg(&self, builder: &mut Builder, depeg: &Depeg) -> Result<Option<Upper>, CompileError> {
         let class = |one: &One<'a>| match one.position.instrument.style {
             Style::Inverse => DOLLAR,
@@ -381,31 +382,55 @@ impl<'a> Unit<'a> {
             DOLLAR => Some(Decimal::ONE),
             _ => self.sheet.assets.get(class).map(|asset| asset.price),
         };
-        let has = |class_: &str| self.positions.iter().any(|one| class(one) == class_);
-        let mut charges: Vec<&[Tier]> = Vec::new();
         let mut classes: BTreeMap<&str, Linear> = BTreeMap::new();
-        for [a, b] in &depeg.pairs {
-            if let (true, true, Some(p), Some(r)) = (has(a), has(b), price(a), price(b)) {
-                charges.push(depeg.tiers(p, r));
-                classes.entry(a).or_default();
-                classes.entry(b).or_default();
-            }
-        }
-        if charges.is_empty() {
-            return Ok(None);
-        }
-        let progressive = Progressive::new(charges)?;
         for one in &self.positions {
-            if let Some(form) = classes.get_mut(class(one)) {
-                self.add_coins(form, one, one.figures.delta, self.factor)?;
+            self.add_coins(
+                classes.entry(class(one)).or_default(),
+                one,
+                one.figures.delta,
+                self.factor,
+            )?;
+        }
+        let mut pairs: Vec<([&str; 2], &[Tier])> = Vec::new();
+        for [a, b] in &depeg.pairs {
+            if let (true, true, Some(p), Some(r)) = (
+                classes.contains_key(a.as_str()),
+                classes.contains_key(b.as_str()),
+                price(a),
+                price(b),
+            ) {
+                pairs.push(([a, b], depeg.tiers(p, r)));
             }
+        }
+        let mut charge = |name: &str, classes: &[Linear], tiers: &[&[Tier]]| -> Result<Option<Upper>, CompileError> {
+            let Some(hedged) = matched(builder, name, classes)? else {
+                return Ok(None);
+            };
+            let progressive = Progressive::new(tiers.iter().copied())?;
+            let charge = progressive.charge(builder, name, hedged, self.sheet.units_per_usd, self.factor)?;
+            Ok(Some(charge))
+        };
+        let mut each = Vec::new();
+        for ([a, b], tiers) in &pairs {
+            let name = format!("hedged {a} and {b} of {}", self.name);
+            let of_pair: Vec<Linear> = [a, b]
+                .iter()
+                .filter_map(|class| classes.get(**class).cloned())
+                .collect();
+            each.extend(charge(&name, &of_pair, &[*tiers])?);
+        }
+        if each.len() < 2 {
+            return Ok(each.pop());
         }
         let name = format!("hedged dollars of {}", self.name);
-        let amounts: Vec<Linear> = classes.into_values().collect();
-        let Some(hedged) = matched(builder, &name, &amounts)? else {
-            return Ok(None);
-        };
-        let charge = progressive.charge(builder, &name, hedged, self.sheet.units_per_usd, self.factor)?;
-        Ok(Some(charge))
+        let hedged: BTreeSet<&str> = pairs.iter().flat_map(|(pair, _)| *pair).collect();
+        let of_all: Vec<Linear> = hedged.iter().filter_map(|class| classes.get(*class).cloned()).collect();
+        let tiers: Vec<&[Tier]> = pairs.iter().map(|(_, tiers)| *tiers).collect();
+        let together = charge(&name, &of_all, &tiers)?;
+        let one_by_one = each.into_iter().reduce(|sum, charge| sum + charge);
+        Ok(match (together, one_by_one) {
+            (Some(together), Some(one_by_one)) => Some(builder.any_of_upper(&name, together, one_by_one)?),
+            (together, one_by_one) => together.or(one_by_one),
+        })
     }
 }

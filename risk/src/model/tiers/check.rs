@@ -74,12 +74,14 @@ impl Schedule {
                 return Err(value(field("from"), tier.from, "above that of the tier before"));
             }
             if is_less(tier.initial(), last.initial()) {
-                let shown = tier.initial.or(tier.leverage).unwrap_or_default();
-                return Err(value(
-                    field("initial"),
-                    shown,
-                    "a rate not below that of the tier before",
-                ));
+                return Err(match (tier.initial, tier.leverage) {
+                    (None, Some(leverage)) => value(field("leverage"), leverage, "not above that of the tier before"),
+                    (initial, _) => value(
+                        field("initial"),
+                        initial.unwrap_or_default(),
+                        "a rate not below that of the tier before",
+                    ),
+                });
             }
             if is_less(tier.maintenance(), last.maintenance()) {
                 let shown = tier.maintenance.unwrap_or_default();
