@@ -12,6 +12,7 @@ use zkmargin_risk::venue_file::VenueFile;
 use zkmargin_verifier::Policy;
 use zkmargin_verifier::breaker::Reference;
 
+use crate::bench::baselines::Baselines;
 use crate::fill::Fills;
 
 /// A kind of file and its schema.
@@ -43,8 +44,13 @@ impl FileSchema {
 
 /// The schemas of all kinds: files first, then a model of each kind.
 pub fn all() -> Vec<FileSchema> {
-    let files: [(&str, &str, Schema); 9] = [
+    let files: [(&str, &str, Schema); 10] = [
         ("account", "account: what is held at a venue", schema_for!(AccountFile)),
+        (
+            "baselines",
+            "baselines: what other systems cost",
+            schema_for!(Baselines),
+        ),
         (
             "case",
             "case: market, portfolio and model in one",

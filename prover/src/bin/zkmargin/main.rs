@@ -5,6 +5,7 @@
 
 mod answer;
 mod attest;
+mod bench;
 mod clock;
 mod demo;
 mod failure;
@@ -82,6 +83,8 @@ enum Command {
     /// Margin models: what there are, what one says and costs, what it makes of a case.
     #[command(subcommand)]
     Model(model::Verb),
+    /// What proofs cost on this machine.
+    Bench(bench::Bench),
     /// Says what is in any of our files, without its secrets.
     Inspect(inspect::Inspect),
     /// The JSON Schemas of the files that people write.
@@ -123,6 +126,7 @@ fn run(cli: &Cli) -> anyhow::Result<Answer> {
         Command::Margin(verb) => margin::run(verb),
         Command::Prove(verb) => prove::run(verb),
         Command::Model(verb) => model::run(verb),
+        Command::Bench(verb) => bench::run(verb),
         Command::Schema(verb) => schema::run(verb),
         Command::Inspect(verb) => inspect::run(verb),
         Command::Demo(verb) => demo::run(verb, cli.json),
