@@ -15,6 +15,8 @@ mod keys;
 mod link;
 pub mod parameters;
 #[cfg(feature = "prove")]
+pub mod phase;
+#[cfg(feature = "prove")]
 pub mod prove;
 pub mod roots;
 pub mod shape;

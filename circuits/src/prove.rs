@@ -25,6 +25,7 @@ use crate::fold::fold;
 use crate::keys::proving_key;
 use crate::link::{self, Difference};
 use crate::parameters::Parameters;
+use crate::phase::Phase;
 use crate::shape::{Placement, Shape, with_shape};
 use crate::transcript::{Personal, Writer, challenge, hash32};
 use crate::witness::{Masks, Roots, Witness, running_sums};
@@ -135,6 +136,7 @@ pub fn prove_unchecked(
 ) -> Result<Vec<u8>, ProveError> {
     let placements = placements(parameters, claims)?;
     let accounts = accounts(parameters, claims, openings, &placements)?;
+    Phase::Witness.ended();
     for _ in 0..MAX_ATTEMPTS {
         if let Some(proof) = attempt(parameters, claims, openings, &placements, &accounts)? {
             return Ok(proof);
@@ -183,6 +185,7 @@ fn attempt(
         }
         linked.push(points);
     }
+    Phase::Commit.ended();
     let e = challenge(&mut writer);
     let masked = accounts.iter().zip(placements).zip(&masks);
     let masked: Option<Vec<Vec<u128>>> = masked
@@ -203,6 +206,7 @@ fn attempt(
         }
         variables.push(z);
     }
+    Phase::Project.ended();
     let r = challenge(&mut writer);
 
     // Step 3.
@@ -222,6 +226,7 @@ fn attempt(
             points.push(point);
         }
     }
+    Phase::Fold.ended();
     let eta = challenge(&mut writer);
     let mut difference = Difference::new(placement);
     let mut weight = Fp::ONE;
@@ -238,6 +243,7 @@ fn attempt(
     }
     let mut nonces = ChaCha20Rng::from_seed(*seeds.link);
     link::prove(parameters, placement, &mut writer, &difference, &mut nonces).map_err(stopped)?;
+    Phase::Link.ended();
 
     // Step 4.
     let circuits: Vec<MarginCircuit> = accounts
@@ -271,6 +277,7 @@ fn attempt(
         let generator = ChaCha20Rng::from_seed(*seeds.halo2);
         create_proof(parameters.params(), &key, &circuits, &instances, generator, &mut writer)
     });
+    Phase::Open.ended();
     match outcome {
         _ if writer.diverged() => Err(ProveError::Diverged),
         Ok(()) => Ok(Some(writer.finish())),

@@ -31,6 +31,9 @@ pub const MAX_Z_COLUMNS: usize = 128;
 /// More `x` columns than this are refused, likewise.
 pub const MAX_X_COLUMNS: usize = 256;
 
+/// `g`: the numbers of `x` columns that a group may have.
+const GROUPS: [usize; 3] = [1, 2, 4];
+
 /// Rows of every column that the proof library blinds, in every shape: as many responses has the link, and one for `W`.
 const BLINDED_ROWS: usize = 6;
 
@@ -263,37 +266,28 @@ pub struct Placement {
 impl Placement {
     /// The shape of a program and the place of each variable.
     pub fn new(program: &Program) -> Result<Self, ShapeError> {
-        Self::of_groups(program, &[1, 2, 4])
+        Self::of_groups(program, &GROUPS)
+    }
+
+    /// The shapes among which the rule chooses, in the order in which the first of equals is taken.
+    ///
+    /// # Errors
+    /// [`ShapeError::ReservedRows`].
+    pub fn candidates(program: &Program) -> Result<Vec<Shape>, ShapeError> {
+        let (_, candidates) = arrangements(program, &GROUPS)?;
+        Ok(candidates.into_iter().map(|arranged| arranged.shape).collect())
     }
 
     /// The cheapest with one of these numbers of columns per group.
     pub(crate) fn of_groups(program: &Program, groups: &[usize]) -> Result<Self, ShapeError> {
-        let k = program.layout().k();
         let variables = program.variables();
-        let mut squared = vec![false; variables.len()];
-        for (variable, _) in program.equations().iter().flat_map(|equation| &equation.squares) {
-            squared[variable.index()] = true;
-        }
-        let whole = variables.iter().zip(&squared).filter(|(variable, _)| variable.whole);
-        let (bits, of_root): (Vec<u32>, Vec<bool>) = whole.map(|(variable, squared)| (variable.bits, squared)).unzip();
-        let sums = variables.iter().filter(|variable| !variable.whole);
-        let sums = Sums {
-            count: variables.len() - bits.len(),
-            projection_bits: roots::projection_bits(sums.map(|variable| variable.bits)),
-        };
-        let groups = if sums.count > 0 { groups } else { &[1] };
-        let mut candidates = Vec::new();
-        for group in groups {
-            for limb_bits in (k - 3..k).rev() {
-                candidates.extend(arrange(program.layout(), limb_bits, &bits, &of_root, sums, *group)?);
-            }
-        }
+        let (sums, candidates) = arrangements(program, groups)?;
         // `min_by_key` keeps the first of equals.
         let best = candidates.into_iter().min_by_key(|arranged| arranged.shape.cost());
         let Arranged { shape, cells, last } = best.ok_or_else(|| ShapeError::TooLarge {
             variables: variables.len(),
             bits: variables.iter().map(|variable| u64::from(variable.bits)).sum(),
-            k,
+            k: program.layout().k(),
         })?;
         let (mut cells, mut indices) = (cells.into_iter(), 0..);
         let place = |whole: bool| match whole {
@@ -392,6 +386,31 @@ struct Arranged {
     shape: Shape,
     cells: Vec<Cell>,
     last: usize,
+}
+
+/// Every arrangement of a program's variables with one of these numbers of columns per group, and what there is of sums of squares.
+fn arrangements(program: &Program, groups: &[usize]) -> Result<(Sums, Vec<Arranged>), ShapeError> {
+    let k = program.layout().k();
+    let variables = program.variables();
+    let mut squared = vec![false; variables.len()];
+    for (variable, _) in program.equations().iter().flat_map(|equation| &equation.squares) {
+        squared[variable.index()] = true;
+    }
+    let whole = variables.iter().zip(&squared).filter(|(variable, _)| variable.whole);
+    let (bits, of_root): (Vec<u32>, Vec<bool>) = whole.map(|(variable, squared)| (variable.bits, squared)).unzip();
+    let sums = variables.iter().filter(|variable| !variable.whole);
+    let sums = Sums {
+        count: variables.len() - bits.len(),
+        projection_bits: roots::projection_bits(sums.map(|variable| variable.bits)),
+    };
+    let groups = if sums.count > 0 { groups } else { &[1] };
+    let mut candidates = Vec::new();
+    for group in groups {
+        for limb_bits in (k - 3..k).rev() {
+            candidates.extend(arrange(program.layout(), limb_bits, &bits, &of_root, sums, *group)?);
+        }
+    }
+    Ok((sums, candidates))
 }
 
 /// The arrangement with the fewest `z` columns for limbs of `limb_bits` and groups of `x_group` columns of roots, if one exists.

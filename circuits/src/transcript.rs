@@ -18,6 +18,8 @@ use halo2_proofs::transcript::{Blake2bWrite, TranscriptWrite};
 use pasta_curves::{EqAffine, Fp};
 
 use crate::commitment::{PointError, decode_point};
+#[cfg(feature = "prove")]
+use crate::phase::Phase;
 
 /// The personalisations of BLAKE2b that this crate uses, 16 bytes each.
 #[derive(Clone, Copy, Debug)]
@@ -268,6 +270,8 @@ pub(crate) struct Writer {
     linked: VecDeque<Option<EqAffine>>,
     /// A point that `halo2_proofs` wrote was not the predicted one.
     diverged: bool,
+    /// Challenges that `halo2_proofs` has squeezed, once it is the library that writes.
+    squeezed: Option<usize>,
 }
 
 #[cfg(feature = "prove")]
@@ -280,12 +284,14 @@ impl Writer {
             bytes: Vec::new(),
             linked: VecDeque::new(),
             diverged: false,
+            squeezed: None,
         }
     }
 
     /// From here on, points that are written are first compared with `linked`.
     pub(crate) fn expect(&mut self, linked: VecDeque<Option<EqAffine>>) {
         self.linked = linked;
+        self.squeezed = Some(0);
     }
 
     /// Whether the library committed to something else than was predicted, or did not commit to all of it.
@@ -308,6 +314,10 @@ impl Writer {
 #[cfg(feature = "prove")]
 impl Transcript<EqAffine, Challenge255<EqAffine>> for Writer {
     fn squeeze_challenge(&mut self) -> Challenge255<EqAffine> {
+        if let Some(squeezed) = &mut self.squeezed {
+            Phase::of_challenge(*squeezed).into_iter().for_each(Phase::ended);
+            *squeezed += 1;
+        }
         self.state.squeeze_challenge()
     }
 

@@ -13,6 +13,7 @@ use zkmargin_verifier::Policy;
 use zkmargin_verifier::breaker::Reference;
 
 use crate::batch::BatchFile;
+use crate::bench::baselines::Baselines;
 use crate::fill::Fills;
 
 /// A kind of file and its schema.
@@ -44,8 +45,13 @@ impl FileSchema {
 
 /// The schemas of all kinds: files first, then a model of each kind.
 pub fn all() -> Vec<FileSchema> {
-    let files: [(&str, &str, Schema); 10] = [
+    let files: [(&str, &str, Schema); 11] = [
         ("account", "account: what is held at a venue", schema_for!(AccountFile)),
+        (
+            "baselines",
+            "baselines: what other systems cost",
+            schema_for!(Baselines),
+        ),
         (
             "batch",
             "batch: what is to be proven to one audience",

@@ -32,15 +32,25 @@ impl At {
                 is_given: true,
             });
         }
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .context("the system's clock is before 1970")?;
-        let instant = Instant::from_millis(u64::try_from(since.as_millis())?).context("the system's clock")?;
         Ok(Now {
-            instant,
+            instant: system()?,
             is_given: false,
         })
     }
+}
+
+/// The instant of the system's clock.
+fn system() -> anyhow::Result<Instant> {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .context("the system's clock is before 1970")?;
+    Instant::from_millis(u64::try_from(since.as_millis())?).context("the system's clock")
+}
+
+/// The day by the system's clock, in UTC: `YYYY-MM-DD`.
+pub(crate) fn today() -> anyhow::Result<String> {
+    let now = system()?.to_string();
+    Ok(now.split('T').next().unwrap_or_default().to_owned())
 }
 
 impl fmt::Display for Now {

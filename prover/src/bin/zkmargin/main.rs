@@ -5,6 +5,7 @@
 
 mod answer;
 mod attest;
+mod bench;
 mod clock;
 mod demo;
 mod failure;
@@ -85,6 +86,8 @@ enum Command {
     /// Margin models: what there are, what one says and costs, what it makes of a case.
     #[command(subcommand)]
     Model(model::Verb),
+    /// What proofs cost on this machine.
+    Bench(bench::Bench),
     /// Says what is in any of our files, without its secrets.
     Inspect(inspect::Inspect),
     /// The JSON Schemas of the files that people write.
@@ -127,6 +130,7 @@ fn run(cli: &Cli) -> anyhow::Result<Answer> {
         Command::Prove(verb) => prove::run(verb),
         Command::ProveBatch(verb) => prove_batch::run(verb),
         Command::Model(verb) => model::run(verb),
+        Command::Bench(verb) => bench::run(verb),
         Command::Schema(verb) => schema::run(verb),
         Command::Inspect(verb) => inspect::run(verb),
         Command::Demo(verb) => demo::run(verb, cli.json),

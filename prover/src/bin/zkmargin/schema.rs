@@ -15,7 +15,7 @@ use crate::answer::Answer;
 /// folder. An editor that knows them completes names and marks mistakes.
 #[derive(Debug, Args)]
 pub(crate) struct Schema {
-    /// The kind of file: account, case, fills, history, policy, reference, snapshot, universe, venue, or model-KIND.
+    /// The kind of file: account, baselines, case, fills, history, policy, reference, snapshot, universe, venue, or model-KIND.
     #[arg(required_unless_present = "all")]
     kind: Option<String>,
     /// All kinds.

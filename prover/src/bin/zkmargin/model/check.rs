@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
-use zkmargin_circuits::Placement;
 use zkmargin_program::Program;
+use zkmargin_prover::cost::{CostModel, Size};
 use zkmargin_prover::text::{Columns, wrapped};
 use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::model::Model;
 use zkmargin_risk::terms::{Level, Terms};
 use zkmargin_risk::universe::Universe;
+use zkmargin_verifier::file::default_cache_dir;
 use zkmargin_verifier::words::counted;
 
 use super::{WIDTH, caveats, head};
@@ -58,28 +59,29 @@ pub(crate) fn run(args: &Check) -> anyhow::Result<Answer> {
 
 fn figures(text: &mut String, model: &Model, universe: &Universe, snapshot: &Snapshot) -> anyhow::Result<Value> {
     let mut columns = Columns::new(&["", "initial", "maintenance"]);
+    let costs = CostModel::here(default_cache_dir().as_deref());
     let mut sizes = Vec::new();
     for level in LEVELS {
         let started = Instant::now();
         let program = model.compile(universe, snapshot, &Terms::at(level))?;
-        sizes.push(Size::of(&program, started.elapsed())?);
+        sizes.push(OfLevel::new(&program, started.elapsed(), &costs)?);
     }
-    let mut row = |name: &str, of: &dyn Fn(&Size) -> String| {
+    let mut row = |name: &str, of: &dyn Fn(&OfLevel) -> String| {
         columns.row([name.to_owned()].into_iter().chain(sizes.iter().map(of)));
     };
-    row("equations", &|size| size.equations.to_string());
-    row("variables", &|size| size.variables.to_string());
-    row("of which one bit", &|size| size.one_bit.to_string());
-    row("bits of all variables", &|size| size.bits.to_string());
-    row("q columns, as many as the universe has", &|size| {
-        size.q_columns.to_string()
+    row("equations", &|of| of.size.equations.to_string());
+    row("variables", &|of| of.size.variables.to_string());
+    row("of which one bit", &|of| of.one_bit.to_string());
+    row("bits of all variables", &|of| of.bits.to_string());
+    row("q columns, as many as the universe has", &|of| {
+        of.size.q_columns.to_string()
     });
-    row("x columns, of sums of squares", &|size| size.x_columns.to_string());
-    row("z columns, of runs of limbs", &|size| size.z_columns.to_string());
-    row("proof, bytes", &|size| size.proof_bytes.to_string());
-    row("compile, ms, measured here", &|size| format!("{:.0}", size.compile_ms));
-    row("prove, ms, estimate", &|size| format!("{:.0}", size.estimate().0));
-    row("verify, ms, estimate", &|size| format!("{:.0}", size.estimate().1));
+    row("x columns, of sums of squares", &|of| of.size.x_columns.to_string());
+    row("z columns, of runs of limbs", &|of| of.size.z_columns.to_string());
+    row("proof, bytes", &|of| of.size.proof_bytes.to_string());
+    row("compile, ms, measured here", &|of| format!("{:.0}", of.compile_ms));
+    row("prove, ms, estimate", &|of| format!("{:.0}", of.prove_ms));
+    row("verify, ms, estimate", &|of| format!("{:.0}", of.verify_ms));
     let _ = writeln!(
         text,
         "\nOn a universe of {} in {} of 2^{} rows, market of {}",
@@ -89,9 +91,12 @@ fn figures(text: &mut String, model: &Model, universe: &Universe, snapshot: &Sna
         snapshot.instant,
     );
     columns.write(text);
-    let notes = "The size of a proof is exact: of one statement, without the statement itself, its attestations and signatures. Times to \
-                 prove and to verify are for one thread of a machine like that of the README's table, of which they are a fit.";
-    let _ = writeln!(text, "{}", wrapped(notes, WIDTH, 2, 2));
+    let notes = format!(
+        "The size of a proof is exact: of one statement, without the statement itself, its attestations and signatures. Times to prove and to verify \
+         are CPU times on one thread by a cost model, {}; `zkmargin bench --fit` fits one to this machine.",
+        costs.provenance(),
+    );
+    let _ = writeln!(text, "{}", wrapped(&notes, WIDTH, 2, 2));
     let uncounted = model.uncounted(universe, snapshot);
     if uncounted.is_empty() {
         *text += "  Everything that the universe lists counts.\n";
@@ -109,92 +114,49 @@ fn figures(text: &mut String, model: &Model, universe: &Universe, snapshot: &Sna
             let _ = writeln!(text, "    and {} more", uncounted.len() - 12);
         }
     }
-    let levels: Vec<Value> = LEVELS
-        .iter()
-        .zip(&sizes)
-        .map(|(level, size)| size.data(*level))
-        .collect();
+    let levels: Vec<Value> = LEVELS.iter().zip(&sizes).map(|(level, of)| of.data(*level)).collect();
     let lines: Vec<Value> = uncounted
         .iter()
         .map(|line| json!({ "venue": line.venue, "line": line.line, "why": line.why.to_string() }))
         .collect();
-    Ok(json!({ "levels": levels, "uncounted": lines, "legs": universe.layout().legs().len(), "k": universe.k() }))
+    Ok(
+        json!({ "levels": levels, "uncounted": lines, "legs": universe.layout().legs().len(), "k": universe.k(), "cost_model": costs.provenance() }),
+    )
 }
 
-/// How large a program is.
-struct Size {
-    equations: usize,
-    variables: usize,
+/// A program at one level.
+struct OfLevel {
+    size: Size,
     /// Variables of one bit.
     one_bit: usize,
     /// Declared widths of all variables together.
     bits: u64,
-    k: u32,
-    q_columns: usize,
-    x_columns: usize,
-    z_columns: usize,
-    cost: usize,
-    /// Coefficients of the program, as many as are folded.
-    coefficients: usize,
-    proof_bytes: usize,
     compile_ms: f64,
+    /// CPU milliseconds on one thread, by the cost model.
+    prove_ms: f64,
+    verify_ms: f64,
 }
 
-impl Size {
-    fn of(program: &Program, compile: Duration) -> anyhow::Result<Size> {
-        let placement = Placement::new(program)?;
-        let shape = placement.shape();
-        Ok(Size {
-            equations: program.equations().len(),
-            variables: program.variables().len(),
-            one_bit: program.variables().iter().filter(|variable| variable.bits == 1).count(),
-            bits: program
-                .variables()
-                .iter()
-                .map(|variable| u64::from(variable.bits))
-                .sum(),
-            k: shape.k(),
-            q_columns: shape.q_columns(),
-            x_columns: shape.x_columns(),
-            z_columns: shape.z_columns(),
-            cost: shape.cost(),
-            coefficients: (program.equations().iter())
-                .map(|equation| equation.legs.len() + equation.variables.len())
-                .sum(),
-            proof_bytes: shape.proof_bytes(),
+impl OfLevel {
+    fn new(program: &Program, compile: Duration, costs: &CostModel) -> anyhow::Result<OfLevel> {
+        let size = Size::of(program)?;
+        let variables = || program.variables().iter();
+        Ok(OfLevel {
+            one_bit: variables().filter(|variable| variable.bits == 1).count(),
+            bits: variables().map(|variable| u64::from(variable.bits)).sum(),
             compile_ms: compile.as_secs_f64() * 1e3,
+            prove_ms: costs.prove_ms(&size),
+            verify_ms: costs.verify_ms(&size, 1),
+            size,
         })
-    }
-
-    /// Milliseconds to prove and to verify on one thread.
-    ///
-    /// A fit of what `cargo run --release -p zkmargin-benches` measured on the shipped chain, in 2^9 rows: with the cost of the shape, to which a
-    /// `q` column adds its part, and with the coefficients that are folded. All but the folding is taken to grow with the rows.
-    fn estimate(&self) -> (f64, f64) {
-        let scale = f64::from(1_u32 << self.k.min(20)) / 512.0;
-        let fold = FOLD_MS * self.coefficients as f64;
-        let columns = (self.cost + Q_COLUMN_COST * self.q_columns) as f64;
-        (
-            scale * (PROVE_MS[0] + PROVE_MS[1] * columns) + fold,
-            scale * (VERIFY_MS[0] + VERIFY_MS[1] * columns) + fold,
-        )
     }
 
     fn data(&self, level: Level) -> Value {
-        let (prove, verify) = self.estimate();
+        let size = &self.size;
         json!({
-            "level": level.to_string(), "equations": self.equations, "variables": self.variables, "one_bit_variables": self.one_bit, "bits": self.bits,
-            "q_columns": self.q_columns, "x_columns": self.x_columns, "z_columns": self.z_columns, "proof_bytes": self.proof_bytes,
-            "compile_ms": self.compile_ms, "prove_ms_estimate": prove, "verify_ms_estimate": verify,
+            "level": level.to_string(), "equations": size.equations, "variables": size.variables, "one_bit_variables": self.one_bit, "bits": self.bits,
+            "q_columns": size.q_columns, "x_columns": size.x_columns, "z_columns": size.z_columns, "proof_bytes": size.proof_bytes,
+            "compile_ms": self.compile_ms, "prove_ms_estimate": self.prove_ms, "verify_ms_estimate": self.verify_ms,
         })
     }
 }
-
-/// CPU milliseconds of a proof: at rest, and per unit of cost.
-const PROVE_MS: [f64; 2] = [165.0, 1.94];
-/// The same of its verification.
-const VERIFY_MS: [f64; 2] = [23.5, 0.1];
-/// CPU milliseconds per coefficient of the program.
-const FOLD_MS: f64 = 9e-6;
-/// What a `q` column and its `a` cost, in units of [`Shape::cost`](zkmargin_circuits::Shape::cost).
-const Q_COLUMN_COST: usize = 6;

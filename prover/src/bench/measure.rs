@@ -1,0 +1,305 @@
+//! What a process does that measures one point, and finds.
+//!
+//! Every point has processes of its own. One proves and verifies again and again. Two are cold: they make one proof, verify it and end, the first
+//! with the parameters in the user's cache, the second without a cache; the first one's peak is the memory of one proof.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use cpu_time::ProcessTime;
+use serde::{Deserialize, Serialize};
+use zkmargin_circuits::Parameters;
+use zkmargin_circuits::phase::Phase;
+use zkmargin_program::Program;
+
+use super::BenchError;
+use super::case::Case;
+use super::chain::Chain;
+use super::grid::{Point, Subject};
+use super::instructions::Instructions;
+use super::machine::peak_bytes;
+use super::phases::{ByPhase, record};
+use super::synthetic::Synthetic;
+use crate::cost::Size;
+
+/// What one process is to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// The point.
+    pub point: Point,
+    /// Where parameters are cached; none, and they are derived.
+    pub cache: Option<PathBuf>,
+    /// Whether to end after one proof.
+    pub cold: bool,
+}
+
+/// What it found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Found {
+    /// After one proof.
+    Cold(Cold),
+    /// After many.
+    Warm(Box<Warm>),
+}
+
+/// The start of a process: wall milliseconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cold {
+    /// To load the parameters, or to derive them.
+    pub parameters_ms: f64,
+    /// Of the first proof; the key is made in it.
+    pub first_proof_ms: f64,
+    /// Of its verification.
+    pub first_verification_ms: f64,
+    /// The most memory until the proof was there, in bytes, where the system tells.
+    pub peak_bytes: Option<u64>,
+}
+
+/// What runs again and again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Warm {
+    /// The size of the program.
+    pub size: Size,
+    /// Its legs.
+    pub legs: usize,
+    /// Its sizes in all shapes that the rule chooses from.
+    pub candidates: Vec<Size>,
+    /// To compile the program once: wall milliseconds.
+    pub compile_ms: f64,
+    /// One proof.
+    pub prove: Cost,
+    /// CPU milliseconds of each phase of a proof, medians.
+    pub phases: Vec<PhaseCost>,
+    /// The verification of so many proofs together.
+    pub verify: Vec<BatchCost>,
+}
+
+/// CPU time of one phase.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhaseCost {
+    /// The [phase](Phase).
+    pub phase: String,
+    /// CPU milliseconds.
+    pub cpu_ms: f64,
+}
+
+/// A batch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchCost {
+    /// Proofs.
+    pub batch: usize,
+    /// Of all of them.
+    pub cost: Cost,
+}
+
+/// What something costs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cost {
+    /// CPU milliseconds of all threads: the median.
+    pub cpu_ms: f64,
+    /// The least.
+    pub least_cpu_ms: f64,
+    /// Wall milliseconds: the median.
+    pub wall_ms: f64,
+    /// The least.
+    pub least_wall_ms: f64,
+    /// Instructions: the median; none where the machine does not count them.
+    pub instructions: Option<u64>,
+}
+
+/// Does a task.
+///
+/// # Errors
+/// [`BenchError`].
+pub fn run(task: &Task) -> Result<Found, BenchError> {
+    // Before there are threads: those that are started later are counted as well.
+    let mut instructions = Instructions::new();
+    let threads = task.point.threads;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.map_err(|error| BenchError::Threads {
+        threads,
+        reason: error.to_string(),
+    })?;
+    let started = Instant::now();
+    let (program, book) = build(&task.point.subject)?;
+    let compile_ms = millis(started.elapsed());
+    let started = Instant::now();
+    let parameters = Parameters::load(program.layout().k(), task.cache.as_deref())?;
+    let parameters_ms = millis(started.elapsed());
+    let (size, candidates, legs) = (
+        Size::of(&program)?,
+        Size::candidates(&program)?,
+        program.layout().legs().len(),
+    );
+    let case = Case::new(&parameters, program, book)?;
+    if task.cold {
+        return pool
+            .install(|| cold(&parameters, &case, parameters_ms))
+            .map(Found::Cold);
+    }
+    let point = &task.point;
+    let (prove, phases, proofs) = {
+        let most = point.batch.iter().copied().max().unwrap_or(1);
+        prove_often(&pool, &mut instructions, &parameters, &case, point.runs, most)?
+    };
+    let verify = verify_often(&pool, &mut instructions, &parameters, &case, point, &proofs)?;
+    Ok(Found::Warm(Box::new(Warm {
+        size,
+        legs,
+        candidates,
+        compile_ms,
+        prove,
+        phases,
+        verify,
+    })))
+}
+
+/// A program, and a book that satisfies it.
+fn build(subject: &Subject) -> Result<(Program, Vec<u64>), BenchError> {
+    match subject {
+        Subject::Synthetic {
+            legs,
+            equations,
+            squares,
+            k,
+        } => {
+            let synthetic = Synthetic {
+                k: *k,
+                legs: *legs,
+                equations: *equations,
+                squares: *squares,
+            };
+            synthetic.build()
+        }
+        Subject::Preset { name } => {
+            let chain = Chain::shipped()?;
+            let program = chain.compile(name)?;
+            let book = chain.book_for(&program);
+            Ok((program, book))
+        }
+    }
+}
+
+fn cold(parameters: &Parameters, case: &Case, parameters_ms: f64) -> Result<Cold, BenchError> {
+    let started = Instant::now();
+    let proof = case.prove(parameters)?;
+    let first_proof_ms = millis(started.elapsed());
+    let peak_bytes = peak_bytes();
+    let started = Instant::now();
+    case.verify(parameters, &proof)?;
+    Ok(Cold {
+        parameters_ms,
+        first_proof_ms,
+        first_verification_ms: millis(started.elapsed()),
+        peak_bytes,
+    })
+}
+
+/// Proves so often after one proof that does not count; at least `most` proofs.
+fn prove_often(
+    pool: &rayon::ThreadPool,
+    instructions: &mut Instructions,
+    parameters: &Parameters,
+    case: &Case,
+    runs: usize,
+    most: usize,
+) -> Result<(Cost, Vec<PhaseCost>, Vec<Vec<u8>>), BenchError> {
+    let mut proofs = vec![pool.install(|| case.prove(parameters))?];
+    let (mut samples, mut by_phase) = (Vec::new(), Vec::<ByPhase>::new());
+    for _ in 0..runs {
+        let (proof, spent) = sample(instructions, &mut samples, || {
+            pool.install(|| record(|| case.prove(parameters)))
+        });
+        proofs.push(proof?);
+        by_phase.push(spent);
+    }
+    while proofs.len() < most {
+        proofs.push(pool.install(|| case.prove(parameters))?);
+    }
+    let phases = Phase::ALL.iter().enumerate().map(|(place, phase)| PhaseCost {
+        phase: phase.name().to_owned(),
+        cpu_ms: millis(median(by_phase.iter().filter_map(|spent| spent.get(place).copied()))),
+    });
+    Ok((Cost::of(&samples), phases.collect(), proofs))
+}
+
+/// Verifies batches of each size so often, in turn: what disturbs the machine for a while disturbs all of them.
+fn verify_often(
+    pool: &rayon::ThreadPool,
+    instructions: &mut Instructions,
+    parameters: &Parameters,
+    case: &Case,
+    point: &Point,
+    proofs: &[Vec<u8>],
+) -> Result<Vec<BatchCost>, BenchError> {
+    let verify = |batch: usize| {
+        let proofs = proofs.get(..batch).unwrap_or(proofs);
+        pool.install(|| match proofs {
+            [proof] => case.verify(parameters, proof),
+            proofs => case.verify_batch(parameters, proofs),
+        })
+    };
+    verify(1)?;
+    let mut samples = vec![Vec::new(); point.batch.len()];
+    for _ in 0..point.runs {
+        for (batch, samples) in point.batch.iter().zip(&mut samples) {
+            sample(instructions, samples, || verify(*batch))?;
+        }
+    }
+    let costs = point.batch.iter().zip(&samples);
+    Ok(costs
+        .map(|(batch, samples)| BatchCost {
+            batch: *batch,
+            cost: Cost::of(samples),
+        })
+        .collect())
+}
+
+/// CPU and wall time of one run, and its instructions.
+type Sample = (Duration, Duration, Option<u64>);
+
+fn sample<T>(instructions: &mut Instructions, samples: &mut Vec<Sample>, run: impl FnOnce() -> T) -> T {
+    let before = instructions.count();
+    let (cpu, wall) = (ProcessTime::now(), Instant::now());
+    let done = run();
+    let (cpu, wall) = (cpu.elapsed(), wall.elapsed());
+    let counted = instructions
+        .count()
+        .zip(before)
+        .map(|(after, before)| after.saturating_sub(before));
+    samples.push((cpu, wall, counted));
+    done
+}
+
+impl Cost {
+    fn of(samples: &[Sample]) -> Cost {
+        let cpu = || samples.iter().map(|sample| sample.0);
+        let wall = || samples.iter().map(|sample| sample.1);
+        let mut instructions: Vec<u64> = samples.iter().filter_map(|sample| sample.2).collect();
+        instructions.sort_unstable();
+        Cost {
+            cpu_ms: millis(median(cpu())),
+            least_cpu_ms: millis(cpu().min().unwrap_or_default()),
+            wall_ms: millis(median(wall())),
+            least_wall_ms: millis(wall().min().unwrap_or_default()),
+            instructions: instructions.get(instructions.len() / 2).copied(),
+        }
+    }
+}
+
+fn median(times: impl Iterator<Item = Duration>) -> Duration {
+    let mut times: Vec<Duration> = times.collect();
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}

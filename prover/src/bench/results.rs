@@ -1,0 +1,344 @@
+//! Results in a file that a kill does not hurt: after each point the whole file is replaced, as JSON and, beside it, as CSV.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use zkmargin_verifier::file::{FileError, read_file};
+
+use super::grid::{Point, Subject};
+use super::machine::{Build, Machine};
+use super::measure::{BatchCost, Cold, Warm};
+use crate::cost::{CostModel, FitError, Measured};
+use crate::output::{Outputs, Secrecy, WriteError};
+
+/// What a file of results says that it is.
+const KIND: &str = "bench";
+/// More bytes than this are not read.
+const MAX_BYTES: usize = 1 << 26;
+
+/// What was measured on one machine with one build.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Results {
+    kind: String,
+    /// The machine.
+    pub machine: Machine,
+    /// The build.
+    pub build: Build,
+    /// Points, in the order in which they were measured.
+    pub points: Vec<Outcome>,
+}
+
+/// One point and what was measured of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    /// The point.
+    pub point: Point,
+    /// A process that finds the parameters in its cache.
+    pub cold: Start,
+    /// A process that has to derive them.
+    pub cold_without_cache: Start,
+    /// What runs again and again.
+    pub warm: Warm,
+}
+
+/// A process from its start to its end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// All of it, the program's compilation included: wall milliseconds.
+    pub process_ms: f64,
+    /// What it found.
+    pub found: Cold,
+}
+
+/// Why a file of results is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ResultsError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] FileError),
+    /// It is no file of results.
+    #[error("{}: not results of `zkmargin bench`: {reason}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It is of another machine or build: figures of two are not put into one file.
+    #[error("{}: measured on another {what}: {found}; here it is {here}. Give another --out", path.display())]
+    Elsewhere {
+        /// The file.
+        path: PathBuf,
+        /// Machine or build.
+        what: &'static str,
+        /// The file's.
+        found: String,
+        /// This one.
+        here: String,
+    },
+}
+
+impl Results {
+    /// No results yet, of this machine and this build.
+    pub fn here() -> Results {
+        Results {
+            kind: KIND.to_owned(),
+            machine: Machine::here(),
+            build: Build::this(),
+            points: Vec::new(),
+        }
+    }
+
+    /// Reads a file of results, of any machine and build.
+    ///
+    /// # Errors
+    /// [`ResultsError::Read`], [`ResultsError::Format`].
+    pub fn read(path: &Path) -> Result<Results, ResultsError> {
+        let format = |reason: String| ResultsError::Format {
+            path: path.to_owned(),
+            reason,
+        };
+        let bytes = read_file(path, MAX_BYTES)?;
+        let results: Results = serde_json::from_slice(&bytes).map_err(|error| format(error.to_string()))?;
+        if results.kind != KIND {
+            return Err(format(format!("the kind is `{}`, expected `{KIND}`", results.kind)));
+        }
+        Ok(results)
+    }
+
+    /// The results in a file, if there is one, to go on with.
+    ///
+    /// # Errors
+    /// [`ResultsError`].
+    pub fn resume(path: &Path) -> Result<Results, ResultsError> {
+        let here = Results::here();
+        if !path.exists() {
+            return Ok(here);
+        }
+        let found = Results::read(path)?;
+        let elsewhere = |what, found: String, here: String| ResultsError::Elsewhere {
+            path: path.to_owned(),
+            what,
+            found,
+            here,
+        };
+        if found.machine != here.machine {
+            return Err(elsewhere("machine", json(&found.machine), json(&here.machine)));
+        }
+        if found.build != here.build {
+            return Err(elsewhere("build", json(&found.build), json(&here.build)));
+        }
+        Ok(found)
+    }
+
+    /// Whether a point was measured.
+    pub fn has(&self, point: &Point) -> bool {
+        self.points.iter().any(|outcome| outcome.point == *point)
+    }
+
+    /// Writes them, as JSON to `path` and as CSV to [`csv_path`]; whole or not at all.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn write(&self, path: &Path) -> Result<(), WriteError> {
+        let csv = csv_path(path);
+        let table = self.csv().map_err(|error| WriteError::Io {
+            path: csv.clone(),
+            source: std::io::Error::other(error),
+        })?;
+        let mut outputs = Outputs::new(true);
+        outputs.reserve(path)?;
+        outputs.reserve(&csv)?;
+        outputs.stage(path, (json(self) + "\n").as_bytes(), Secrecy::Public)?;
+        outputs.stage(&csv, &table, Secrecy::Public)?;
+        outputs.commit()
+    }
+
+    /// The cost model that fits what was measured on one thread.
+    ///
+    /// The least of all runs is fitted to: whatever else the machine does only adds to a time.
+    ///
+    /// # Errors
+    /// [`FitError`].
+    pub fn fit(&self, date: &str) -> Result<CostModel, FitError> {
+        let on_one_thread = self.points.iter().filter(|outcome| outcome.point.threads == 1);
+        let measured: Vec<Measured<'_>> = on_one_thread
+            .map(|outcome| Measured {
+                size: &outcome.warm.size,
+                prove_ms: outcome.warm.prove.least_cpu_ms,
+                verify_ms: (outcome.warm.verify.iter())
+                    .map(|verify| (verify.batch, verify.cost.least_cpu_ms))
+                    .collect(),
+            })
+            .collect();
+        CostModel::fit(&measured, date, &self.machine.processor)
+    }
+
+    /// How often the shape that the rule takes is the fastest to prove in by a model, of how many programs, and the part by which it is slower
+    /// at worst.
+    pub fn rule(&self, model: &CostModel) -> Rule {
+        let mut seen: Vec<&Subject> = Vec::new();
+        let mut rule = Rule::default();
+        for Outcome { point, warm, .. } in &self.points {
+            if seen.contains(&&point.subject) {
+                continue;
+            }
+            seen.push(&point.subject);
+            let chosen = model.prove_ms(&warm.size);
+            let best = warm
+                .candidates
+                .iter()
+                .map(|size| model.prove_ms(size))
+                .fold(chosen, f64::min);
+            rule.programs += 1;
+            rule.fastest += usize::from(chosen <= best);
+            if chosen > best * (1.0 + rule.slower) {
+                rule.slower = chosen / best - 1.0;
+                rule.slowest = Some(point.subject.clone());
+            }
+        }
+        rule
+    }
+
+    /// A line per point and batch.
+    fn csv(&self) -> Result<Vec<u8>, csv::Error> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        for outcome in &self.points {
+            for batch in &outcome.warm.verify {
+                writer.serialize(Row::new(self, outcome, batch))?;
+            }
+        }
+        writer.into_inner().map_err(|error| error.into_error().into())
+    }
+}
+
+/// A line of the CSV, whose heads are the names.
+#[derive(Serialize)]
+struct Row<'a> {
+    preset: Option<&'a str>,
+    legs: usize,
+    equations: usize,
+    squares: Option<usize>,
+    k: u32,
+    threads: usize,
+    batch: usize,
+    runs: usize,
+    variables: usize,
+    entries: usize,
+    q_columns: usize,
+    x_columns: usize,
+    z_columns: usize,
+    x_group: usize,
+    limb_bits: u32,
+    proof_bytes: usize,
+    prove_cpu_ms: f64,
+    prove_least_cpu_ms: f64,
+    prove_wall_ms: f64,
+    prove_least_wall_ms: f64,
+    prove_instructions: Option<u64>,
+    verify_cpu_ms: f64,
+    verify_least_cpu_ms: f64,
+    verify_wall_ms: f64,
+    verify_least_wall_ms: f64,
+    verify_instructions: Option<u64>,
+    compile_ms: f64,
+    peak_bytes: Option<u64>,
+    cold_process_ms: f64,
+    cold_first_proof_ms: f64,
+    cold_first_verification_ms: f64,
+    cold_without_cache_process_ms: f64,
+    cold_without_cache_parameters_ms: f64,
+    processor: &'a str,
+    cores: usize,
+    version: &'a str,
+    protocol: u32,
+    compiler: u32,
+    circuit: u32,
+    rustc: Option<&'a str>,
+    commit: Option<&'a str>,
+}
+
+impl<'a> Row<'a> {
+    fn new(results: &'a Results, outcome: &'a Outcome, batch: &BatchCost) -> Row<'a> {
+        let Outcome {
+            point,
+            cold,
+            cold_without_cache,
+            warm,
+        } = outcome;
+        let (preset, squares) = match &point.subject {
+            Subject::Preset { name } => (Some(name.as_str()), None),
+            Subject::Synthetic { squares, .. } => (None, Some(*squares)),
+        };
+        let (size, prove, verify, build) = (&warm.size, &warm.prove, &batch.cost, &results.build);
+        Row {
+            preset,
+            legs: warm.legs,
+            equations: size.equations,
+            squares,
+            k: size.k,
+            threads: point.threads,
+            batch: batch.batch,
+            runs: point.runs,
+            variables: size.variables,
+            entries: size.entries,
+            q_columns: size.q_columns,
+            x_columns: size.x_columns,
+            z_columns: size.z_columns,
+            x_group: size.x_group,
+            limb_bits: size.limb_bits,
+            proof_bytes: size.proof_bytes,
+            prove_cpu_ms: prove.cpu_ms,
+            prove_least_cpu_ms: prove.least_cpu_ms,
+            prove_wall_ms: prove.wall_ms,
+            prove_least_wall_ms: prove.least_wall_ms,
+            prove_instructions: prove.instructions,
+            verify_cpu_ms: verify.cpu_ms,
+            verify_least_cpu_ms: verify.least_cpu_ms,
+            verify_wall_ms: verify.wall_ms,
+            verify_least_wall_ms: verify.least_wall_ms,
+            verify_instructions: verify.instructions,
+            compile_ms: warm.compile_ms,
+            peak_bytes: cold.found.peak_bytes,
+            cold_process_ms: cold.process_ms,
+            cold_first_proof_ms: cold.found.first_proof_ms,
+            cold_first_verification_ms: cold.found.first_verification_ms,
+            cold_without_cache_process_ms: cold_without_cache.process_ms,
+            cold_without_cache_parameters_ms: cold_without_cache.found.parameters_ms,
+            processor: &results.machine.processor,
+            cores: results.machine.cores,
+            version: &build.version,
+            protocol: build.protocol,
+            compiler: build.compiler,
+            circuit: build.circuit,
+            rustc: build.rustc.as_deref(),
+            commit: build.commit.as_deref(),
+        }
+    }
+}
+
+/// How good the shape is that the fixed rule takes.
+#[derive(Clone, Debug, Default)]
+pub struct Rule {
+    /// Programs.
+    pub programs: usize,
+    /// Those of which it is the fastest.
+    pub fastest: usize,
+    /// The largest part by which it is slower than the fastest.
+    pub slower: f64,
+    /// The program of which it is.
+    pub slowest: Option<Subject>,
+}
+
+/// Where the CSV is.
+pub fn csv_path(path: &Path) -> PathBuf {
+    path.with_extension("csv")
+}
+
+fn json(value: &impl Serialize) -> String {
+    // Names, numbers and texts: there is nothing that JSON cannot say.
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}
