@@ -4,11 +4,13 @@
 //! them, each times a coefficient that is not negative:
 //!
 //! ```text
-//! prove          = fixed + n·(opening + hidden·(q + x) + linked·(a + b + s) + accumulator·g + limbs·z) + entry·entries
-//! verify B of k  = sum·n + B·(fixed + n·(row + projection·(b + s) + instance·(f + s')) + element·elements + entry·entries)
+//! prove    = fixed + row·n + m(n)·(opening + hidden·(q + x) + linked·(a + b + s) + accumulator·g + limbs·z) + entry·entries
+//! verify B = sum·m(n + B·elements) + B·(fixed + n·(row + projection·(b + s)) + instance·m(n)·(f + s') + element·elements + entry·entries)
+//! m(t)     = (t + t^(ln 2)) / ln t
 //! ```
 //!
-//! with `n = 2^k`. The coefficients are [fitted](CostModel::fit) where `zkmargin bench --fit` runs, and kept with the cached parameters; elsewhere
+//! with `n = 2^k`. `m(t)` is proportional to the additions of a multi-exponentiation of `t` terms: in windows of `ln t` bits, of which there are in
+//! proportion to `1/ln t`, there is an addition per term and one per bucket, `2^(ln t)` of them. The coefficients are [fitted](CostModel::fit) where `zkmargin bench --fit` runs, and kept with the cached parameters; elsewhere
 //! they are the [built-in](CostModel::built_in) ones. They say how long a proof takes and nothing else: the shape of a circuit follows from its
 //! program by a fixed rule, the same for prover and verifier.
 
@@ -99,15 +101,16 @@ impl Size {
 
     /// What each coefficient of a prover's formula is multiplied with.
     pub fn to_prove(&self) -> [f64; PROVE.len()] {
-        let n = self.n();
+        let (n, m) = (self.n(), additions(self.n()));
         let linked = self.q_columns as f64 + self.of_groups();
         [
             1.0,
             n,
-            n * (self.q_columns + self.x_columns) as f64,
-            n * linked,
-            n * self.x_group as f64,
-            n * self.z_columns as f64,
+            m,
+            m * (self.q_columns + self.x_columns) as f64,
+            m * linked,
+            m * self.x_group as f64,
+            m * self.z_columns as f64,
             self.entries as f64,
         ]
     }
@@ -115,20 +118,42 @@ impl Size {
     /// What each coefficient of a verifier's formula is multiplied with, for `batch` proofs that are verified together.
     pub fn to_verify(&self, batch: usize) -> [f64; VERIFY.len()] {
         let (n, each) = (self.n(), batch as f64);
+        let elements = each * (self.proof_bytes / ELEMENT_BYTES) as f64;
         [
-            n,
+            additions(n + elements),
             each,
             each * n,
             each * n * self.of_groups(),
-            each * n * (self.z_columns + self.square_columns) as f64,
-            each * (self.proof_bytes / ELEMENT_BYTES) as f64,
+            each * additions(n) * (self.z_columns + self.square_columns) as f64,
+            elements,
             each * self.entries as f64,
         ]
     }
 }
 
+/// `m(t)`.
+fn additions(terms: f64) -> f64 {
+    (terms + terms.powf(std::f64::consts::LN_2)) / terms.ln()
+}
+
+/// The formulas, as above.
+pub const FORMULAS: [&str; 3] = [
+    "prove    = fixed + row·n + m(n)·(opening + hidden·(q + x) + linked·(a + b + s) + accumulator·g + limbs·z) + entry·entries",
+    "verify B = sum·m(n + B·elements) + B·(fixed + n·(row + projection·(b + s)) + instance·m(n)·(f + s') + element·elements + entry·entries)",
+    "m(t)     = (t + t^(ln 2)) / ln t",
+];
+
 /// The coefficients of a prover's formula, in the order of [`Size::to_prove`]: CPU milliseconds each.
-pub const PROVE: [&str; 7] = ["fixed", "opening", "hidden", "linked", "accumulator", "limbs", "entry"];
+pub const PROVE: [&str; 8] = [
+    "fixed",
+    "row",
+    "opening",
+    "hidden",
+    "linked",
+    "accumulator",
+    "limbs",
+    "entry",
+];
 /// The coefficients of a verifier's formula, in the order of [`Size::to_verify`]: CPU milliseconds each.
 pub const VERIFY: [&str; 7] = ["sum", "fixed", "row", "projection", "instance", "element", "entry"];
 
@@ -165,8 +190,8 @@ impl CostModel {
         CostModel {
             source: Source::BuiltIn,
             processor: "two shared cores of an Intel Xeon at 2.5 GHz".to_owned(),
-            prove: [10.0, 0.2, 0.01, 0.02, 0.04, 0.09, 1e-5],
-            verify: [0.02, 0.4, 0.003, 0.001, 0.002, 0.02, 8e-6],
+            prove: [10.0, 0.1, 0.5, 0.05, 0.1, 0.2, 0.45, 1e-5],
+            verify: [0.1, 0.4, 0.003, 0.001, 0.01, 0.02, 8e-6],
             largest_error: [0.0, 0.0],
         }
     }

@@ -9,7 +9,9 @@ impl Instructions {
     pub(super) fn new() -> Instructions {
         let mut builder = perf_event::Builder::new();
         builder.inherit(true);
-        let counter = builder.build().and_then(|mut counter| counter.enable().map(|()| counter));
+        let counter = builder
+            .build()
+            .and_then(|mut counter| counter.enable().map(|()| counter));
         Instructions(counter.ok())
     }
 

@@ -3,24 +3,28 @@
 //! Every point has processes of its own. One proves and verifies again and again. Two are cold: they make one proof, verify it and end, the first
 //! with the parameters in the user's cache, the second without a cache; the first one's peak is the memory of one proof.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
 use serde::{Deserialize, Serialize};
-use zkmargin_circuits::Parameters;
+use zkmargin_circuits::parameters::MIN_K as REFERENCE_K;
 use zkmargin_circuits::phase::Phase;
-use zkmargin_program::Program;
+use zkmargin_circuits::{Blind, Parameters, commit};
+use zkmargin_program::{LOT_BITS, Program};
 
 use super::BenchError;
 use super::case::Case;
 use super::chain::Chain;
-use super::grid::{Point, Subject};
+use super::grid::{Point, Subject, rows};
 use super::instructions::Instructions;
 use super::machine::peak_bytes;
 use super::phases::{ByPhase, record};
 use super::synthetic::Synthetic;
 use crate::cost::Size;
+
+/// Commitments of the [`Reference`]: a few milliseconds.
+const REFERENCE_COMMITMENTS: usize = 10;
 
 /// What one process is to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -110,6 +114,10 @@ pub struct Cost {
     pub wall_ms: f64,
     /// The least.
     pub least_wall_ms: f64,
+    /// CPU time in multiples of that of the reference right before and after it: the median. A machine that is slower for a while is so for both.
+    pub relative: f64,
+    /// CPU milliseconds of the reference: the least.
+    pub reference_ms: f64,
     /// Instructions: the median; none where the machine does not count them.
     pub instructions: Option<u64>,
 }
@@ -120,7 +128,7 @@ pub struct Cost {
 /// [`BenchError`].
 pub fn run(task: &Task) -> Result<Found, BenchError> {
     // Before there are threads: those that are started later are counted as well.
-    let mut instructions = Instructions::new();
+    let instructions = Instructions::new();
     let threads = task.point.threads;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|error| BenchError::Threads {
@@ -144,12 +152,16 @@ pub fn run(task: &Task) -> Result<Found, BenchError> {
             .install(|| cold(&parameters, &case, parameters_ms))
             .map(Found::Cold);
     }
+    let mut meter = Meter {
+        instructions,
+        reference: Reference::new(task.cache.as_deref())?,
+    };
     let point = &task.point;
     let (prove, phases, proofs) = {
         let most = point.batch.iter().copied().max().unwrap_or(1);
-        prove_often(&pool, &mut instructions, &parameters, &case, point.runs, most)?
+        prove_often(&pool, &mut meter, &parameters, &case, point.runs, most)?
     };
-    let verify = verify_often(&pool, &mut instructions, &parameters, &case, point, &proofs)?;
+    let verify = verify_often(&pool, &mut meter, &parameters, &case, point, &proofs)?;
     Ok(Found::Warm(Box::new(Warm {
         size,
         legs,
@@ -205,7 +217,7 @@ fn cold(parameters: &Parameters, case: &Case, parameters_ms: f64) -> Result<Cold
 /// Proves so often after one proof that does not count; at least `most` proofs.
 fn prove_often(
     pool: &rayon::ThreadPool,
-    instructions: &mut Instructions,
+    meter: &mut Meter,
     parameters: &Parameters,
     case: &Case,
     runs: usize,
@@ -214,9 +226,7 @@ fn prove_often(
     let mut proofs = vec![pool.install(|| case.prove(parameters))?];
     let (mut samples, mut by_phase) = (Vec::new(), Vec::<ByPhase>::new());
     for _ in 0..runs {
-        let (proof, spent) = sample(instructions, &mut samples, || {
-            pool.install(|| record(|| case.prove(parameters)))
-        });
+        let (proof, spent) = meter.sample(&mut samples, || pool.install(|| record(|| case.prove(parameters))))?;
         proofs.push(proof?);
         by_phase.push(spent);
     }
@@ -233,7 +243,7 @@ fn prove_often(
 /// Verifies batches of each size so often, in turn: what disturbs the machine for a while disturbs all of them.
 fn verify_often(
     pool: &rayon::ThreadPool,
-    instructions: &mut Instructions,
+    meter: &mut Meter,
     parameters: &Parameters,
     case: &Case,
     point: &Point,
@@ -250,7 +260,7 @@ fn verify_often(
     let mut samples = vec![Vec::new(); point.batch.len()];
     for _ in 0..point.runs {
         for (batch, samples) in point.batch.iter().zip(&mut samples) {
-            sample(instructions, samples, || verify(*batch))?;
+            meter.sample(samples, || verify(*batch))??;
         }
     }
     let costs = point.batch.iter().zip(&samples);
@@ -262,33 +272,84 @@ fn verify_often(
         .collect())
 }
 
-/// CPU and wall time of one run, and its instructions.
-type Sample = (Duration, Duration, Option<u64>);
+/// A fixed computation of a few milliseconds, the same for every point: commitments to small columns.
+struct Reference {
+    parameters: Parameters,
+    column: Vec<u64>,
+}
 
-fn sample<T>(instructions: &mut Instructions, samples: &mut Vec<Sample>, run: impl FnOnce() -> T) -> T {
-    let before = instructions.count();
-    let (cpu, wall) = (ProcessTime::now(), Instant::now());
-    let done = run();
-    let (cpu, wall) = (cpu.elapsed(), wall.elapsed());
-    let counted = instructions
-        .count()
-        .zip(before)
-        .map(|(after, before)| after.saturating_sub(before));
-    samples.push((cpu, wall, counted));
-    done
+impl Reference {
+    fn new(cache: Option<&Path>) -> Result<Reference, BenchError> {
+        let rows = rows(REFERENCE_K) as u64;
+        Ok(Reference {
+            parameters: Parameters::load(REFERENCE_K, cache)?,
+            column: (1..=rows).map(|row| row * ((1 << LOT_BITS) / (rows + 1))).collect(),
+        })
+    }
+
+    /// CPU time of it.
+    fn run(&self) -> Result<Duration, BenchError> {
+        let started = ProcessTime::now();
+        for _ in 0..REFERENCE_COMMITMENTS {
+            std::hint::black_box(commit(&self.parameters, &self.column, &Blind::random()?)?);
+        }
+        Ok(started.elapsed())
+    }
+}
+
+/// What measures.
+struct Meter {
+    instructions: Instructions,
+    reference: Reference,
+}
+
+/// One run.
+#[derive(Clone)]
+struct Sample {
+    cpu: Duration,
+    wall: Duration,
+    /// CPU time of the reference, before and after it.
+    reference: [Duration; 2],
+    instructions: Option<u64>,
+}
+
+impl Meter {
+    fn sample<T>(&mut self, samples: &mut Vec<Sample>, run: impl FnOnce() -> T) -> Result<T, BenchError> {
+        let before_it = self.reference.run()?;
+        let before = self.instructions.count();
+        let (cpu, wall) = (ProcessTime::now(), Instant::now());
+        let done = run();
+        let (cpu, wall) = (cpu.elapsed(), wall.elapsed());
+        let counted = self.instructions.count().zip(before);
+        samples.push(Sample {
+            cpu,
+            wall,
+            reference: [before_it, self.reference.run()?],
+            instructions: counted.map(|(after, before)| after.saturating_sub(before)),
+        });
+        Ok(done)
+    }
 }
 
 impl Cost {
     fn of(samples: &[Sample]) -> Cost {
-        let cpu = || samples.iter().map(|sample| sample.0);
-        let wall = || samples.iter().map(|sample| sample.1);
-        let mut instructions: Vec<u64> = samples.iter().filter_map(|sample| sample.2).collect();
+        let cpu = || samples.iter().map(|sample| sample.cpu);
+        let wall = || samples.iter().map(|sample| sample.wall);
+        let reference = |sample: &Sample| sample.reference.iter().sum::<Duration>() / 2;
+        let mut relative: Vec<f64> = (samples.iter())
+            .map(|sample| sample.cpu.as_secs_f64() / reference(sample).as_secs_f64().max(f64::MIN_POSITIVE))
+            .collect();
+        relative.sort_by(f64::total_cmp);
+        let references = samples.iter().flat_map(|sample| sample.reference);
+        let mut instructions: Vec<u64> = samples.iter().filter_map(|sample| sample.instructions).collect();
         instructions.sort_unstable();
         Cost {
             cpu_ms: millis(median(cpu())),
             least_cpu_ms: millis(cpu().min().unwrap_or_default()),
             wall_ms: millis(median(wall())),
             least_wall_ms: millis(wall().min().unwrap_or_default()),
+            relative: relative.get(relative.len() / 2).copied().unwrap_or_default(),
+            reference_ms: millis(references.min().unwrap_or_default()),
             instructions: instructions.get(instructions.len() / 2).copied(),
         }
     }

@@ -9,8 +9,9 @@ use zkmargin_circuits::phase::Phase;
 
 use super::baselines::Baselines;
 use super::grid::Subject;
+use super::measure::Cost;
 use super::results::{Outcome, Results};
-use crate::cost::{CostModel, PROVE, VERIFY};
+use crate::cost::{CostModel, FORMULAS, PROVE, VERIFY};
 use page::Page;
 use plot::{Bars, Lines, Series, figure};
 
@@ -137,8 +138,9 @@ impl<'a> Report<'a> {
         ));
         page.paragraph(
             "A synthetic program takes the worst of so many losses, each of which depends on every leg; with squares, also a Euclidean norm of so \
-             many others. CPU time is that of all threads. Points in plots are the least of all runs, since whatever else a machine does only adds \
-             to a time; medians are in the table. The cost model is for one thread.",
+             many others. CPU time is that of all threads. CPU times in plots are at the speed of the machine's best \
+             moment: each run stands between two runs of a fixed reference, and its multiple of them is taken times the reference's least time. Wall \
+             times in plots are the least of all runs; medians of both, as they were, are in the table. The cost model is for one thread.",
         );
         Ok(())
     }
@@ -148,17 +150,17 @@ impl<'a> Report<'a> {
         let threads = self.least_threads();
         let at = self.synthetic(Some(threads));
         let with_model = threads == 1;
-        let kinds: [(&str, &'static str, fn(&Outcome) -> Option<f64>, Foretold); 2] = [
+        let kinds: [(&str, &'static str, Measured, Foretold); 2] = [
             (
                 "Proving",
                 "CPU, ms",
-                |outcome| Some(outcome.warm.prove.least_cpu_ms),
+                |results, outcome| Some(results.quiet_ms(&outcome.warm.prove)),
                 |model, outcome| model.prove_ms(&outcome.warm.size),
             ),
             (
                 "Verifying one proof",
                 "CPU, ms",
-                |outcome| verify_ms(outcome, 1),
+                |results, outcome| Some(results.quiet_ms(one(outcome)?)),
                 |model, outcome| model.verify_ms(&outcome.warm.size, 1),
             ),
         ];
@@ -166,7 +168,9 @@ impl<'a> Report<'a> {
             for by_legs in [true, false] {
                 let mut series: Vec<Series> = Vec::new();
                 for (place, outcome) in &at {
-                    let Some(ms) = measured(outcome) else { continue };
+                    let Some(ms) = measured(self.results, outcome) else {
+                        continue;
+                    };
                     let other = match by_legs {
                         true => format!("{} equations", place.equations),
                         false => format!("{} legs", place.legs),
@@ -216,19 +220,15 @@ impl<'a> Report<'a> {
         let at = self.largest(None);
         let Some((first, _)) = at.first() else { return Ok(()) };
         let title = format!("{} equations", first.equations);
-        let kinds: [(&str, fn(&Outcome) -> Option<[f64; 2]>); 2] = [
-            ("Proving", |outcome| {
-                Some([outcome.warm.prove.least_cpu_ms, outcome.warm.prove.least_wall_ms])
-            }),
-            ("Verifying one proof", |outcome| {
-                let verify = outcome.warm.verify.iter().find(|verify| verify.batch == 1)?;
-                Some([verify.cost.least_cpu_ms, verify.cost.least_wall_ms])
-            }),
+        let kinds: [(&str, fn(&Outcome) -> Option<&Cost>); 2] = [
+            ("Proving", |outcome| Some(&outcome.warm.prove)),
+            ("Verifying one proof", one),
         ];
         for (what, measured) in kinds {
             let mut series = Vec::new();
             for (place, outcome) in &at {
-                let Some(both) = measured(outcome) else { continue };
+                let Some(cost) = measured(outcome) else { continue };
+                let both = [self.results.quiet_ms(cost), cost.least_wall_ms];
                 for (kind, ms) in ["CPU", "wall"].into_iter().zip(both) {
                     let name = format!("{} legs{}, {kind}", place.legs, self.rest(*place));
                     add(&mut series, name, (outcome.point.threads as f64, ms), None);
@@ -265,11 +265,11 @@ impl<'a> Report<'a> {
                     let proofs = verify.batch as f64;
                     let (ms, model) = match is_prove {
                         true => (
-                            warm.prove.least_cpu_ms * proofs,
+                            self.results.quiet_ms(&warm.prove) * proofs,
                             self.model.prove_ms(&warm.size) * proofs,
                         ),
                         false => (
-                            verify.cost.least_cpu_ms / proofs,
+                            self.results.quiet_ms(&verify.cost) / proofs,
                             self.model.verify_ms(&warm.size, verify.batch) / proofs,
                         ),
                     };
@@ -363,12 +363,9 @@ impl<'a> Report<'a> {
             "Coefficients {}. On what they were fitted to, the largest error is {prove} % of a prover's time and {verify} % of a verifier's.",
             self.model.provenance(),
         ));
-        page.formula(
-            "prove = fixed + n·(opening + hidden·(q + x) + linked·(a + b + s) + accumulator·g + limbs·z) + entry·entries",
-        );
-        page.formula(
-            "verify a batch B = sum·n + B·(fixed + n·(row + projection·(b + s) + instance·(f + s')) + element·elements + entry·entries)",
-        );
+        for line in FORMULAS {
+            page.formula(line);
+        }
         let of = |what: &str, names: &[&str], ms: &[f64]| -> Vec<Vec<String>> {
             let pairs = names.iter().zip(ms);
             pairs
@@ -468,7 +465,7 @@ impl<'a> Report<'a> {
         let rows: Vec<Vec<String>> = (self.results.points.iter())
             .map(|outcome| {
                 let (warm, size) = (&outcome.warm, &outcome.warm.size);
-                let both = |cost: &super::measure::Cost| format!("{} / {}", figure(cost.cpu_ms), figure(cost.wall_ms));
+                let both = |cost: &Cost| format!("{} / {}", figure(cost.cpu_ms), figure(cost.wall_ms));
                 let verify = warm
                     .verify
                     .iter()
@@ -509,6 +506,9 @@ impl<'a> Report<'a> {
     }
 }
 
+/// What was measured of an outcome.
+type Measured = fn(&Results, &Outcome) -> Option<f64>;
+
 /// What a model foretells of an outcome.
 type Foretold = fn(&CostModel, &Outcome) -> f64;
 
@@ -523,9 +523,10 @@ fn on(threads: usize) -> String {
     }
 }
 
-fn verify_ms(outcome: &Outcome, batch: usize) -> Option<f64> {
-    let verify = outcome.warm.verify.iter().find(|verify| verify.batch == batch)?;
-    Some(verify.cost.least_cpu_ms)
+/// The verification of one proof.
+fn one(outcome: &Outcome) -> Option<&Cost> {
+    let verify = outcome.warm.verify.iter().find(|verify| verify.batch == 1)?;
+    Some(&verify.cost)
 }
 
 /// Adds a point to the series of a name.

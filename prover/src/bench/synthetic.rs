@@ -8,6 +8,10 @@ use super::BenchError;
 const VALUE_BITS: u32 = 80;
 /// Bits of a loss per lot.
 const LOSS_BITS: u32 = 40;
+/// Bits of what a lot of cash is worth. It loses as any leg does, and must be worth more than a norm of all losses.
+const CASH_BITS: u32 = 46;
+/// Lots of cash: worth more than what is held can lose, and below the largest value.
+const CASH: u64 = 1 << 30;
 /// One pair of legs in so many is held.
 const HELD_EVERY: usize = 17;
 
@@ -68,8 +72,8 @@ impl Synthetic {
         }
         let mut value = Linear::zero();
         if let Some(cash) = pairs.first() {
-            value.add_leg(cash.first, Real::from_integer(1 << LOSS_BITS));
-            value.add_leg(cash.second, Real::from_integer(-(1 << LOSS_BITS)));
+            value.add_leg(cash.first, Real::from_integer(1 << CASH_BITS));
+            value.add_leg(cash.second, Real::from_integer(-(1 << CASH_BITS)));
         }
         let value = builder.lower(&value)?;
         builder.require_non_negative("margin", value - required)?;
@@ -82,8 +86,7 @@ impl Synthetic {
             }
         }
         if let Some(cash) = book.first_mut() {
-            // Beyond any loss of what is held, and far from the end of a value.
-            *cash = 1 << 37;
+            *cash = CASH;
         }
         Ok((program, book))
     }

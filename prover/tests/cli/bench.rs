@@ -6,6 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use zkmargin_circuits::phase::Phase;
 
 use crate::desk::{desk, run};
 
@@ -56,9 +57,16 @@ fn results_are_json_and_csv_and_are_not_measured_twice() {
         assert_eq!((&warm["legs"], &warm["size"]["equations"]), (&json!(64), &json!(4)));
         let ms = |value: &Value| value.as_f64().filter(|ms| *ms > 0.0).unwrap();
         let prove = ms(&warm["prove"]["cpu_ms"]);
-        let phases: f64 = (warm["phases"].as_array().unwrap().iter())
-            .map(|phase| phase["cpu_ms"].as_f64().unwrap())
-            .sum();
+        let phases = warm["phases"].as_array().unwrap();
+        assert!(
+            phases
+                .iter()
+                .map(|phase| &phase["phase"])
+                .eq(Phase::ALL.map(Phase::name))
+        );
+        let phases = phases.iter().map(|phase| phase["cpu_ms"].as_f64().unwrap());
+        assert!(phases.clone().all(|ms| ms > 0.0));
+        let phases: f64 = phases.sum();
         assert!(phases > 0.8 * prove && phases <= 1.01 * prove, "{phases} of {prove}");
         assert!(ms(&point["cold"]["process_ms"]) > ms(&point["cold"]["found"]["first_proof_ms"]));
         let derived = ms(&point["cold_without_cache"]["found"]["parameters_ms"]);

@@ -133,6 +133,8 @@ impl Lines {
             } else {
                 let line = DashedPathElement::new(series.model.clone(), 6, 4, color);
                 chart.draw_series([line]).map_err(draw_error)?;
+                let foretold = series.model.iter().map(|point| Cross::new(*point, 5, color));
+                chart.draw_series(foretold).map_err(draw_error)?;
             }
             let points = series
                 .measured
@@ -155,12 +157,13 @@ impl Lines {
             y += LINE / 2;
             area.draw(&Circle::new((10, y), 4, BLACK.filled()))
                 .map_err(draw_error)?;
-            write(area, "measured, least of all runs", (24, y), HPos::Left)?;
+            write(area, "measured", (24, y), HPos::Left)?;
             y += LINE;
-            for x in [2, 12] {
+            for x in [-2, 15] {
                 area.draw(&PathElement::new(vec![(x, y), (x + 6, y)], BLACK))
                     .map_err(draw_error)?;
             }
+            area.draw(&Cross::new((10, y), 5, BLACK)).map_err(draw_error)?;
             write(area, "cost model", (24, y), HPos::Left)?;
         }
         Ok(())
