@@ -11,8 +11,12 @@
 //! from the revocation on nothing that it signed is believed, whatever date it bears.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 
 use schemars::JsonSchema;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 use zkmargin_risk::instant::Instant;
@@ -166,7 +170,27 @@ enum Entry {
     /// Good at any time.
     Always(PublicKey),
     /// Good for a time.
-    For(Timed),
+    For(#[serde(deserialize_with = "object")] Timed),
+}
+
+/// A structure within an untagged enumeration. It is an object, as everywhere in our files: serde, which reads such an enumeration from a store of
+/// its own, would take an array of the values, too.
+pub(crate) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct Object<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+
+    deserializer.deserialize_map(Object(PhantomData))
 }
 
 /// A key that is good for a time.

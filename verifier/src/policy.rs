@@ -126,7 +126,7 @@ pub enum AcceptedSnapshots {
     Listed(BTreeSet<Digest>),
     /// The partner's own copy, signed by so many of these publishers.
     #[serde(untagged)]
-    Signed(Publishers),
+    Signed(#[serde(deserialize_with = "crate::keys::object")] Publishers),
 }
 
 /// What a policy says of nonces.

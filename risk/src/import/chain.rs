@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
-use super::ImportError;
+use super::{ImportError, field};
 use crate::instant::Instant;
-use crate::market::{Expiry, Quote, Strike};
+use crate::market::{Expiry, MAX_PRICE, Quote, Strike};
 use crate::universe::Right;
 
 /// Largest spread of an expiry's forwards: 5 basis points, in basis points.
@@ -44,6 +44,11 @@ type Sides = (Option<Row>, Option<Row>);
 pub(super) fn chains(rows: Vec<Row>) -> Result<BTreeMap<String, BTreeMap<Instant, Expiry>>, ImportError> {
     let mut grouped: BTreeMap<(String, Instant), BTreeMap<Decimal, Sides>> = BTreeMap::new();
     for row in rows {
+        // What is compared below is multiplied, and a recording has any number.
+        if row.forward <= Decimal::ZERO || row.forward > MAX_PRICE {
+            let expected = format!("above 0, at most {MAX_PRICE}");
+            return Err(field(&row.place, "forward", row.forward, expected));
+        }
         let strikes = grouped.entry((row.underlying.clone(), row.expiry)).or_default();
         let sides = strikes.entry(row.strike).or_default();
         let side = match row.right {
@@ -196,6 +201,25 @@ mod tests {
             refusal.contains("forwards from 64000 to 64032.01, more than 5 basis points"),
             "{refusal}"
         );
+    }
+
+    #[test]
+    fn a_forward_that_is_no_price_is_refused_before_it_is_reckoned_with() {
+        for forward in [
+            "79228162514264337593543950335",
+            "20000000000000000000000000",
+            "1000000000.1",
+            "0",
+            "-1",
+        ] {
+            let refused = chains(vec![row("1000", Right::Call, forward, "0.5")])
+                .unwrap_err()
+                .to_string();
+            assert!(
+                refused.contains("forward") && refused.contains("above 0, at most 1000000000"),
+                "{refused}"
+            );
+        }
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! A reader around the library's own passes everything on and asks for a map where a structure is wanted. Nothing but the keys
 //! of the objects that are open is stored, so the text is read once, in one pass, and errors have the library's line and column.
 //!
-//! What an `untagged` enumeration holds is read by serde from a store of its own, out of reach from here: none of our
-//! files has a structure in one.
+//! What an `untagged` enumeration holds is read by serde from a store of its own, out of reach from here: a structure in one must ask
+//! for an object itself, as those of a policy do.
 
 use std::collections::BTreeSet;
 use std::fmt;

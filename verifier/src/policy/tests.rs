@@ -116,6 +116,28 @@ fn values_out_of_bounds_are_refused() {
     }
 }
 
+/// Where a field may be one of several things, serde would take a structure's values without their names.
+#[test]
+fn array_in_place_of_an_object_is_refused_at_every_depth() {
+    let key = public("alpha").to_string();
+    let publishers = json!({ "signed_by": 1, "of": [{ "key": key, "until": "2026-08-06T12:00:00Z" }] });
+    assert!(with("snapshots", publishers).is_ok());
+    for (field, value) in [
+        ("snapshots", json!([1, [key]])),
+        ("snapshots", json!({ "signed_by": 1, "of": [[key]] })),
+        (
+            "venues",
+            json!({ "alpha": [[key, null, "2026-08-06T12:00:00Z", null]] }),
+        ),
+        ("calls", json!(["5m", "2m"])),
+    ] {
+        assert!(
+            matches!(with(field, value.clone()), Err(PolicyFileError::Json(_))),
+            "{field}: {value}"
+        );
+    }
+}
+
 #[test]
 fn policy_that_could_accept_nothing_is_refused() {
     for field in ["books", "universes", "models", "snapshots"] {
