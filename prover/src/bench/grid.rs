@@ -26,7 +26,7 @@ pub(super) fn rows(k: u32) -> usize {
 /// `k` of a program: as given, or that of a universe with as many legs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rows {
-    /// The least `k` with at most `2^(k-5)` columns.
+    /// The least `k` with at most `2^(k-5)` columns, but not 7.
     Auto,
     /// This one.
     Given(u32),
@@ -261,7 +261,7 @@ fn k_of(wanted: Rows, legs: usize) -> Result<u32, GridError> {
     let columns = |k| legs.div_ceil(rows(k));
     let k = match wanted {
         Rows::Auto => {
-            let suitable = K_RANGE.into_iter().find(|k| columns(*k) <= 1 << (k - 5));
+            let suitable = K_RANGE.into_iter().find(|k| *k != 7 && columns(*k) <= 1 << (k - 5));
             suitable.unwrap_or(*K_RANGE.end())
         }
         Rows::Given(k) => {
