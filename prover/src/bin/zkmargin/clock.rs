@@ -32,15 +32,19 @@ impl At {
                 is_given: true,
             });
         }
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .context("the system's clock is before 1970")?;
-        let instant = Instant::from_millis(u64::try_from(since.as_millis())?).context("the system's clock")?;
         Ok(Now {
-            instant,
+            instant: system()?,
             is_given: false,
         })
     }
+}
+
+/// The instant by the system's clock, whatever `--at` says.
+pub(crate) fn system() -> anyhow::Result<Instant> {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .context("the system's clock is before 1970")?;
+    Instant::from_millis(u64::try_from(since.as_millis())?).context("the system's clock")
 }
 
 impl fmt::Display for Now {
