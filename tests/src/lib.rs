@@ -23,9 +23,12 @@ mod lenient;
 mod linear;
 mod observer;
 mod plan;
+pub mod readers;
 mod setup;
+pub mod small;
 mod squares;
 mod transcript;
+pub mod tree;
 
 pub use circuit::{ForgedCircuit, blinding_factors, proving_key, verifying_key};
 pub use columns::{Columns, Folded, Matrix, fold, lift, missing, multipliers, powers, scalar_multipliers, small};

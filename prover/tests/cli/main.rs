@@ -9,6 +9,7 @@ mod desk;
 mod files;
 mod hedge;
 mod history;
+mod hold;
 mod isolated;
 mod ledger;
 mod model;

@@ -146,9 +146,15 @@ fn world() -> World {
 
 /// A registry in a file, which has no name any more but goes on being there while it is open; or, where `ZKMARGIN_TEST_POSTGRES` names a server, in a schema of its own there.
 fn anywhere() -> Registry {
-    let Ok(server) = std::env::var("ZKMARGIN_TEST_POSTGRES") else {
-        return world().registry;
-    };
+    match schema_of_its_own() {
+        Some(url) => Registry::create(&url, Network::Test, public("audience")).unwrap(),
+        None => world().registry,
+    }
+}
+
+/// A new schema of the server that `ZKMARGIN_TEST_POSTGRES` names, if it names one.
+fn schema_of_its_own() -> Option<String> {
+    let server = std::env::var("ZKMARGIN_TEST_POSTGRES").ok()?;
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).unwrap();
     let name = format!("registry_{}", hex::encode(bytes));
@@ -159,8 +165,7 @@ fn anywhere() -> Registry {
         .unwrap();
     assert!(made.status.success(), "{made:?}");
     let mark = if server.contains('?') { '&' } else { '?' };
-    let url = format!("{server}{mark}options=-csearch_path%3D{name}");
-    Registry::create(&url, Network::Test, public("audience")).unwrap()
+    Some(format!("{server}{mark}options=-csearch_path%3D{name}"))
 }
 
 #[track_caller]

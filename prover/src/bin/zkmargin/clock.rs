@@ -39,8 +39,8 @@ impl At {
     }
 }
 
-/// The instant of the system's clock.
-fn system() -> anyhow::Result<Instant> {
+/// The instant by the system's clock, whatever `--at` says.
+pub(crate) fn system() -> anyhow::Result<Instant> {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .context("the system's clock is before 1970")?;

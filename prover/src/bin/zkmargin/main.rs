@@ -10,6 +10,7 @@ mod clock;
 mod demo;
 mod failure;
 mod history;
+mod hold;
 mod inspect;
 mod keygen;
 #[cfg(feature = "ledger")]

@@ -22,6 +22,7 @@ use zkmargin_verifier::{Context, PublicKey, SigningKey, Statement, VerifyError, 
 
 use crate::answer::Answer;
 use crate::clock::{At, Now};
+use crate::hold::Hold;
 use crate::load::{self, Facts, Out};
 
 /// `prove`: writes a bundle of statement and proof, or, if the margin is not met, nothing (exit code 4).
@@ -46,6 +47,8 @@ pub(crate) struct Prove {
     /// Digest of the statement that this one takes the place of (64 hexadecimal digits).
     #[arg(long, value_name = "HEX")]
     replaces: Option<Digest>,
+    #[command(flatten)]
+    hold: Hold,
     #[command(flatten)]
     at: At,
     #[command(flatten)]
@@ -241,6 +244,7 @@ impl Prove {
 
 pub(crate) fn run(args: &Prove) -> anyhow::Result<Answer> {
     let mut outputs = args.out.reserve()?;
+    args.hold.check()?;
     let now = args.at.now()?;
     let facts = args.facts.load()?;
     let accounts = args.accounts.load()?;
@@ -254,6 +258,7 @@ pub(crate) fn run(args: &Prove) -> anyhow::Result<Answer> {
         replaces: args.replaces,
         accounts,
     };
+    args.hold.fits(draft.window)?;
     let parameters = load::parameters(&facts.universe)?;
     let later = args.terms.later()?;
     let context = Context {
@@ -274,6 +279,8 @@ pub(crate) fn run(args: &Prove) -> anyhow::Result<Answer> {
         Some(place) => anyhow::Error::from(error).context(place),
         None => error.into(),
     })?;
+    // What is on the disk before, under whatever name, says by its time when it was done.
+    args.hold.wait()?;
     outputs.stage(&args.out.path, &proven.bytes, Secrecy::Public)?;
     outputs.commit()?;
 

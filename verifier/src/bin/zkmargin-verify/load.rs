@@ -14,7 +14,6 @@ use zkmargin_verifier::envelope::FileKind;
 use zkmargin_verifier::facts::check_venue_keys;
 use zkmargin_verifier::file::read_file;
 use zkmargin_verifier::policy::MAX_POLICY_BYTES;
-use zkmargin_verifier::verify::exit;
 use zkmargin_verifier::{Policy, SnapshotSignature, words};
 
 use crate::Failure;
@@ -63,10 +62,7 @@ fn now() -> anyhow::Result<Instant> {
 pub(crate) fn instant(given: Option<Instant>) -> Result<Instant, Failure> {
     match given {
         Some(at) => Ok(at),
-        None => now().map_err(|error| Failure {
-            code: exit::INTERNAL,
-            error,
-        }),
+        None => now().map_err(Failure::usage),
     }
 }
 

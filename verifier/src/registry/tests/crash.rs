@@ -15,15 +15,27 @@ const KILLS: usize = 30;
 /// Who owns nothing.
 const NOBODY: u32 = 65534;
 
-fn this_test(name: &str, path: &Path) -> Command {
+fn this_test(name: &str, url: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     let name = format!("registry::tests::crash::{name}");
     command.args(["--ignored", "--exact", &name, "--nocapture", "--quiet"]);
     command
-        .env("REGISTRY", path)
+        .env("REGISTRY", url)
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
     command
+}
+
+/// A new registry: in a folder of its own, and on a server if there is one.
+fn places() -> Vec<(Option<tempfile::TempDir>, String)> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("registry.db").to_str().unwrap().to_owned();
+    let server = schema_of_its_own().map(|url| (None, url));
+    let places: Vec<_> = [Some((Some(folder), file)), server].into_iter().flatten().collect();
+    for (_, url) in &places {
+        Registry::create(url, Network::Test, public("audience")).unwrap();
+    }
+    places
 }
 
 /// Not a test: accepts the statements of the list in `NAMES`, one after another, for ever, and says what came of each before it goes on.
@@ -92,16 +104,23 @@ fn of_processes_that_accept_one_statement_at_once_exactly_one_wins() {
 #[test]
 fn no_accepted_statement_is_lost_and_none_accepted_twice_however_often_the_process_is_killed() {
     let kills = std::env::var("ZKMARGIN_KILLS").map_or(KILLS, |count| count.parse().unwrap());
-    let World { folder, registry } = world();
-    drop(registry);
-    let path = folder.path().join("registry.db");
+    for (folder, url) in places() {
+        let accepted = survives(kills, url);
+        let place = if folder.is_some() { "SQLite" } else { "PostgreSQL" };
+        println!("{place}: {kills} kills of 2 processes each, {accepted} accepted: none lost, none twice");
+    }
+}
+
+/// How many statements were accepted, by a registry that is killed so often.
+fn survives(kills: usize, mut url: String) -> usize {
+    let mut begun_anew = Vec::new();
     let mut confirmed: BTreeSet<String> = BTreeSet::new();
     let (mut unconfirmed, mut in_time) = (0, 0);
     for kill in 0..kills {
         // One process accepts new statements, another at the same time what may have been accepted before the last kill.
-        let mut fresh = this_test("accepts_until_stopped", &path);
+        let mut fresh = this_test("accepts_until_stopped", &url);
         let mut fresh = fresh.env("NAMES", format!("{kill}-*1000000")).spawn().unwrap();
-        let mut again = this_test("accepts_until_stopped", &path);
+        let mut again = this_test("accepts_until_stopped", &url);
         let mut again = again
             .env("NAMES", format!("{}-*1000000", kill.saturating_sub(1)))
             .spawn()
@@ -132,7 +151,7 @@ fn no_accepted_statement_is_lost_and_none_accepted_twice_however_often_the_proce
             assert!(confirmed.insert(name.to_owned()), "{name} was accepted twice");
             in_time += usize::from(name.starts_with(&format!("{kill}-")));
         }
-        let mut registry = Registry::open(path.to_str().unwrap(), Network::Test, public("audience")).unwrap();
+        let mut registry = Registry::open(&url, Network::Test, public("audience")).unwrap();
         let kept = registry.statements(Instant::MAX).unwrap();
         let digests: BTreeSet<&str> = kept
             .iter()
@@ -146,18 +165,20 @@ fn no_accepted_statement_is_lost_and_none_accepted_twice_however_often_the_proce
         unconfirmed = kept.len() - confirmed.len();
         // Begin anew before looking at everything takes long.
         if kept.len() > 2000 {
-            drop(registry);
-            for end in ["", "-wal", "-shm"] {
-                let _ = std::fs::remove_file(folder.path().join(format!("registry.db{end}")));
-            }
-            drop(create(&path));
+            let is_file = !url.starts_with("postgres");
+            let (folder, other) = places()
+                .into_iter()
+                .find(|(folder, _)| folder.is_some() == is_file)
+                .unwrap();
+            begun_anew.push(folder);
+            url = other;
             confirmed.clear();
         }
     }
     // What was recorded and not confirmed is what a kill between the commit and the answer leaves: at most one a process and kill.
     assert!(unconfirmed <= 2 * kills);
     assert!(in_time >= kills / 2, "the load was no load: {in_time} in {kills} kills");
-    println!("{kills} kills of 2 processes each, {in_time} accepted: none lost, none twice");
+    in_time
 }
 
 #[test]

@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# Every command that writes, on a disk with no room, with a little room, and on one that is read-only: it says so with exit code 2, and everything
+# that was there is there unchanged, and nothing else. Mounts small file systems in memory, and so needs root. Builds nothing: `cargo build --release
+# -p zkmargin-prover -p zkmargin-verifier --features zkmargin-verifier/registry` comes before.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+trader="$PWD/target/release/zkmargin"
+partner="$PWD/target/release/zkmargin-verify"
+stage="$(mktemp -d)"
+disk="$stage/disk"
+trap 'umount "$disk" 2>/dev/null || true; rm -rf "$stage"' EXIT
+demo="$stage/demo"
+"$trader" demo --dir "$demo" >"$stage/demo.log" 2>&1
+mkdir "$disk"
+mount -t tmpfs -o size=2m,mode=755 zkmargin "$disk"
+
+at=2026-08-06T12:01:00Z
+field() { "$trader" --json inspect "$1" | grep -m1 -o "\"$2\": *\"[0-9a-f]*\"" | grep -o '[0-9a-f]\{64\}'; }
+audience="$(grep -o '"audience": *"[0-9a-f]*"' "$demo/policy.json" | grep -o '[0-9a-f]\{64\}')"
+subject="$(field "$demo/trader.key" public)"
+nonce="$(field "$demo/margin.bundle" nonce)"
+facts=(--universe "$demo/universe.json" --snapshot "$demo/snapshot.json" --model paradex-pm)
+accounts=(--attestation "$demo/options.attestation" --opening "$demo/options.opening" --attestation "$demo/hedge.attestation" --opening "$demo/hedge.opening")
+export XDG_CACHE_HOME="$stage/cache"
+
+# What was there before: a ledger with an account, a registry, a running commitment.
+"$trader" venue ledger init --ledger "$disk/ledger.db" --universe "$demo/universe.json" --key "$demo/optionhouse.key" >/dev/null
+"$trader" venue ledger account --ledger "$disk/ledger.db" --name a --subject "$subject" --account "$demo/options-account.json" >/dev/null
+sed '0,/{/s//{ "calls": { "notice": "5m", "grace": "2m" },/' "$demo/policy.json" >"$stage/policy.json"
+"$partner" registry create --registry "$disk/registry.db" --policy "$stage/policy.json" >/dev/null
+"$trader" venue update --universe "$demo/universe.json" --state "$disk/running" --account "$demo/options-account.json" >/dev/null
+printf '{"venue":"optionhouse","transfers":[{"asset":"BTC","amount":"1"}]}' >"$stage/fills.json"
+for id in $(seq 2000); do
+    printf '{"id":"%s","account":"a","time":"2026-08-06T11:00:00Z","asset":"BTC","amount":"0.001"}\n' "$id"
+done >"$stage/fills.jsonl"
+
+commands=(
+    "$trader keygen venue -o $disk/out"
+    "$trader snapshot sign --snapshot $demo/snapshot.json --key $stage/publisher.key --network test -o $disk/out"
+    "$trader universe build --venue $demo/optionhouse.json --venue $demo/perphouse.json --snapshot $demo/snapshot.json --network test -o $disk/out --key optionhouse=$(field "$demo/optionhouse.key" public) --key perphouse=$(field "$demo/perphouse.key" public)"
+    "$trader venue attest --universe $demo/universe.json --key $demo/optionhouse.key --subject $subject --account $demo/options-account.json --account-id a --epoch 2026-08-06T12:00:00Z --audience $audience --book b --expires 2026-08-06T13:00:00Z --at $at -o $disk/out --opening $disk/out.opening"
+    "$trader margin ${facts[*]} --opening $demo/options.opening --opening $demo/hedge.opening --svg $disk/out"
+    "$trader prove ${facts[*]} ${accounts[*]} --subject-key $demo/trader.key --audience $audience --book credit-line-7 --ratio 1.05 --at $at -o $disk/out"
+    "$trader release --key $demo/partner.key --attestation $demo/options.attestation --at $at -o $disk/out"
+    "$trader venue update --universe $demo/universe.json --state $disk/running --fills $stage/fills.json"
+    "$trader venue ledger import --ledger $disk/ledger.db --fills $stage/fills.jsonl"
+    "$trader venue ledger attest --ledger $disk/ledger.db --key $demo/optionhouse.key --name a --epoch 2026-08-06T12:00:00Z --audience $audience --book b --expires 2026-08-06T13:00:00Z --at $at -o $disk/out --opening $disk/out.opening"
+    "$partner --policy $stage/policy.json ${facts[*]} --nonce $nonce --at $at --registry $disk/registry.db $demo/margin.bundle"
+)
+"$trader" keygen publisher -o "$stage/publisher.key" >/dev/null
+
+# Files that are data: the database's own scratch files come and go. A database is compared by what is in it.
+state() {
+    (cd "$disk" && find . -type f ! -name filler ! -name '*-wal' ! -name '*-shm' ! -name '*-journal' ! -name '*.db' -exec sha256sum {} + | sort)
+    "$trader" venue ledger audit --ledger "$disk/ledger.db" 2>&1 || true
+    "$trader" --json venue ledger show --ledger "$disk/ledger.db" 2>&1 | grep -v '"at"' || true
+    "$partner" registry export --registry "$disk/registry.db" 2>&1 || true
+}
+tried=0
+failed=0
+refused() { # TITLE COMMAND
+    local code=0
+    read -r -a words <<<"$2"
+    "${words[@]}" >"$stage/out" 2>&1 || code=$?
+    tried=$((tried + 1))
+    if [ "$code" != 2 ] || grep -q panicked "$stage/out"; then
+        failed=$((failed + 1))
+        printf 'exit code %s, %s: %s\n%s\n' "$code" "$1" "$2" "$(tail -3 "$stage/out")" >&2
+    fi
+}
+
+before="$(state)"
+for room in 0 4; do
+    for command in "${commands[@]}"; do
+        # Fills the disk, but for so many KiB.
+        rm -f "$disk/filler"
+        dd if=/dev/zero of="$disk/filler" bs=1k 2>/dev/null || true
+        truncate -s "-${room}K" "$disk/filler"
+        # A small file fits.
+        case "$room:$command" in 4:*keygen* | 4:*' sign '* | 4:*' prove '* | 4:*' update '* | 4:*' release --key'*) continue ;; esac
+        refused "$room KiB of room" "$command"
+        rm -f "$disk/filler"
+        if [ "$(state)" != "$before" ]; then
+            failed=$((failed + 1))
+            printf 'changed by a command without room: %s\n' "$command" >&2
+            before="$(state)"
+        fi
+    done
+done
+mount -o remount,ro "$disk"
+for command in "${commands[@]}"; do refused "read-only" "$command"; done
+mount -o remount,rw "$disk"
+[ "$(state)" = "$before" ] || { failed=$((failed + 1)); echo "changed on a read-only disk" >&2; }
+# With room, everything is done after all.
+for command in "${commands[@]}"; do
+    read -r -a words <<<"$command"
+    rm -f "$disk/out" "$disk/out.opening"
+    "${words[@]}" >"$stage/out" 2>&1 || { failed=$((failed + 1)); printf 'refused with room: %s\n%s\n' "$command" "$(tail -3 "$stage/out")" >&2; }
+done
+printf '%s commands without room or right to write: %s failures\n' "$tried" "$failed"
+[ "$failed" = 0 ]

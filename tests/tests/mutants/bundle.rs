@@ -1,0 +1,120 @@
+//! What travels: bundle, statement, attestation.
+
+use zkmargin_tests::small::{SMALL, key, now, public, signed};
+use zkmargin_tests::tree::Tree;
+use zkmargin_verifier::{Attestation, Bundle, Statement, VerifyError, check_bundle};
+
+use crate::Tally;
+
+/// Which check refused, without its figures.
+fn kind(error: &VerifyError) -> String {
+    let text = format!("{error:?}");
+    let words: Vec<&str> = text
+        .split(['(', ' ', '{', ')'])
+        .filter(|word| !word.is_empty())
+        .take(2)
+        .collect();
+    words.join(" ")
+}
+
+#[test]
+fn honest_bundle_is_accepted() {
+    SMALL.verdict(&SMALL.policy, &SMALL.bundle.to_bytes()).unwrap();
+    let again = signed(
+        &SMALL.context(),
+        vec![SMALL.bundle.statements[0].statement.clone()],
+        SMALL.bundle.proof.clone(),
+    );
+    assert_eq!(again.unwrap(), SMALL.bundle);
+}
+
+#[test]
+fn bundle_changed_anywhere_is_refused() {
+    let mut tally = Tally::default();
+    for mutant in Tree::of_cbor(&SMALL.bundle.to_bytes()).mutants() {
+        let refusal = SMALL.verdict(&SMALL.policy, &mutant.tree.to_cbor());
+        let refusal = refusal.expect_err(&format!("{}: {}", mutant.path, mutant.how));
+        tally.count(&kind(&refusal));
+    }
+    tally.show("bundle");
+    // The proof itself stands under the subjects' signatures.
+    assert_eq!(tally.of("Proof"), 0);
+    assert!(tally.total() > 500, "{}", tally.total());
+}
+
+#[test]
+fn bundle_changed_anywhere_is_refused_when_its_subjects_sign_again() {
+    let (mut tally, mut undone) = (Tally::default(), Vec::new());
+    for mutant in Tree::of_cbor(&SMALL.bundle.to_bytes()).mutants() {
+        let Ok(bundle) = Bundle::from_bytes(&mutant.tree.to_cbor()) else {
+            tally.count("no bundle");
+            continue;
+        };
+        let statements = bundle.statements.into_iter().map(|signed| signed.statement).collect();
+        let Some(again) = signed(&SMALL.context(), statements, bundle.proof) else {
+            tally.count("no program");
+            continue;
+        };
+        if again == SMALL.bundle {
+            undone.push(mutant);
+            continue;
+        }
+        // No policy: facts, signatures and the proof are left to refuse it.
+        let refusal = check_bundle(&SMALL.context(), &again.to_bytes(), now());
+        let refusal = refusal.expect_err(&format!("{}: {}", mutant.path, mutant.how));
+        tally.count(&kind(&refusal));
+    }
+    tally.show("bundle, signed again");
+    // Signing again undoes what was done to the signatures and to nothing else.
+    let of_signatures = |path: &str| path == "/3/0" || path.starts_with("/3/0/1");
+    assert!(!undone.is_empty());
+    for mutant in undone {
+        assert!(
+            of_signatures(&mutant.path.to_string()),
+            "{}: {} is in no digest",
+            mutant.path,
+            mutant.how
+        );
+    }
+    assert!(tally.of("Proof Link") > 30 && tally.of("Proof Malformed") > 1 && tally.of("Proof Circuit") > 0);
+}
+
+/// A venue attests something else than what was proven, and everybody signs again: facts and the proof are left.
+#[test]
+fn attestation_changed_anywhere_is_refused_when_venue_and_subjects_sign_again() {
+    let mut tally = Tally::default();
+    let honest = &SMALL.bundle.statements[0].statement;
+    for (place, venue) in SMALL.universe.venues().iter().enumerate() {
+        for mutant in Tree::of_cbor(honest.attestations[place].payload()).mutants() {
+            let Ok(content) = Attestation::from_payload(&mutant.tree.to_cbor()) else {
+                tally.count("no attestation");
+                continue;
+            };
+            let mut statement: Statement = honest.clone();
+            statement.attestations[place] = content.sign(&key(&venue.name));
+            let Some(bundle) = signed(&SMALL.context(), vec![statement], SMALL.bundle.proof.clone()) else {
+                tally.count("no program");
+                continue;
+            };
+            let refusal = check_bundle(&SMALL.context(), &bundle.to_bytes(), now());
+            let refusal = refusal.expect_err(&format!("{}: {}", mutant.path, mutant.how));
+            tally.count(&kind(&refusal));
+        }
+    }
+    tally.show("attestation, signed again");
+    assert!(tally.of("Proof Link") > 10);
+}
+
+/// Two accounts of one holder in place of two holders' ones: the same proof is none of that.
+#[test]
+fn subject_in_place_of_another_is_refused() {
+    let mut statement = SMALL.bundle.statements[0].statement.clone();
+    let mut content = statement.attestations[1].content().clone();
+    content.subject = public("trader");
+    statement.attestations[1] = content.sign(&key("perps"));
+    let bundle = signed(&SMALL.context(), vec![statement], SMALL.bundle.proof.clone()).unwrap();
+    assert!(matches!(
+        check_bundle(&SMALL.context(), &bundle.to_bytes(), now()),
+        Err(VerifyError::Proof(_))
+    ));
+}
