@@ -149,7 +149,15 @@ const HARMLESS: [Harmless; 26] = [
 ];
 
 /// Fields of which one step from what the bundle says asks for less, or is no policy; what asks for more is tried in `acceptance::tests`.
-const ONE_WAY: [&str; 6] = ["all_accounts", "calls", "held", "level", "nonce", "required_venues"];
+const ONE_WAY: [&str; 7] = [
+    "all_accounts",
+    "calls",
+    "held",
+    "level",
+    "network",
+    "nonce",
+    "required_venues",
+];
 
 #[test]
 fn policy_changed_anywhere_refuses_the_bundle_or_asks_for_less() {
