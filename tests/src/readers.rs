@@ -186,7 +186,11 @@ fn bundle(bytes: &[u8]) -> bool {
     };
     assert_eq!(read.to_bytes(), bytes);
     let verdict = SMALL.verdict(&SMALL.policy, bytes);
-    assert_eq!(verdict.is_ok(), read == SMALL.bundle, "{:?}", verdict.err());
+    // A corpus may have another proof of what the honest bundle states.
+    let states_the_same = read.statements.len() == SMALL.bundle.statements.len()
+        && (read.statements.iter().zip(&SMALL.bundle.statements)).all(|(one, other)| one.statement == other.statement);
+    assert!(verdict.is_err() || states_the_same);
+    assert!(verdict.is_ok() || read != SMALL.bundle, "{:?}", verdict.err());
     true
 }
 

@@ -21,7 +21,7 @@ const COMMANDS: [&str; 12] = [
     "zkmargin snapshot import deribit-recording snapshot.json -o out",
     "zkmargin history import closes --closes snapshot.json -o out",
     "zkmargin universe build --venue universe.json --snapshot snapshot.json --network test -o out",
-    "zkmargin margin --universe universe.json --snapshot snapshot.json --model universe.json --opening options.opening",
+    "zkmargin margin --universe universe.json --snapshot snapshot.json --model paradex-pm --opening options.opening",
     "zkmargin release --key partner.key --attestation options.attestation -o out",
     "zkmargin prove --universe universe.json --snapshot snapshot.json --model paradex-pm --attestation options.attestation \
      --opening options.opening --subject-key trader.key --book credit-line-7 --audience AUDIENCE --at AT -o out",

@@ -191,8 +191,8 @@ fn golden_statement_digests() {
     assert_eq!(
         digests,
         [
-            "05bbc7fc9d2b276aa0b6ee819e4d07f952d826be1235573d1832bb80edd4d233",
-            "0409c88c126e38f8c2573ca2de4fea1a11fbde6866b49f274f785e5923c2e188"
+            "e21314ee799f7e38687838b08f893c5f095290084b8df4023fc33e607470c6d4",
+            "f8dec8a26d9469f7c2c30d043f24a928cf9d9113388c4f07a0a7abcb98eab651"
         ]
     );
 }
