@@ -299,18 +299,24 @@ impl<'a> Report<'a> {
     fn phases(&self, page: &mut Page) -> Result<(), ReportError> {
         page.heading("Where a prover's time goes");
         let threads = self.least_threads();
-        let outcomes = self
-            .results
-            .points
-            .iter()
-            .filter(|outcome| outcome.point.threads == threads);
+        let presets = (self.results.points.iter()).filter(|outcome| {
+            outcome.point.threads == threads && matches!(outcome.point.subject, Subject::Preset { .. })
+        });
+        let synthetic = self.synthetic(Some(threads));
+        let outcomes = presets.chain(synthetic.into_iter().map(|(_, outcome)| outcome));
         let bars = outcomes.map(|outcome| {
-            let parts: Vec<f64> = outcome.warm.phases.iter().map(|phase| phase.cpu_ms).collect();
-            let sum = figure(parts.iter().sum());
-            (outcome.point.subject.to_string(), parts, format!("{sum} ms"))
+            // Of the phases only their shares are taken: the sum is that of the other plots.
+            let ms = || outcome.warm.phases.iter().map(|phase| phase.cpu_ms);
+            let (sum, quiet) = (ms().sum::<f64>(), self.results.quiet_ms(&outcome.warm.prove));
+            let parts = ms().map(|ms| if sum > 0.0 { ms / sum * quiet } else { 0.0 }).collect();
+            (
+                outcome.point.subject.to_string(),
+                parts,
+                format!("{} ms", figure(quiet)),
+            )
         });
         let plot = Bars {
-            across: "CPU, ms, medians",
+            across: "CPU, ms",
             parts: Phase::ALL.iter().map(|phase| phase.name().to_owned()).collect(),
             bars: bars.collect(),
             logarithmic: false,

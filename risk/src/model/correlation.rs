@@ -288,7 +288,7 @@ fn shifts(rows: usize) -> impl Iterator<Item = f64> {
     let first = 4e-15 * (rows + 1.0) * rows;
     // Of many rows the rounding of the factor alone takes more than that.
     std::iter::successors(Some(first), |shift| Some(shift * 8.0))
-        .take_while(move |shift| *shift <= MOST_SHIFT.max(first))
+        .take_while(move |shift| *shift <= MOST_SHIFT || *shift <= first)
 }
 
 fn rounded(columns: &[Vec<f64>]) -> Option<Vec<Vec<i64>>> {

@@ -69,7 +69,7 @@ fn write(area: &Area<'_>, words: &str, place: (i32, i32), across: HPos) -> Resul
         .map_err(draw_error)
 }
 
-/// What is drawn against what.
+/// What is drawn against what; across are counts, so that fractions of them have no label.
 pub(super) struct Lines {
     pub(super) across: &'static str,
     pub(super) up: &'static str,
@@ -119,7 +119,7 @@ impl Lines {
             .y_desc(self.up)
             .x_labels(8)
             .y_labels(8)
-            .x_label_formatter(&|x| figure(*x))
+            .x_label_formatter(&|x| if x.fract() == 0.0 { figure(*x) } else { String::new() })
             .y_label_formatter(&|y| figure(*y))
             .label_style(("sans-serif", BODY))
             .light_line_style(TRANSPARENT)
