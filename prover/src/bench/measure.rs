@@ -214,6 +214,9 @@ fn cold(parameters: &Parameters, case: &Case, parameters_ms: f64) -> Result<Cold
     })
 }
 
+/// What proofs cost, as a whole and by phase, and their bytes.
+type Proofs = (Cost, Vec<PhaseCost>, Vec<Vec<u8>>);
+
 /// Proves so often after one proof that does not count; at least `most` proofs.
 fn prove_often(
     pool: &rayon::ThreadPool,
@@ -222,7 +225,7 @@ fn prove_often(
     case: &Case,
     runs: usize,
     most: usize,
-) -> Result<(Cost, Vec<PhaseCost>, Vec<Vec<u8>>), BenchError> {
+) -> Result<Proofs, BenchError> {
     let mut proofs = vec![pool.install(|| case.prove(parameters))?];
     let (mut samples, mut by_phase) = (Vec::new(), Vec::<ByPhase>::new());
     for _ in 0..runs {

@@ -15,6 +15,11 @@ use crate::cost::{CostModel, FORMULAS, PROVE, VERIFY};
 use page::Page;
 use plot::{Bars, Lines, Series, figure};
 
+/// Where a cost is found among what was measured.
+type CostOf = fn(&Outcome) -> Option<&Cost>;
+/// A figure of what was measured.
+type FigureOf = fn(&Outcome) -> Option<f64>;
+
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
@@ -220,7 +225,7 @@ impl<'a> Report<'a> {
         let at = self.largest(None);
         let Some((first, _)) = at.first() else { return Ok(()) };
         let title = format!("{} equations", first.equations);
-        let kinds: [(&str, fn(&Outcome) -> Option<&Cost>); 2] = [
+        let kinds: [(&str, CostOf); 2] = [
             ("Proving", |outcome| Some(&outcome.warm.prove)),
             ("Verifying one proof", one),
         ];
@@ -332,7 +337,7 @@ impl<'a> Report<'a> {
     fn bytes(&self, page: &mut Page) -> Result<(), ReportError> {
         page.heading("Bytes");
         let threads = self.least_threads();
-        let kinds: [(&str, &'static str, fn(&Outcome) -> Option<f64>); 2] = [
+        let kinds: [(&str, &'static str, FigureOf); 2] = [
             ("Size of a proof", "bytes", |outcome| {
                 Some(outcome.warm.size.proof_bytes as f64)
             }),
