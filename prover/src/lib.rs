@@ -5,7 +5,7 @@
 //!
 //! - [`keys`], [`fill`], [`running`], [`mod@attest`]: of the venue's crate, [`zkmargin_ledger`]: keys, running commitments, attestations;
 //! - [`mod@prove`]: statements, a proof, a bundle; [`batch`]: many of them;
-//! - [`bench`], [`cost`]: what proofs cost: measured, and foretold;
+//! - [`mod@bench`], [`cost`]: what proofs cost: measured, and foretold;
 //! - [`output`]: files that are written whole or not at all, and secret ones for the user alone;
 //! - [`margin`], [`picture`]: the private report in words, as data and as a picture;
 //! - [`schemas`]: the schemas of all files that people write;
