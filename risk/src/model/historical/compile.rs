@@ -72,17 +72,18 @@ struct Compiler<'a> {
 /// Everything of one underlying.
 struct Desk<'a> {
     positions: Vec<Valued>,
+    /// Per scenario, the values of the positions: forms are made scenario by scenario, and read one after the other.
+    shocked: Vec<Vec<f64>>,
     moving: Vec<&'a AssetSheet<'a>>,
     moves: &'a [DayMove],
 }
 
-/// An instrument with its values.
+/// An instrument with its value.
 struct Valued {
     long: LegId,
     short: LegId,
     per_lot: Factor,
     mark: f64,
-    shocked: Vec<f64>,
 }
 
 impl Valued {
@@ -114,6 +115,7 @@ fn desks<'a>(
         let now = scope.snapshot.instant;
         let mut table = ValueTable::new(market, now, Denomination::Usd, &shock, &shocks, instruments)?;
         let mut positions = Vec::new();
+        let mut shocked: Vec<Vec<f64>> = vec![Vec::new(); shocks.len()];
         for position in counted {
             // What counts has a price.
             if let Some(values) = table.take(position.instrument.long) {
@@ -122,8 +124,11 @@ fn desks<'a>(
                     short: position.instrument.short,
                     per_lot: position.per_lot,
                     mark: values.mark,
-                    shocked: values.shocked,
                 });
+                for (index, scenario) in shocked.iter_mut().enumerate() {
+                    // There is a value per shock; one that was missing would be refused as no number, and shift no other.
+                    scenario.push(values.shocked.get(index).copied().unwrap_or(f64::NAN));
+                }
             }
         }
         let moves_with = |asset: &str| {
@@ -136,6 +141,7 @@ fn desks<'a>(
         let moving = sheet.assets.iter().filter(|(asset, _)| moves_with(asset) == Some(name));
         desks.push(Desk {
             positions,
+            shocked,
             moving: moving.map(|(_, asset)| asset).collect(),
             moves,
         });
@@ -209,10 +215,8 @@ impl Compiler<'_> {
         for scenario in range {
             let mut profit = Linear::zero();
             for (desk, fixed) in self.desks.iter().zip(&fixed) {
-                for (position, (per_lot, mark)) in desk.positions.iter().zip(fixed) {
-                    let Some(shocked) = position.shocked.get(scenario) else {
-                        continue;
-                    };
+                let shocked = desk.shocked.get(scenario).into_iter().flatten();
+                for ((position, (per_lot, mark)), shocked) in desk.positions.iter().zip(fixed).zip(shocked) {
                     let gain = per_lot.enclose(*shocked)?.checked_sub(*mark)?;
                     if gain != Real::ZERO {
                         position.add(&mut profit, gain)?;
