@@ -5,7 +5,8 @@
 //! - [`results`]: the file that outlives a kill, as JSON and as CSV;
 //! - [`baselines`]: what others' systems cost, for comparison;
 //! - [`report`]: all of it as a page of pictures;
-//! - [`case`], [`chain`]: a book that is proven, and where the shipped ones are from.
+//! - [`case`], [`chain`]: a book that is proven, and where the shipped ones are from;
+//! - [`tick`]: how long it takes from a tick of the market to a verdict.
 
 pub mod baselines;
 pub mod case;
@@ -18,6 +19,7 @@ mod phases;
 pub mod report;
 pub mod results;
 mod synthetic;
+pub mod tick;
 
 /// Why a point cannot be measured.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +51,14 @@ pub enum BenchError {
     /// A batch that does not verify.
     #[error(transparent)]
     Batch(#[from] zkmargin_circuits::BatchRefusal),
+    /// A tick that did not end with a verdict.
+    #[error("tick {index}: {reason}")]
+    Tick {
+        /// Which one.
+        index: usize,
+        /// Why not.
+        reason: String,
+    },
     /// The operating system gave no threads.
     #[error("{threads} threads: {reason}")]
     Threads {

@@ -18,7 +18,7 @@ const HISTORY: &str = include_str!("../../../examples/histories/2026-08-07.json"
 /// Instruments in the book that is proven.
 const HELD: usize = 120;
 
-fn shipped(error: impl std::fmt::Display) -> BenchError {
+pub(super) fn shipped(error: impl std::fmt::Display) -> BenchError {
     BenchError::Chain(error.to_string())
 }
 
@@ -46,17 +46,25 @@ impl Chain {
         })
     }
 
+    /// A preset, with the price history if it looks back.
+    ///
+    /// # Errors
+    /// [`BenchError`]: there is no such preset.
+    pub fn model(&self, preset: &str) -> Result<Model, BenchError> {
+        let model = Model::preset(preset).map_err(shipped)?;
+        match model.history() {
+            Some(_) => model.with_history(self.history.clone()).map_err(shipped),
+            None => Ok(model),
+        }
+    }
+
     /// Compiles a preset at the initial level.
     ///
     /// # Errors
     /// [`BenchError`]: there is no such preset.
     pub fn compile(&self, preset: &str) -> Result<Program, BenchError> {
-        let model = Model::preset(preset).map_err(shipped)?;
-        let model = match model.history() {
-            Some(_) => model.with_history(self.history.clone()).map_err(shipped)?,
-            None => model,
-        };
         let terms = Terms::at(Level::Initial);
+        let model = self.model(preset)?;
         model.compile(&self.universe, &self.snapshot, &terms).map_err(shipped)
     }
 

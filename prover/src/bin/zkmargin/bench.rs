@@ -1,5 +1,7 @@
 //! `zkmargin bench`.
 
+mod tick;
+
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -42,6 +44,8 @@ pub(crate) struct Bench {
 enum Verb {
     /// Results as a page (HTML): plots by size, threads and batch, phases, the cost model, other systems.
     Report(Report),
+    /// How long it takes from a tick of the market to a partner's verdict on it: the median, and what 99 of 100 ticks do not exceed.
+    Tick(tick::Tick),
     /// Measures one point, for the process that measures all.
     #[command(hide = true)]
     Point {
@@ -100,6 +104,7 @@ pub(crate) fn run(args: &Bench) -> anyhow::Result<Answer> {
     match &args.verb {
         None => measure_all(&args.measure),
         Some(Verb::Report(args)) => write_report(args),
+        Some(Verb::Tick(args)) => tick::run(args),
         Some(Verb::Point { task }) => point(task),
     }
 }
