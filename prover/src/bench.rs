@@ -27,6 +27,9 @@ pub enum BenchError {
     /// A shipped file or model is not what this build was made with.
     #[error("the shipped chain: {0}")]
     Chain(String),
+    /// There is no such preset.
+    #[error("{0}")]
+    Preset(String),
     /// There is no such layout.
     #[error(transparent)]
     Layout(#[from] zkmargin_program::LayoutError),

@@ -51,7 +51,7 @@ impl Chain {
     /// # Errors
     /// [`BenchError`]: there is no such preset.
     pub fn model(&self, preset: &str) -> Result<Model, BenchError> {
-        let model = Model::preset(preset).map_err(shipped)?;
+        let model = Model::preset(preset).map_err(|error| BenchError::Preset(error.to_string()))?;
         match model.history() {
             Some(_) => model.with_history(self.history.clone()).map_err(shipped),
             None => Ok(model),

@@ -325,3 +325,28 @@ fn a_fitted_cost_model_is_what_model_check_goes_by() {
     assert!(folder.path().join("zkmargin/cost-model.json").exists());
     assert!(source().starts_with("fitted on 20"), "{}", source());
 }
+
+#[test]
+fn ticks_are_measured_step_by_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["--json", "bench", "tick", "--preset", "dydx,paradex-pm", "--ticks", "2"];
+    let answer = run(folder.path(), &words).done().json();
+    assert_eq!(answer["kind"], "bench-tick");
+    for (ticks, preset) in answer["presets"].as_array().unwrap().iter().zip(["dydx", "paradex-pm"]) {
+        assert_eq!((&ticks["preset"], &ticks["ticks"]), (&json!(preset), &json!(2)));
+        let steps = ticks["steps"].as_array().unwrap();
+        let names: Vec<&str> = steps.iter().map(|step| step["step"].as_str().unwrap()).collect();
+        assert_eq!(
+            names,
+            ["import", "attest", "check", "compile", "prove", "recheck", "verdict"]
+        );
+        let worst = |value: &Value| value["worst_ms"].as_f64().filter(|ms| *ms > 0.0).unwrap();
+        // The longest tick takes no longer than the longest of each step, and no less than the longest step.
+        let total = worst(&ticks["total"]);
+        let each: Vec<f64> = steps.iter().map(worst).collect();
+        assert!(total <= each.iter().sum::<f64>() * 1.001);
+        assert!(each.iter().all(|step| *step <= total));
+    }
+    run(folder.path(), &["bench", "tick", "--ticks", "0"]).refused(2, &["--ticks 0: 1 to 43000 are possible"]);
+    run(folder.path(), &["bench", "tick", "--preset", "nobody"]).refused(2, &["`nobody`", "paradex-pm"]);
+}
