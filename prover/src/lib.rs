@@ -6,6 +6,7 @@
 //! - [`keys`], [`fill`], [`running`], [`mod@attest`]: of the venue's crate, [`zkmargin_ledger`]: keys, running commitments, attestations;
 //! - [`mod@prove`]: statements, a proof, a bundle; [`batch`]: many of them;
 //! - [`mod@bench`], [`cost`]: what proofs cost: measured, and foretold;
+//! - [`lock`]: who must work alone;
 //! - [`output`]: files that are written whole or not at all, and secret ones for the user alone;
 //! - [`margin`], [`picture`]: the private report in words, as data and as a picture;
 //! - [`schemas`]: the schemas of all files that people write;
@@ -14,6 +15,7 @@
 pub mod batch;
 pub mod bench;
 pub mod cost;
+pub mod lock;
 pub mod margin;
 pub mod output;
 pub mod picture;

@@ -38,6 +38,9 @@ pub(crate) struct Prove {
     terms: TermArgs,
     #[command(flatten)]
     address: Address,
+    /// The nonce that the partner drew (64 hexadecimal digits); random if the partner asked for none.
+    #[arg(long, value_name = "HEX", value_parser = parse_hex::<32>)]
+    nonce: Option<[u8; 32]>,
     /// The partner's name of the credit line.
     #[arg(long, value_name = "NAME")]
     book: Book,
@@ -55,15 +58,12 @@ pub(crate) struct Prove {
     out: Out,
 }
 
-/// To whom something is stated, in answer to what, and for how long.
+/// To whom something is stated, and for how long.
 #[derive(Debug, Args)]
 pub(crate) struct Address {
     /// Public key of the partner to whom the statement is made (64 hexadecimal digits).
     #[arg(long, value_name = "HEX", value_parser = load::public_key)]
     pub(crate) audience: PublicKey,
-    /// The nonce that the partner drew (64 hexadecimal digits); random if the partner asked for none.
-    #[arg(long, value_name = "HEX", value_parser = parse_hex::<32>)]
-    nonce: Option<[u8; 32]>,
     /// How long the statement may be relied on, from now: 10m, 2h. By default until the first attestation expires.
     #[arg(long, value_name = "AGE", conflicts_with = "window")]
     valid_for: Option<Age>,
@@ -72,29 +72,22 @@ pub(crate) struct Address {
     window: Option<Window>,
 }
 
-impl Address {
-    /// The partner's nonce, or one of our own.
-    pub(crate) fn nonce(&self) -> anyhow::Result<[u8; 32]> {
-        match self.nonce {
-            Some(nonce) => Ok(nonce),
-            None => {
-                let mut nonce = [0; 32];
-                getrandom::fill(&mut nonce).map_err(zkmargin_prover::keys::KeyError::Randomness)?;
-                Ok(nonce)
-            }
-        }
-    }
+/// A nonce of our own, where the partner drew none.
+pub(crate) fn random_nonce() -> anyhow::Result<[u8; 32]> {
+    let mut nonce = [0; 32];
+    getrandom::fill(&mut nonce).map_err(zkmargin_prover::keys::KeyError::Randomness)?;
+    Ok(nonce)
+}
 
+impl Address {
     /// The window of a statement: as given, or from now until the first attestation expires.
     pub(crate) fn window(&self, now: Now, accounts: &[Account]) -> anyhow::Result<Window> {
         if let Some(window) = self.window {
             return Ok(window);
         }
         let from = now.instant;
-        let until: Instant = match self.valid_for {
-            Some(age) => from
-                .checked_add(age.millis())
-                .context("--valid-for ends beyond the year 9999")?,
+        let until = match self.asked_until(now)? {
+            Some(until) => until,
             None => {
                 let expiries = accounts.iter().map(|account| account.attestation.content().expiry);
                 expiries.min().unwrap_or(from)
@@ -103,10 +96,16 @@ impl Address {
         Ok(Window { from, until })
     }
 
-    /// Whether a statement may stand where this was asked for: its nonce and its window are those given, where any were.
+    /// Where a window from now ends, if `--valid-for` says so.
+    pub(crate) fn asked_until(&self, now: Now) -> anyhow::Result<Option<Instant>> {
+        let Some(age) = self.valid_for else { return Ok(None) };
+        let until = now.instant.checked_add(age.millis());
+        until.context("--valid-for ends beyond the year 9999").map(Some)
+    }
+
+    /// Whether a statement may stand where this was asked for: its window is the one given, where one was.
     pub(crate) fn admits(&self, statement: &Statement) -> bool {
-        self.nonce.is_none_or(|nonce| nonce == statement.nonce)
-            && self.window.is_none_or(|window| window == statement.window)
+        self.window.is_none_or(|window| window == statement.window)
     }
 }
 
@@ -253,7 +252,7 @@ pub(crate) fn run(args: &Prove) -> anyhow::Result<Answer> {
         terms: args.terms.terms(&facts.universe)?,
         audience: args.address.audience,
         book: args.book.clone(),
-        nonce: args.address.nonce()?,
+        nonce: args.nonce.map_or_else(random_nonce, Ok)?,
         window: args.address.window(now, &accounts)?,
         replaces: args.replaces,
         accounts,
