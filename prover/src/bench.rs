@@ -16,6 +16,7 @@ mod instructions;
 pub mod machine;
 pub mod measure;
 mod phases;
+mod rank;
 pub mod report;
 pub mod results;
 mod synthetic;

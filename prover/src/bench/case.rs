@@ -48,12 +48,33 @@ impl Case {
         Ok(prove_unchecked(parameters, &[self.claim()], openings)?)
     }
 
+    /// Proves this case so often in one proof, whose circuits share an opening.
+    ///
+    /// # Errors
+    /// [`BenchError`]: more than a proof may have.
+    pub fn prove_together(&self, parameters: &Parameters, statements: usize) -> Result<Vec<u8>, BenchError> {
+        let claims = vec![self.claim(); statements];
+        Ok(prove_unchecked(
+            parameters,
+            &claims,
+            &vec![self.opening.clone(); statements],
+        )?)
+    }
+
     /// Verifies one proof.
     ///
     /// # Errors
     /// [`BenchError`]: it is none of this case.
     pub fn verify(&self, parameters: &Parameters, proof: &[u8]) -> Result<(), BenchError> {
         Ok(verify(parameters, &[self.claim()], proof)?)
+    }
+
+    /// Verifies one proof of so many statements.
+    ///
+    /// # Errors
+    /// [`BenchError`]: it is none.
+    pub fn verify_together(&self, parameters: &Parameters, statements: usize, proof: &[u8]) -> Result<(), BenchError> {
+        Ok(verify(parameters, &vec![self.claim(); statements], proof)?)
     }
 
     /// Verifies several proofs together.

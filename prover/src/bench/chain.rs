@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use zkmargin_program::{LegId, Program};
+use zkmargin_program::{LegId, Program, WitnessError};
 use zkmargin_risk::history::History;
 use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::model::Model;
@@ -72,8 +72,8 @@ impl Chain {
     pub fn book_for(&self, program: &Program) -> Vec<u64> {
         let book = self.book(HELD);
         match program.witness(&book) {
-            Ok(_) => book,
-            Err(_) => self.book(0),
+            Err(WitnessError::NotEmpty { .. }) => self.book(0),
+            _ => book,
         }
     }
 

@@ -20,11 +20,15 @@ use super::grid::{Point, Subject, rows};
 use super::instructions::Instructions;
 use super::machine::peak_bytes;
 use super::phases::{ByPhase, record};
+use super::rank::percentile;
 use super::synthetic::Synthetic;
 use crate::cost::Size;
 
 /// Commitments of the [`Reference`]: a few milliseconds.
-const REFERENCE_COMMITMENTS: usize = 10;
+const REFERENCE_COMMITMENTS: usize = 20;
+
+/// Most statements that are proven together: as many as `zkmargin prove-batch` puts into a proof.
+const MOST_TOGETHER: usize = 16;
 
 /// What one process is to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -70,6 +74,8 @@ pub struct Warm {
     pub size: Size,
     /// Its legs.
     pub legs: usize,
+    /// Legs of which the book holds any: of a model that margins no options it holds cash alone.
+    pub held: usize,
     /// Its sizes in all shapes that the rule chooses from.
     pub candidates: Vec<Size>,
     /// To compile the program once: wall milliseconds.
@@ -78,6 +84,8 @@ pub struct Warm {
     pub prove: Cost,
     /// CPU milliseconds of each phase of a proof, medians.
     pub phases: Vec<PhaseCost>,
+    /// One proof of so many statements, where they are at most 16.
+    pub together: Vec<BatchCost>,
     /// The verification of so many proofs together.
     pub verify: Vec<BatchCost>,
 }
@@ -92,11 +100,11 @@ pub struct PhaseCost {
     pub cpu_ms: f64,
 }
 
-/// A batch.
+/// A batch: so many statements in one proof, or so many proofs that are verified together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BatchCost {
-    /// Proofs.
+    /// How many.
     pub batch: usize,
     /// Of all of them.
     pub cost: Cost,
@@ -130,28 +138,21 @@ pub fn run(task: &Task) -> Result<Found, BenchError> {
     // Before there are threads: those that are started later are counted as well.
     let instructions = Instructions::new();
     let threads = task.point.threads;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    let pool = pool.map_err(|error| BenchError::Threads {
-        threads,
-        reason: error.to_string(),
-    })?;
+    let pool = pool_of(threads)?;
     let started = Instant::now();
     let (program, book) = build(&task.point.subject)?;
+    let held = book.iter().filter(|lots| **lots > 0).count();
     let compile_ms = millis(started.elapsed());
     let started = Instant::now();
     let parameters = Parameters::load(program.layout().k(), task.cache.as_deref())?;
     let parameters_ms = millis(started.elapsed());
-    let (size, candidates, legs) = (
-        Size::of(&program)?,
-        Size::candidates(&program)?,
-        program.layout().legs().len(),
-    );
     let case = Case::new(&parameters, program, book)?;
     if task.cold {
         return pool
             .install(|| cold(&parameters, &case, parameters_ms))
             .map(Found::Cold);
     }
+    let program = case.program();
     let mut meter = Meter {
         instructions,
         reference: Reference::new(task.cache.as_deref())?,
@@ -161,16 +162,27 @@ pub fn run(task: &Task) -> Result<Found, BenchError> {
         let most = point.batch.iter().copied().max().unwrap_or(1);
         prove_often(&pool, &mut meter, &parameters, &case, point.runs, most)?
     };
+    let together = together_often(&pool, &mut meter, &parameters, &case, point)?;
     let verify = verify_often(&pool, &mut meter, &parameters, &case, point, &proofs)?;
     Ok(Found::Warm(Box::new(Warm {
-        size,
-        legs,
-        candidates,
+        size: Size::of(program)?,
+        legs: program.layout().legs().len(),
+        held,
+        candidates: Size::candidates(program)?,
         compile_ms,
         prove,
         phases,
+        together,
         verify,
     })))
+}
+
+fn pool_of(threads: usize) -> Result<rayon::ThreadPool, BenchError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    pool.map_err(|error| BenchError::Threads {
+        threads,
+        reason: error.to_string(),
+    })
 }
 
 /// A program, and a book that satisfies it.
@@ -243,6 +255,39 @@ fn prove_often(
     Ok((Cost::of(&samples), phases.collect(), proofs))
 }
 
+/// Proves statements together so often, in turn, after one proof of each number that does not count and is verified.
+fn together_often(
+    pool: &rayon::ThreadPool,
+    meter: &mut Meter,
+    parameters: &Parameters,
+    case: &Case,
+    point: &Point,
+) -> Result<Vec<BatchCost>, BenchError> {
+    let batches = point.batch.iter().copied();
+    let batches: Vec<usize> = batches.filter(|batch| (2..=MOST_TOGETHER).contains(batch)).collect();
+    let prove = |statements| pool.install(|| case.prove_together(parameters, statements));
+    for statements in &batches {
+        case.verify_together(parameters, *statements, &prove(*statements)?)?;
+    }
+    let mut samples = vec![Vec::new(); batches.len()];
+    for _ in 0..point.runs {
+        for (statements, samples) in batches.iter().zip(&mut samples) {
+            meter.sample(samples, || prove(*statements))??;
+        }
+    }
+    Ok(costs(&batches, &samples))
+}
+
+fn costs(batches: &[usize], samples: &[Vec<Sample>]) -> Vec<BatchCost> {
+    let costs = batches.iter().zip(samples);
+    costs
+        .map(|(batch, samples)| BatchCost {
+            batch: *batch,
+            cost: Cost::of(samples),
+        })
+        .collect()
+}
+
 /// Verifies batches of each size so often, in turn: what disturbs the machine for a while disturbs all of them.
 fn verify_often(
     pool: &rayon::ThreadPool,
@@ -266,17 +311,13 @@ fn verify_often(
             meter.sample(samples, || verify(*batch))??;
         }
     }
-    let costs = point.batch.iter().zip(&samples);
-    Ok(costs
-        .map(|(batch, samples)| BatchCost {
-            batch: *batch,
-            cost: Cost::of(samples),
-        })
-        .collect())
+    Ok(costs(&point.batch, &samples))
 }
 
-/// A fixed computation of a few milliseconds, the same for every point: commitments to small columns.
+/// A fixed computation of a few milliseconds, the same for every point: commitments to small columns, on a thread of its own whatever the point is
+/// measured on, for on several the library's multi-exponentiation does more work.
 struct Reference {
+    pool: rayon::ThreadPool,
     parameters: Parameters,
     column: Vec<u64>,
 }
@@ -285,6 +326,7 @@ impl Reference {
     fn new(cache: Option<&Path>) -> Result<Reference, BenchError> {
         let rows = rows(REFERENCE_K) as u64;
         Ok(Reference {
+            pool: pool_of(1)?,
             parameters: Parameters::load(REFERENCE_K, cache)?,
             column: (1..=rows).map(|row| row * ((1 << LOT_BITS) / (rows + 1))).collect(),
         })
@@ -293,9 +335,12 @@ impl Reference {
     /// CPU time of it.
     fn run(&self) -> Result<Duration, BenchError> {
         let started = ProcessTime::now();
-        for _ in 0..REFERENCE_COMMITMENTS {
-            std::hint::black_box(commit(&self.parameters, &self.column, &Blind::random()?)?);
-        }
+        self.pool.install(|| {
+            for _ in 0..REFERENCE_COMMITMENTS {
+                std::hint::black_box(commit(&self.parameters, &self.column, &Blind::random()?)?);
+            }
+            Ok::<(), BenchError>(())
+        })?;
         Ok(started.elapsed())
     }
 }
@@ -351,9 +396,9 @@ impl Cost {
             least_cpu_ms: millis(cpu().min().unwrap_or_default()),
             wall_ms: millis(median(wall())),
             least_wall_ms: millis(wall().min().unwrap_or_default()),
-            relative: relative.get(relative.len() / 2).copied().unwrap_or_default(),
+            relative: percentile(&relative, 50),
             reference_ms: millis(references.min().unwrap_or_default()),
-            instructions: instructions.get(instructions.len() / 2).copied(),
+            instructions: (!instructions.is_empty()).then(|| percentile(&instructions, 50)),
         }
     }
 }
@@ -361,7 +406,7 @@ impl Cost {
 fn median(times: impl Iterator<Item = Duration>) -> Duration {
     let mut times: Vec<Duration> = times.collect();
     times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
+    percentile(&times, 50)
 }
 
 fn millis(time: Duration) -> f64 {

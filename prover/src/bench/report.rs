@@ -3,6 +3,7 @@
 mod page;
 mod plot;
 
+use std::cmp::Reverse;
 use std::fmt::Write as _;
 
 use zkmargin_circuits::phase::Phase;
@@ -144,8 +145,8 @@ impl<'a> Report<'a> {
         page.paragraph(
             "A synthetic program takes the worst of so many losses, each of which depends on every leg; with squares, also a Euclidean norm of so \
              many others. CPU time is that of all threads. CPU times in plots are at the speed of the machine's best \
-             moment: each run stands between two runs of a fixed reference, and its multiple of them is taken times the reference's least time. Wall \
-             times in plots are the least of all runs; medians of both, as they were, are in the table. The cost model is for one thread.",
+             moment: each run stands between two runs of a fixed reference, and its multiple of them is taken times the reference's least time; but \
+             by threads, CPU and wall times are the least of all runs. Medians, as they were, are in the table. The cost model is for one thread.",
         );
         Ok(())
     }
@@ -185,6 +186,9 @@ impl<'a> Report<'a> {
                     let model = with_model.then(|| (x, foretold(self.model, outcome)));
                     add(&mut series, name, (x, ms), model);
                 }
+                if series.is_empty() {
+                    continue;
+                }
                 let across = if by_legs { "legs" } else { "equations" };
                 let plot = Lines {
                     across,
@@ -210,13 +214,15 @@ impl<'a> Report<'a> {
         rest
     }
 
-    /// One program for each number of legs: that with the most equations and the fewest squares.
+    /// One program for each number of legs: with the most equations, and of those with the fewest squares.
     fn largest(&self, threads: Option<usize>) -> Vec<At<'a>> {
         let all = self.synthetic(threads);
-        let equations = all.iter().map(|(place, _)| place.equations).max().unwrap_or(0);
-        let squares = all.iter().map(|(place, _)| place.squares).min().unwrap_or(0);
+        let most = all
+            .iter()
+            .map(|(place, _)| (place.equations, Reverse(place.squares)))
+            .max();
         let mut largest = all;
-        largest.retain(|(place, _)| (place.equations, place.squares) == (equations, squares));
+        largest.retain(|(place, _)| Some((place.equations, Reverse(place.squares))) == most);
         largest
     }
 
@@ -233,7 +239,7 @@ impl<'a> Report<'a> {
             let mut series = Vec::new();
             for (place, outcome) in &at {
                 let Some(cost) = measured(outcome) else { continue };
-                let both = [self.results.quiet_ms(cost), cost.least_wall_ms];
+                let both = [cost.least_cpu_ms, cost.least_wall_ms];
                 for (kind, ms) in ["CPU", "wall"].into_iter().zip(both) {
                     let name = format!("{} legs{}, {kind}", place.legs, self.rest(*place));
                     add(&mut series, name, (outcome.point.threads as f64, ms), None);
@@ -253,50 +259,61 @@ impl<'a> Report<'a> {
     fn against_batch(&self, page: &mut Page) -> Result<(), ReportError> {
         page.heading("Time by batch");
         page.paragraph(
-            "Proofs are made one by one, so that proving b of them takes b times as long; they are verified together.",
+            "Several statements may be proven in one proof, whose opening they share; and several proofs may be verified together.",
         );
         let threads = self.least_threads();
         let at = self.largest(Some(threads));
-        let with_model = threads == 1;
-        let batches: [(&str, &'static str, bool); 2] = [
-            ("Proving a batch", "CPU of all proofs, ms", true),
-            ("Verifying a batch", "CPU per proof, ms", false),
-        ];
-        for (what, up, is_prove) in batches {
-            let mut series = Vec::new();
-            for (place, outcome) in &at {
-                let (warm, name) = (&outcome.warm, format!("{} legs{}", place.legs, self.rest(*place)));
-                for verify in &warm.verify {
-                    let proofs = verify.batch as f64;
-                    let (ms, model) = match is_prove {
-                        true => (
-                            self.results.quiet_ms(&warm.prove) * proofs,
-                            self.model.prove_ms(&warm.size) * proofs,
-                        ),
-                        false => (
-                            self.results.quiet_ms(&verify.cost) / proofs,
-                            self.model.verify_ms(&warm.size, verify.batch) / proofs,
-                        ),
-                    };
-                    add(
-                        &mut series,
-                        name.clone(),
-                        (proofs, ms),
-                        with_model.then_some((proofs, model)),
-                    );
-                }
+        let Some((first, _)) = at.first() else { return Ok(()) };
+        let title = format!("{} equations, {}", first.equations, on(threads));
+        let (mut prove, mut verify) = (Vec::new(), Vec::new());
+        for (place, outcome) in &at {
+            let (warm, name) = (&outcome.warm, format!("{} legs{}", place.legs, self.rest(*place)));
+            add(
+                &mut prove,
+                name.clone(),
+                (1.0, self.results.quiet_ms(&warm.prove)),
+                None,
+            );
+            for together in &warm.together {
+                let statements = together.batch as f64;
+                let ms = self.results.quiet_ms(&together.cost) / statements;
+                add(&mut prove, name.clone(), (statements, ms), None);
             }
+            for together in &warm.verify {
+                let proofs = together.batch as f64;
+                let ms = self.results.quiet_ms(&together.cost) / proofs;
+                let model = self.model.verify_ms(&warm.size, together.batch) / proofs;
+                add(
+                    &mut verify,
+                    name.clone(),
+                    (proofs, ms),
+                    (threads == 1).then_some((proofs, model)),
+                );
+            }
+        }
+        for (what, across, up, series, has_model) in [
+            (
+                "Proving statements in one proof",
+                "statements in the proof",
+                "CPU per statement, ms",
+                prove,
+                false,
+            ),
+            (
+                "Verifying proofs together",
+                "proofs in the batch",
+                "CPU per proof, ms",
+                verify,
+                threads == 1,
+            ),
+        ] {
             let plot = Lines {
-                across: "proofs in the batch",
+                across,
                 up,
                 series,
-                has_model: with_model,
+                has_model,
             };
-            let equations = at.first().map_or(0, |(place, _)| place.equations);
-            page.figure(
-                &format!("{what}, {equations} equations, {}", on(threads)),
-                &plot.draw()?,
-            );
+            page.figure(&format!("{what}, {title}"), &plot.draw()?);
         }
         Ok(())
     }
@@ -369,9 +386,12 @@ impl<'a> Report<'a> {
 
     fn model(&self, page: &mut Page) {
         page.heading("The cost model");
-        let [prove, verify] = self.model.largest_error.map(|error| figure(error * 100.0));
+        let percent = |errors: [f64; 2]| errors.map(|error| figure(error * 100.0));
+        let ([prove, verify], [prove_left_out, verify_left_out]) =
+            (percent(self.model.largest_error), percent(self.model.left_out_error));
         page.paragraph(&format!(
-            "Coefficients {}. On what they were fitted to, the largest error is {prove} % of a prover's time and {verify} % of a verifier's.",
+            "Coefficients {}. On what they were fitted to, the largest error is {prove} % of a prover's time and {verify} % of a verifier's; on a program \
+             that was left out of the fit, {prove_left_out} % and {verify_left_out} %.",
             self.model.provenance(),
         ));
         for line in FORMULAS {
@@ -470,8 +490,8 @@ impl<'a> Report<'a> {
     fn table(&self, page: &mut Page) {
         page.heading("All points");
         page.paragraph(
-            "Medians in ms, CPU / wall. Cold: a process from its start to its end, which makes one proof and verifies it, with the parameters in \
-             the cache / without.",
+            "Medians in ms, CPU / wall. Cold: a process from its start to its end, once, which compiles the program, commits to its book, makes one proof and \
+             verifies it, with the parameters in the cache / without.",
         );
         let rows: Vec<Vec<String>> = (self.results.points.iter())
             .map(|outcome| {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use zkmargin_verifier::file::{FileError, read_file};
 
 use super::grid::{Point, Subject};
@@ -15,6 +16,8 @@ use crate::output::{Outputs, Secrecy, WriteError};
 const KIND: &str = "bench";
 /// More bytes than this are not read.
 const MAX_BYTES: usize = 1 << 26;
+/// No time in milliseconds, and no count, is above it; products of two can still be drawn.
+const MAX_FIGURE: f64 = 1e15;
 
 /// What was measured on one machine with one build.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -67,6 +70,16 @@ pub enum ResultsError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The same program on as many threads, otherwise: both would stand in one series.
+    #[error("{}: {subject} on {threads} thread(s) was measured with other --runs or --batch. Give another --out", path.display())]
+    Otherwise {
+        /// The file.
+        path: PathBuf,
+        /// The program.
+        subject: Subject,
+        /// The threads.
+        threads: usize,
+    },
     /// It is of another machine or build: figures of two are not put into one file.
     #[error("{}: measured on another {what}: {found}; here it is {here}. Give another --out", path.display())]
     Elsewhere {
@@ -102,7 +115,11 @@ impl Results {
             reason,
         };
         let bytes = read_file(path, MAX_BYTES)?;
-        let results: Results = serde_json::from_slice(&bytes).map_err(|error| format(error.to_string()))?;
+        let value: Value = serde_json::from_slice(&bytes).map_err(|error| format(error.to_string()))?;
+        if let Some(figure) = out_of_range(&value) {
+            return Err(format(format!("{figure}, expected figures from 0 to {MAX_FIGURE:e}")));
+        }
+        let results: Results = serde_json::from_value(value).map_err(|error| format(error.to_string()))?;
         if results.kind != KIND {
             return Err(format(format!("the kind is `{}`, expected `{KIND}`", results.kind)));
         }
@@ -134,9 +151,21 @@ impl Results {
         Ok(found)
     }
 
-    /// Whether a point was measured.
-    pub fn has(&self, point: &Point) -> bool {
-        self.points.iter().any(|outcome| outcome.point == *point)
+    /// Whether a point was measured. `path` is where the results are from.
+    ///
+    /// # Errors
+    /// [`ResultsError::Otherwise`].
+    pub fn has(&self, point: &Point, path: &Path) -> Result<bool, ResultsError> {
+        let is_same = |other: &Point| (&other.subject, other.threads) == (&point.subject, point.threads);
+        match self.points.iter().find(|outcome| is_same(&outcome.point)) {
+            None => Ok(false),
+            Some(outcome) if outcome.point == *point => Ok(true),
+            Some(_) => Err(ResultsError::Otherwise {
+                path: path.to_owned(),
+                subject: point.subject.clone(),
+                threads: point.threads,
+            }),
+        }
     }
 
     /// Writes them, as JSON to `path` and as CSV to [`csv_path`]; whole or not at all.
@@ -160,8 +189,8 @@ impl Results {
     /// CPU milliseconds at the speed of the machine's best moment: multiples of the reference times its least time in all of the results.
     pub fn quiet_ms(&self, cost: &Cost) -> f64 {
         let all = self.points.iter().flat_map(|outcome| {
-            let verify = outcome.warm.verify.iter().map(|batch| &batch.cost);
-            verify.chain([&outcome.warm.prove])
+            let batches = outcome.warm.verify.iter().chain(&outcome.warm.together);
+            batches.map(|batch| &batch.cost).chain([&outcome.warm.prove])
         });
         let least = all.map(|cost| cost.reference_ms).fold(f64::INFINITY, f64::min);
         if least.is_finite() {
@@ -227,11 +256,28 @@ impl Results {
     }
 }
 
+/// The first number of a file that no figure is: one that is negative, or large beyond all measure.
+fn out_of_range(value: &Value) -> Option<String> {
+    match value {
+        Value::Number(number) => {
+            let is_figure = number.as_f64().is_some_and(|x| (0.0..=MAX_FIGURE).contains(&x));
+            (!is_figure).then(|| number.to_string())
+        }
+        Value::Array(items) => items.iter().find_map(out_of_range),
+        Value::Object(fields) => {
+            let mut fields = fields.iter();
+            fields.find_map(|(name, value)| Some(format!("{name}: {}", out_of_range(value)?)))
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => None,
+    }
+}
+
 /// A line of the CSV, whose heads are the names.
 #[derive(Serialize)]
 struct Row<'a> {
     preset: Option<&'a str>,
     legs: usize,
+    held: usize,
     equations: usize,
     squares: Option<usize>,
     k: u32,
@@ -249,13 +295,18 @@ struct Row<'a> {
     prove_cpu_ms: f64,
     prove_least_cpu_ms: f64,
     prove_relative: f64,
+    prove_quiet_ms: f64,
     prove_wall_ms: f64,
     prove_least_wall_ms: f64,
     prove_instructions: Option<u64>,
+    prove_together_cpu_ms: Option<f64>,
+    prove_together_quiet_ms: Option<f64>,
     verify_cpu_ms: f64,
     verify_least_cpu_ms: f64,
     verify_relative: f64,
-    reference_ms: f64,
+    verify_quiet_ms: f64,
+    prove_reference_ms: f64,
+    verify_reference_ms: f64,
     verify_wall_ms: f64,
     verify_least_wall_ms: f64,
     verify_instructions: Option<u64>,
@@ -289,9 +340,12 @@ impl<'a> Row<'a> {
             Subject::Synthetic { squares, .. } => (None, Some(*squares)),
         };
         let (size, prove, verify, build) = (&warm.size, &warm.prove, &batch.cost, &results.build);
+        let together = warm.together.iter().find(|together| together.batch == batch.batch);
+        let together = together.map(|together| &together.cost);
         Row {
             preset,
             legs: warm.legs,
+            held: warm.held,
             equations: size.equations,
             squares,
             k: size.k,
@@ -309,13 +363,18 @@ impl<'a> Row<'a> {
             prove_cpu_ms: prove.cpu_ms,
             prove_least_cpu_ms: prove.least_cpu_ms,
             prove_relative: prove.relative,
+            prove_quiet_ms: results.quiet_ms(prove),
             prove_wall_ms: prove.wall_ms,
             prove_least_wall_ms: prove.least_wall_ms,
             prove_instructions: prove.instructions,
+            prove_together_cpu_ms: together.map(|cost| cost.cpu_ms),
+            prove_together_quiet_ms: together.map(|cost| results.quiet_ms(cost)),
             verify_cpu_ms: verify.cpu_ms,
             verify_least_cpu_ms: verify.least_cpu_ms,
             verify_relative: verify.relative,
-            reference_ms: prove.reference_ms,
+            verify_quiet_ms: results.quiet_ms(verify),
+            prove_reference_ms: prove.reference_ms,
+            verify_reference_ms: verify.reference_ms,
             verify_wall_ms: verify.wall_ms,
             verify_least_wall_ms: verify.least_wall_ms,
             verify_instructions: verify.instructions,

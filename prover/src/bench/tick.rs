@@ -27,6 +27,7 @@ use zkmargin_verifier::{Context, Policy, Verdict, Window, verify_bundle};
 
 use super::BenchError;
 use super::chain::{Chain, shipped};
+use super::rank::percentile;
 use crate::attest::{Request, attest};
 use crate::keys::{KeyFile, Role};
 use crate::prove::{Account, Draft, Prover, Stage};
@@ -56,8 +57,8 @@ pub const STEPS: [(&str, &str); 7] = [
 pub struct Spread {
     /// The median.
     pub median_ms: f64,
-    /// The least time that at least 99 of 100 ticks do not exceed.
-    pub p99_ms: f64,
+    /// The least time that at least 99 of 100 ticks do not exceed; none of fewer than 100 ticks, of which it is the longest.
+    pub p99_ms: Option<f64>,
     /// The longest.
     pub worst_ms: f64,
 }
@@ -65,13 +66,10 @@ pub struct Spread {
 impl Spread {
     fn of(mut times: Vec<Duration>) -> Spread {
         times.sort_unstable();
-        let at = |part: usize| {
-            let place = (times.len() * part).div_ceil(100).saturating_sub(1);
-            times.get(place).copied().unwrap_or_default().as_secs_f64() * 1e3
-        };
+        let at = |percent| percentile(&times, percent).as_secs_f64() * 1e3;
         Spread {
             median_ms: at(50),
-            p99_ms: at(99),
+            p99_ms: (times.len() >= 100).then(|| at(99)),
             worst_ms: at(100),
         }
     }
@@ -94,6 +92,8 @@ pub struct Ticks {
     pub preset: String,
     /// How many there were.
     pub ticks: usize,
+    /// Legs of which the account holds any: of a model that margins no options it holds cash alone.
+    pub held: usize,
     /// Each step.
     pub steps: Vec<Step>,
     /// From the recording to the verdict.
@@ -112,6 +112,7 @@ pub struct Desk {
     trader: KeyFile,
     partner: KeyFile,
     account: RunningAccount,
+    held: usize,
     policy: Policy,
     book: Book,
 }
@@ -133,6 +134,7 @@ impl Desk {
         chain.universe = Universe::from_file(&file).map_err(shipped)?;
         let parameters = Parameters::load(chain.universe.k(), cache)?;
         let lots = chain.book_for(&chain.compile(preset)?);
+        let held = lots.iter().filter(|lots| **lots > 0).count();
         let account = AccountVector::from_lots(&chain.universe, 0, lots).map_err(shipped)?;
         let account = RunningAccount::open(&chain.universe, &parameters, &account).map_err(shipped)?;
         let book: Book = "line-1".parse().map_err(shipped)?;
@@ -167,6 +169,7 @@ impl Desk {
             trader,
             partner,
             account,
+            held,
             policy,
             book,
         })
@@ -271,6 +274,7 @@ impl Desk {
         Ok(Ticks {
             preset: self.model.name().to_owned(),
             ticks,
+            held: self.held,
             steps: steps.collect(),
             total: Spread::of(totals),
             total_cpu_ms: Spread::of(cpu).median_ms,
@@ -367,23 +371,12 @@ mod tests {
     }
 
     #[test]
-    fn spread_is_of_the_nearest_rank() {
+    fn few_ticks_have_no_99th_percentile() {
         let spread = |count: u64| Spread::of((1..=count).map(Duration::from_millis).collect());
         assert_eq!(
-            spread(200),
-            Spread {
-                median_ms: 100.0,
-                p99_ms: 198.0,
-                worst_ms: 200.0
-            }
+            (spread(200).median_ms, spread(200).p99_ms, spread(200).worst_ms),
+            (100.0, Some(198.0), 200.0)
         );
-        assert_eq!(
-            spread(1),
-            Spread {
-                median_ms: 1.0,
-                p99_ms: 1.0,
-                worst_ms: 1.0
-            }
-        );
+        assert_eq!((spread(99).median_ms, spread(99).p99_ms), (50.0, None));
     }
 }

@@ -24,6 +24,7 @@ struct File {
     fitted: String,
     processor: String,
     largest_error: [f64; 2],
+    left_out_error: [f64; 2],
     /// CPU milliseconds by name.
     prove: BTreeMap<String, f64>,
     verify: BTreeMap<String, f64>,
@@ -67,6 +68,7 @@ impl CostModel {
             },
             processor: self.processor.clone(),
             largest_error: self.largest_error,
+            left_out_error: self.left_out_error,
             prove: by_name(&PROVE, &self.prove),
             verify: by_name(&VERIFY, &self.verify),
         };
@@ -85,6 +87,7 @@ fn read(cache: &Path) -> Option<CostModel> {
         prove: in_order(&PROVE, &file.prove)?,
         verify: in_order(&VERIFY, &file.verify)?,
         largest_error: file.largest_error,
+        left_out_error: file.left_out_error,
     })
 }
 

@@ -2,8 +2,8 @@
 
 use super::{CostModel, PROVE, Size, Source, VERIFY, product};
 
-/// Fewest programs of different size that are fitted to: a formula has up to eight coefficients.
-pub const LEAST_SIZES: usize = 9;
+/// Fewest programs of different size that are fitted to: a formula has up to eight coefficients, and each program is left out once.
+pub const LEAST_SIZES: usize = 10;
 /// Rounds of descent. A round is a few thousand operations.
 const ROUNDS: usize = 200_000;
 /// A round that changes no coefficient by more than this part of the largest ends the descent.
@@ -46,32 +46,65 @@ impl CostModel {
         if sizes.len() < LEAST_SIZES {
             return Err(FitError::TooFew { given: sizes.len() });
         }
-        let prove: Vec<_> = measured.iter().map(|one| (one.size.to_prove(), one.prove_ms)).collect();
-        let verify = measured.iter().flat_map(|one| {
-            let times = one.verify_ms.iter();
-            times.map(|(batch, ms)| (one.size.to_verify(*batch), *ms))
-        });
-        let (prove, prove_error) = nearest::<{ PROVE.len() }>(&prove);
-        let (verify, verify_error) = nearest::<{ VERIFY.len() }>(&verify.collect::<Vec<_>>());
+        let all = Rows::of(measured.iter());
+        let (prove, verify) = (nearest(&all.prove), nearest(&all.verify));
+        let mut left_out_error = [0.0; 2];
+        for size in sizes {
+            let (left_out, others): (Vec<&Measured<'_>>, Vec<_>) = measured.iter().partition(|one| one.size == size);
+            let (left_out, others) = (Rows::of(left_out), Rows::of(others));
+            let errors = [
+                largest_error(&nearest(&others.prove), &left_out.prove),
+                largest_error(&nearest(&others.verify), &left_out.verify),
+            ];
+            for (largest, error) in left_out_error.iter_mut().zip(errors) {
+                *largest = error.max(*largest);
+            }
+        }
         Ok(CostModel {
             source: Source::Fitted { date: date.to_owned() },
             processor: processor.to_owned(),
+            largest_error: [largest_error(&prove, &all.prove), largest_error(&verify, &all.verify)],
+            left_out_error,
             prove,
             verify,
-            largest_error: [prove_error, verify_error],
         })
     }
 }
 
-/// The coefficients `c ≥ 0` that minimise `Σ (c·counts/ms − 1)²`, and the largest of those errors.
+/// Counts divided by the milliseconds that were measured of them, of proving and of verifying: times coefficients they should be one.
+struct Rows {
+    prove: Vec<[f64; PROVE.len()]>,
+    verify: Vec<[f64; VERIFY.len()]>,
+}
+
+impl Rows {
+    fn of<'a>(measured: impl IntoIterator<Item = &'a Measured<'a>>) -> Rows {
+        let mut rows = Rows {
+            prove: Vec::new(),
+            verify: Vec::new(),
+        };
+        for one in measured {
+            if one.prove_ms > 0.0 {
+                rows.prove.push(one.size.to_prove().map(|count| count / one.prove_ms));
+            }
+            for (batch, ms) in one.verify_ms.iter().filter(|(_, ms)| *ms > 0.0) {
+                rows.verify.push(one.size.to_verify(*batch).map(|count| count / ms));
+            }
+        }
+        rows
+    }
+}
+
+/// The largest relative error of coefficients on some rows.
+fn largest_error<const N: usize>(coefficients: &[f64; N], rows: &[[f64; N]]) -> f64 {
+    let error = |row: &[f64; N]| (product(coefficients, row) - 1.0).abs();
+    rows.iter().map(error).fold(0.0, f64::max)
+}
+
+/// The coefficients `c ≥ 0` that minimise `Σ (c·row − 1)²`.
 ///
 /// Coordinate descent: each coefficient in turn takes its best value, or zero. The problem is convex, so that this comes to the minimum.
-fn nearest<const N: usize>(rows: &[([f64; N], f64)]) -> ([f64; N], f64) {
-    let rows: Vec<[f64; N]> = rows
-        .iter()
-        .filter(|(_, ms)| *ms > 0.0)
-        .map(|(counts, ms)| counts.map(|count| count / ms))
-        .collect();
+fn nearest<const N: usize>(rows: &[[f64; N]]) -> [f64; N] {
     // Columns of one length, so that no unit of counting is favoured.
     let mut scale = [0.0; N];
     for (index, scale) in scale.iter_mut().enumerate() {
@@ -86,7 +119,7 @@ fn nearest<const N: usize>(rows: &[([f64; N], f64)]) -> ([f64; N], f64) {
     };
     let mut gram = [[0.0; N]; N];
     let mut toward = [0.0; N];
-    for row in &rows {
+    for row in rows {
         let row: [f64; N] = std::array::from_fn(|index| entry(row, index));
         for (i, a) in row.iter().enumerate() {
             toward[i] += a;
@@ -118,8 +151,7 @@ fn nearest<const N: usize>(rows: &[([f64; N], f64)]) -> ([f64; N], f64) {
             *coefficient = scaled[index] / scale[index];
         }
     }
-    let error = |row: &[f64; N]| (product(&coefficients, row) - 1.0).abs();
-    (coefficients, rows.iter().map(error).fold(0.0, f64::max))
+    coefficients
 }
 
 #[cfg(test)]
@@ -203,6 +235,13 @@ mod tests {
             }
         }
         assert!(model.largest_error.iter().all(|error| *error > 0.01 && *error < 0.1));
+        // What a program that was not fitted to comes out at is told no better.
+        let errors = model.left_out_error.iter().zip(&model.largest_error);
+        assert!(
+            errors
+                .clone()
+                .all(|(left_out, fitted)| left_out >= fitted && *left_out < 0.2)
+        );
     }
 
     #[test]

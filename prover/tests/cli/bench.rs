@@ -85,6 +85,14 @@ fn results_are_json_and_csv_and_are_not_measured_twice() {
     assert_eq!(cells("batch"), ["1", "2", "1", "2"]);
     assert_eq!(cells("threads"), ["1", "1", "2", "2"]);
     assert!(cells("verify_cpu_ms").iter().all(|ms| ms.parse::<f64>().unwrap() > 0.0));
+    // One statement alone is proven in its own column.
+    let together = cells("prove_together_cpu_ms");
+    assert!(
+        together
+            .iter()
+            .zip(cells("batch"))
+            .all(|(ms, batch)| ms.is_empty() == (batch == "1"))
+    );
     let bytes = points[0]["warm"]["size"]["proof_bytes"].to_string();
     assert!(cells("proof_bytes").iter().all(|cell| *cell == bytes));
 
@@ -111,8 +119,8 @@ fn report_has_every_plot_and_no_script() {
         "Verifying one proof against equations",
         "Proving against threads",
         "Verifying one proof against threads",
-        "Proving a batch",
-        "Verifying a batch",
+        "Proving statements in one proof",
+        "Verifying proofs together",
         "Proving by phase",
         "Size of a proof against equations",
     ];
@@ -197,7 +205,7 @@ fn grids_that_cannot_be_are_refused_with_value_and_bound() {
     let fit = [&tiny("1", "r.json")[..], &["--fit"]].concat();
     run(folder.path(), &fit).refused(
         2,
-        &["--fit: the grid has 1 programs on one thread, a fit needs at least 9"],
+        &["--fit: there would be 1 programs on one thread, a fit needs at least 10"],
     );
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
@@ -307,7 +315,7 @@ fn a_fitted_cost_model_is_what_model_check_goes_by() {
         "--legs",
         "64,128,200",
         "--equations",
-        "4,20,60",
+        "4,20,40,60",
         "--squares",
         "0",
         "--threads",
@@ -321,7 +329,7 @@ fn a_fitted_cost_model_is_what_model_check_goes_by() {
         "r.json",
     ];
     let fitted = in_cache(folder.path(), &words);
-    assert_eq!(fitted["cost_model"]["rule"]["programs"], 9);
+    assert_eq!(fitted["cost_model"]["rule"]["programs"], 12);
     assert!(folder.path().join("zkmargin/cost-model.json").exists());
     assert!(source().starts_with("fitted on 20"), "{}", source());
 }
@@ -349,4 +357,66 @@ fn ticks_are_measured_step_by_step() {
     }
     run(folder.path(), &["bench", "tick", "--ticks", "0"]).refused(2, &["--ticks 0: 1 to 43000 are possible"]);
     run(folder.path(), &["bench", "tick", "--preset", "nobody"]).refused(2, &["`nobody`", "paradex-pm"]);
+}
+
+#[test]
+fn reference_is_the_same_whatever_threads_the_library_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let reference = |threads: &str, out: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_zkmargin"));
+        command.args(tiny("1", out)).current_dir(folder.path());
+        let done = command.env("RAYON_NUM_THREADS", threads).stdout(Stdio::null()).status();
+        assert!(done.unwrap().success());
+        let results = read(&folder.path().join(out));
+        let points = results["points"].as_array().unwrap().iter();
+        points
+            .map(|point| point["warm"]["prove"]["reference_ms"].as_f64().unwrap())
+            .fold(f64::INFINITY, f64::min)
+    };
+    let (one, eight) = (reference("1", "one.json"), reference("8", "eight.json"));
+    // On eight threads it was four times as much; a machine with other work is no more than twice as slow.
+    assert!((0.4..2.5).contains(&(eight / one)), "{one} and {eight} ms");
+}
+
+#[test]
+fn figures_that_nobody_measured_are_refused_by_a_report() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &tiny("1", "r.json")).done();
+    let path = folder.path().join("r.json");
+    let results = read(&path);
+    for (figure, said) in [(json!(1e308), "relative: 1e+308"), (json!(-5.0), "relative: -5.0")] {
+        let mut changed = results.clone();
+        changed["points"][0]["warm"]["prove"]["relative"] = figure;
+        std::fs::write(&path, changed.to_string()).unwrap();
+        run(folder.path(), &["bench", "report", "r.json", "-o", "r.html"])
+            .refused(2, &["r.json: not results", said, "expected figures from 0 to 1e15"]);
+    }
+}
+
+#[test]
+fn one_process_at_a_time_adds_to_a_file_and_one_program_stands_in_it_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut slow = tiny("1", "r.json");
+    slow[4] = "4,5,6,7,8";
+    let mut child = tool(folder.path(), &slow);
+    let lock = folder.path().join("r.json.lock");
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !lock.exists() {
+        assert!(Instant::now() < deadline, "waited in vain");
+        sleep(Duration::from_millis(2));
+    }
+    run(folder.path(), &tiny("1", "r.json")).refused(2, &["r.json.lock: another zkmargin is at work on it"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    run(folder.path(), &tiny("1", "s.json")).done();
+    run(folder.path(), &tiny("1,2", "s.json")).refused(
+        2,
+        &[
+            "s.json",
+            "was measured with other --runs or --batch",
+            "Give another --out",
+        ],
+    );
+    assert!(!folder.path().join("s.json.lock").exists());
 }

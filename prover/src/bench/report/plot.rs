@@ -11,6 +11,8 @@ use super::ReportError;
 /// Pixels of a plot and, to its right, of its legend.
 const PLOT: (i32, i32) = (620, 320);
 const LEGEND: i32 = 250;
+/// Pixels of a legend to the left of its words, and to their right.
+const MARKER: i32 = 24;
 /// Size of words, and about the width of a character.
 const BODY: i32 = 13;
 const CHAR: i32 = 7;
@@ -34,6 +36,21 @@ const COLORS: [RGBColor; 10] = [
     RGBColor(68, 68, 68),
     RGBColor(170, 170, 170),
 ];
+
+/// A point of a series: full for as many series as there are colours, hollow for as many again.
+fn marker(at: (i32, i32), index: usize) -> Circle<(i32, i32), i32> {
+    let color = color(index);
+    let is_hollow = index / COLORS.len() % 2 == 1;
+    Circle::new(
+        at,
+        4,
+        if is_hollow {
+            color.stroke_width(2)
+        } else {
+            color.filled()
+        },
+    )
+}
 
 fn color(index: usize) -> RGBColor {
     COLORS.get(index % COLORS.len()).copied().unwrap_or(BLACK)
@@ -88,9 +105,11 @@ pub(super) struct Series {
 impl Lines {
     /// The plot as an SVG document.
     pub(super) fn draw(&self) -> Result<String, ReportError> {
-        let legend = LINE * (i32::try_from(self.series.len()).unwrap_or(0) + 3);
-        let height = PLOT.1.max(legend);
-        document((PLOT.0 + LEGEND, height), |area| {
+        let count = |length: usize| i32::try_from(length).unwrap_or(0);
+        let height = PLOT.1.max(LINE * (count(self.series.len()) + 3));
+        let names = self.series.iter().map(|series| series.name.chars().count()).max();
+        let legend = LEGEND.max(2 * MARKER + CHAR * count(names.unwrap_or(0)));
+        document((PLOT.0 + legend, height), |area| {
             let (plot, legend) = area.split_horizontally(PLOT.0);
             self.chart(&plot)?;
             self.legend(&legend)
@@ -139,7 +158,7 @@ impl Lines {
             let points = series
                 .measured
                 .iter()
-                .map(|point| Circle::new(*point, 4, color.filled()));
+                .map(|point| EmptyElement::at(*point) + marker((0, 0), index));
             chart.draw_series(points).map_err(draw_error)?;
         }
         Ok(())
@@ -148,23 +167,22 @@ impl Lines {
     fn legend(&self, area: &Area<'_>) -> Result<(), ReportError> {
         let mut y = 24;
         for (index, series) in self.series.iter().enumerate() {
-            area.draw(&Circle::new((10, y), 4, color(index).filled()))
-                .map_err(draw_error)?;
-            write(area, &series.name, (24, y), HPos::Left)?;
+            area.draw(&marker((10, y), index)).map_err(draw_error)?;
+            write(area, &series.name, (MARKER, y), HPos::Left)?;
             y += LINE;
         }
         if self.has_model {
             y += LINE / 2;
             area.draw(&Circle::new((10, y), 4, BLACK.filled()))
                 .map_err(draw_error)?;
-            write(area, "measured", (24, y), HPos::Left)?;
+            write(area, "measured", (MARKER, y), HPos::Left)?;
             y += LINE;
             for x in [-2, 15] {
                 area.draw(&PathElement::new(vec![(x, y), (x + 6, y)], BLACK))
                     .map_err(draw_error)?;
             }
             area.draw(&Cross::new((10, y), 5, BLACK)).map_err(draw_error)?;
-            write(area, "cost model", (24, y), HPos::Left)?;
+            write(area, "cost model", (MARKER, y), HPos::Left)?;
         }
         Ok(())
     }

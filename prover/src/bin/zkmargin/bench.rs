@@ -17,7 +17,8 @@ use zkmargin_prover::bench::measure::{self, Cold, Found, Task, Warm};
 use zkmargin_prover::bench::report;
 use zkmargin_prover::bench::results::{Outcome, Results, Start, csv_path};
 use zkmargin_prover::cost::{CostModel, LEAST_SIZES};
-use zkmargin_prover::output::Secrecy;
+use zkmargin_prover::lock::Lock;
+use zkmargin_prover::output::{Outputs, Secrecy};
 use zkmargin_prover::text::{Columns, wrapped};
 use zkmargin_risk::json::MAX_BYTES;
 use zkmargin_verifier::file::default_cache_dir;
@@ -74,7 +75,7 @@ struct Measure {
     /// Threads of prover and verifier.
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,2")]
     threads: Vec<usize>,
-    /// So many proofs are verified together.
+    /// So many proofs are verified together, and up to 16 statements proven in one proof.
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,4,16")]
     batch: Vec<usize>,
     /// Measured runs of everything.
@@ -121,11 +122,19 @@ fn measure_all(args: &Measure) -> anyhow::Result<Answer> {
         runs: args.runs,
     };
     let points = grid.points()?;
-    let cache = fit_cache(args, &points)?;
+    Outputs::new(true).reserve(&args.out)?;
+    // What another process wrote meanwhile would be lost.
+    let _lock = Lock::take(&lock_path(&args.out))?;
     let mut results = Results::resume(&args.out)?;
+    let mut missing = Vec::new();
+    for point in &points {
+        if !results.has(point, &args.out)? {
+            missing.push(point);
+        }
+    }
+    let cache = fit_cache(args, &results, &missing)?;
     // What cannot be written is said before hours of work.
     results.write(&args.out)?;
-    let missing: Vec<&Point> = points.iter().filter(|point| !results.has(point)).collect();
     let skipped = points.len() - missing.len();
 
     // Draws on a terminal only, and only on standard error.
@@ -160,14 +169,25 @@ fn measure_all(args: &Measure) -> anyhow::Result<Answer> {
     Ok(Answer::new(text, data))
 }
 
-/// Where a fit is kept, if one is asked for and possible.
-fn fit_cache(args: &Measure, points: &[Point]) -> anyhow::Result<Option<PathBuf>> {
+/// The file that says that somebody is at work on another one.
+fn lock_path(out: &Path) -> PathBuf {
+    let mut name = out.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
+}
+
+/// Where a fit is kept, if one is asked for and possible with what there is and what will be.
+fn fit_cache(args: &Measure, results: &Results, missing: &[&Point]) -> anyhow::Result<Option<PathBuf>> {
     if !args.fit {
         return Ok(None);
     }
-    let programs = points.iter().filter(|point| point.threads == 1).count();
+    let there = results.points.iter().map(|outcome| &outcome.point);
+    let programs = there
+        .chain(missing.iter().copied())
+        .filter(|point| point.threads == 1)
+        .count();
     if programs < LEAST_SIZES {
-        bail!("--fit: the grid has {programs} programs on one thread, a fit needs at least {LEAST_SIZES}");
+        bail!("--fit: there would be {programs} programs on one thread, a fit needs at least {LEAST_SIZES}");
     }
     let cache = default_cache_dir().context("--fit: there is no cache folder to keep the cost model in")?;
     Ok(Some(cache))
@@ -176,21 +196,21 @@ fn fit_cache(args: &Measure, points: &[Point]) -> anyhow::Result<Option<PathBuf>
 fn fit(results: &Results, cache: &Path, text: &mut String) -> anyhow::Result<Value> {
     let model = results.fit(&today()?)?;
     let path = model.keep(cache)?;
-    let [prove, verify] = model.largest_error;
+    let percent = |errors: [f64; 2]| errors.map(|error| format!("{:.1} %", error * 100.0));
+    let ([prove, verify], [prove_left_out, verify_left_out]) =
+        (percent(model.largest_error), percent(model.left_out_error));
     let rule = results.rule(&model);
     let words = format!(
-        "Cost model {}; its largest error is {:.1} % of the time to prove and {:.1} % of that to verify. The fixed rule's shape is the fastest by it \
-         for {} of {} programs, and at worst {:.1} % slower.",
+        "Cost model {}; its largest error is {prove} of the time to prove and {verify} of that to verify, and on a program that was left out of the fit \
+         {prove_left_out} and {verify_left_out}. The fixed rule's shape is the fastest by it for {} of {} programs, and at worst {:.1} % slower.",
         model.provenance(),
-        prove * 100.0,
-        verify * 100.0,
         rule.fastest,
         rule.programs,
         rule.slower * 100.0,
     );
     *text += &format!("\n{}\n{}\n", wrapped(&words, 100, 0, 0), path.display());
     Ok(json!({
-        "file": path.display().to_string(), "largest_error": model.largest_error,
+        "file": path.display().to_string(), "largest_error": model.largest_error, "left_out_error": model.left_out_error,
         "rule": { "programs": rule.programs, "fastest": rule.fastest, "slower": rule.slower },
     }))
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 use zkmargin_prover::bench::tick::{Desk, MAX_TICKS, STEPS, Spread, Ticks};
 use zkmargin_prover::text::Columns;
 use zkmargin_verifier::file::default_cache_dir;
+use zkmargin_verifier::words::counted;
 
 use crate::answer::Answer;
 
@@ -24,7 +25,7 @@ pub(crate) struct Tick {
         default_value = "paradex-pm"
     )]
     presets: Vec<String>,
-    /// Measured ticks of each, after one that does not count.
+    /// Measured ticks of each, after one that does not count; of fewer than 100 there is no 99th percentile.
     #[arg(long, value_name = "N", default_value_t = 200)]
     ticks: usize,
 }
@@ -34,7 +35,13 @@ pub(crate) fn run(args: &Tick) -> anyhow::Result<Answer> {
         bail!("--ticks {}: 1 to {MAX_TICKS} are possible", args.ticks);
     }
     let cache = default_cache_dir();
-    let desks = args.presets.iter().map(|preset| Desk::new(preset, cache.as_deref()));
+    let mut presets: Vec<&str> = Vec::new();
+    for preset in &args.presets {
+        if !presets.contains(&preset.as_str()) {
+            presets.push(preset);
+        }
+    }
+    let desks = presets.iter().map(|preset| Desk::new(preset, cache.as_deref()));
     let desks = desks.collect::<Result<Vec<Desk>, _>>()?;
     // Draws on a terminal only, and only on standard error.
     let bar = ProgressBar::new(args.ticks as u64 * desks.len() as u64);
@@ -43,8 +50,8 @@ pub(crate) fn run(args: &Tick) -> anyhow::Result<Answer> {
     )?);
     bar.enable_steady_tick(Duration::from_millis(500));
     let mut all = Vec::new();
-    for (desk, preset) in desks.iter().zip(&args.presets) {
-        bar.set_message(preset.clone());
+    for (desk, preset) in desks.iter().zip(presets) {
+        bar.set_message(preset.to_owned());
         all.push(desk.ticks(args.ticks, |_| bar.inc(1))?);
     }
     bar.finish_and_clear();
@@ -62,7 +69,7 @@ fn table(ticks: &Ticks) -> String {
         columns.row([
             name.to_owned(),
             of(spread.median_ms),
-            of(spread.p99_ms),
+            spread.p99_ms.map_or_else(|| "-".to_owned(), of),
             of(spread.worst_ms),
             what.to_owned(),
         ]);
@@ -71,7 +78,12 @@ fn table(ticks: &Ticks) -> String {
         row(step.step, &step.spread, what);
     }
     row("tick to verdict", &ticks.total, "all of it");
-    let mut text = format!("{}, {} ticks\n", ticks.preset, ticks.ticks);
+    let mut text = format!(
+        "{}, {} ticks, an account that holds {}\n",
+        ticks.preset,
+        ticks.ticks,
+        counted(ticks.held, "leg")
+    );
     columns.write_with_notes(&mut text);
     text += &format!("CPU time of a tick, median: {:.1} ms\n", ticks.total_cpu_ms);
     text
