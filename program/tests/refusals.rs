@@ -5,10 +5,11 @@ mod common;
 
 use common::*;
 use zkmargin_program::bounds::VALUE_BITS_RANGE;
+use zkmargin_program::leg::SUMMED_LOT_BITS;
 use zkmargin_program::{
-    BuildError, Builder, FormError, Header, LOTS_LIMIT, Layout, LayoutError, Linear, MAX_EQUATIONS, MAX_NAME_BYTES,
-    MAX_TERMS, NegativeFactor, NonNegative, Program, Range, Ratio, Real, Upper, Violation, Witness, WitnessError,
-    WrapAround,
+    BuildError, Builder, FormError, Header, LOT_BITS, LOTS_LIMIT, Layout, LayoutError, Linear, MAX_ACCOUNTS_PER_VENUE,
+    MAX_EQUATIONS, MAX_NAME_BYTES, MAX_TERMS, NegativeFactor, NonNegative, Program, Range, Ratio, Real, Upper,
+    Violation, Witness, WitnessError, WrapAround,
 };
 
 fn simple() -> Program {
@@ -531,4 +532,13 @@ fn the_largest_books_and_values_are_within_every_width() {
         b.norm("norm", items)
     });
     assert!(root.unwrap().witness(&book(&[1, 1])).is_ok());
+}
+
+#[test]
+fn what_all_accounts_and_a_public_amount_can_hold_is_below_the_limit_of_lots_and_fits_its_bits() {
+    let each = (1_u64 << LOT_BITS) - 1;
+    let most = u64::from(MAX_ACCOUNTS_PER_VENUE) * each + each;
+    assert!(most < LOTS_LIMIT);
+    assert_eq!(LOTS_LIMIT, 257 << 48);
+    assert_eq!((most >> (SUMMED_LOT_BITS - 1), most >> SUMMED_LOT_BITS), (1, 0));
 }
