@@ -542,3 +542,17 @@ fn what_all_accounts_and_a_public_amount_can_hold_is_below_the_limit_of_lots_and
     assert_eq!(LOTS_LIMIT, 257 << 48);
     assert_eq!((most >> (SUMMED_LOT_BITS - 1), most >> SUMMED_LOT_BITS), (1, 0));
 }
+
+#[test]
+fn a_layout_says_what_it_was_made_of_and_where_its_legs_stand() {
+    let legs = [1, 47, 48, 95].map(leg);
+    let layout = Layout::new(6, vec![3, 5], legs.to_vec(), vec![pair(1, 47)]).unwrap();
+    assert_eq!(
+        (layout.k(), layout.rows(), layout.columns(), layout.slots()),
+        (6, 48, 2, 96)
+    );
+    assert_eq!((layout.column_venues(), layout.legs()), (&[3, 5][..], &legs[..]));
+    assert_eq!(layout.pairs(), [pair(1, 47)]);
+    let places = legs.map(|leg| (layout.column_of(leg), layout.row_of(leg)));
+    assert_eq!(places, [(0, 1), (0, 47), (1, 0), (1, 47)]);
+}
