@@ -225,7 +225,9 @@ mod tests {
     #[test]
     fn sums_next_to_the_ends_of_limbs_are_what_they_are() {
         for (multiplier, coefficient) in [
+            (1, 1),
             (1, -1),
+            ((1 << 86) - 1, 1),
             (1 << 43, -1),
             (1 << 86, -1),
             ((1 << 86) - 1, -1),

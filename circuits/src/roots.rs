@@ -130,4 +130,12 @@ mod tests {
         assert_eq!(projection_bits([80; 100].into_iter()), 52);
         assert_eq!(projection_bits([128; 1 << 15].into_iter()), 84);
     }
+
+    #[test]
+    fn a_sum_of_squares_is_shown_to_be_below_four_squares_of_masked_projections_over_the_denominator_squared() {
+        for (bytes, bits) in [(1, 18), (8, 130), (12, 194)] {
+            let denominator = 129_859_329_600;
+            assert_eq!(shown(bytes), Range::Fraction { bits, denominator });
+        }
+    }
 }

@@ -224,3 +224,55 @@ pub(crate) fn running_sums(placement: &Placement, w: &[u128]) -> Vec<Vec<Fp>> {
     }
     z
 }
+
+#[cfg(all(test, feature = "prove"))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use zkmargin_program::{Builder, Header, Layout, LegId, Linear, Program, Real};
+
+    /// What is held is worth at least nothing.
+    fn program() -> Program {
+        let layout = Layout::new(6, vec![0], vec![LegId::new(0)], Vec::new()).unwrap();
+        let header = Header {
+            numeraire: "USD".into(),
+            unit_exponent: -2,
+            value_bits: 60,
+        };
+        let mut builder = Builder::new(layout, header).unwrap();
+        let held = Linear::leg(LegId::new(0), Real::from_integer(1));
+        let held = builder.lower(&held).unwrap();
+        builder.require_non_negative("held", held).unwrap();
+        builder.finish().unwrap()
+    }
+
+    #[test]
+    fn masked_projections_that_would_tell_of_what_they_mask_are_not_said() {
+        let program = program();
+        let placement = Placement::new(&program).unwrap();
+        let shape = placement.shape();
+        let mut q = vec![0; program.layout().slots()];
+        q[0] = 123_456_789_012;
+        let w = program.witness(&q).unwrap();
+        let roots = Roots::new(&placement, w.values()).unwrap();
+        let e = Fp::from(7);
+        let projections = roots.projections(&placement, &e);
+        let (least, most) = (*projections.iter().min().unwrap(), *projections.iter().max().unwrap());
+        let (honest, beyond) = (1 << placement.projection_bits(), 1 << (8 * shape.masked_bytes));
+        assert!(0 < most && most < honest && honest << 16 <= beyond);
+        let masked = |mask: u128| {
+            let masks = Masks(Zeroizing::new(vec![mask; shape.masked()]));
+            roots.masked(&placement, &masks, &e)
+        };
+        let sums = |mask: u128| Some(projections.iter().map(|y| y + mask).collect());
+        for mask in [0, honest - most, honest - least - 1] {
+            assert_eq!(masked(mask), None, "a sum that is smaller than a projection may be");
+        }
+        for mask in [honest - least, beyond - most - 1] {
+            assert_eq!(masked(mask), sums(mask));
+        }
+        for mask in [beyond - most, beyond - 1] {
+            assert_eq!(masked(mask), None, "a sum that has more bits than a mask");
+        }
+    }
+}

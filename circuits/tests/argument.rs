@@ -10,10 +10,12 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use zkmargin_circuits::{
-    Blind, Claim, ClaimError, Malformed, Opening, Parameters, Placement, Point, PointError, ProveError, Refusal,
-    commit, prove, verify,
+    Blind, Claim, ClaimError, MAX_STATEMENTS, Malformed, Opening, Parameters, Placement, Point, PointError, ProveError,
+    Refusal, Shape, commit, prove, verify,
 };
-use zkmargin_program::{Builder, Header, Layout, LegId, Linear, Lower, Pair, Program, Ratio, Real, WitnessError};
+use zkmargin_program::{
+    Builder, Header, Layout, LegId, Linear, Lower, MAX_ACCOUNTS_PER_VENUE, Pair, Program, Ratio, Real, WitnessError,
+};
 
 const K: u32 = 6;
 const ROWS: usize = 48;
@@ -161,6 +163,22 @@ fn a_proof_has_as_many_bytes_as_its_shape_says() {
         sizes.insert(proof.len());
     }
     assert!(sizes.len() > 2, "{sizes:?}");
+}
+
+#[test]
+fn a_shape_is_the_first_of_the_cheapest_and_its_cost_is_that_of_its_columns() {
+    for (parts, squares) in [(0, 1), (6, 0), (6, 3), (20, 1), (40, 12)] {
+        let program = roots(parts, squares);
+        let candidates = Placement::candidates(&program).unwrap();
+        let least = candidates.iter().map(Shape::cost).min();
+        let first = candidates.iter().find(|shape| Some(shape.cost()) == least);
+        assert_eq!(first, Some(Placement::new(&program).unwrap().shape()));
+        for shape in candidates {
+            let lookups = 8 * shape.z_columns();
+            let roots = 2 * shape.x_columns() + 8 * shape.x_columns() / shape.x_group() + 3 * shape.x_group();
+            assert_eq!((shape.k(), shape.cost()), (K, lookups + roots));
+        }
+    }
 }
 
 #[test]
@@ -480,6 +498,28 @@ fn ill_formed_claims_are_refused_by_name() {
     let huge = [(LegId::new(0), 1 << 47), (LegId::new(0), 1 << 47)];
     let amount = ClaimError::PublicAmount { index: 0, leg: 0 };
     assert_eq!(verdict(Claim { public: &huge, ..claim }, proof), Err(amount.into()));
+}
+
+#[test]
+fn as_many_statements_and_accounts_as_are_allowed_are_judged_and_one_more_is_refused() {
+    let (program, account, proof) = &*HONEST;
+    let claim = account.claim(program);
+    for given in [MAX_STATEMENTS + 1, MAX_STATEMENTS + 2] {
+        let refusal = verify(&PARAMETERS, &vec![claim; given], proof);
+        assert_eq!(refusal, Err(ClaimError::TooMany { given }.into()));
+    }
+    // The proof is of one statement.
+    let refusal = verify(&PARAMETERS, &vec![claim; MAX_STATEMENTS], proof);
+    assert!(matches!(refusal, Err(Refusal::Malformed(_))), "{refusal:?}");
+    let many = vec![
+        vec![account.points[0][0]; MAX_ACCOUNTS_PER_VENUE as usize],
+        account.points[1].clone(),
+    ];
+    let other = Claim {
+        attested: &many,
+        ..claim
+    };
+    assert_eq!(verdict(other, proof), Err(Refusal::Link));
 }
 
 #[test]

@@ -215,4 +215,12 @@ mod tests {
         }
         assert_eq!(Wide::MAX.ceil_sqrt(), None);
     }
+
+    #[test]
+    fn a_divisor_without_a_low_half_is_divided_by_all_the_same() {
+        let divisor = 3 << 120;
+        let quotient = (1 << 127) | 1;
+        let product = Wide::product(divisor, quotient).checked_add(Wide::from(7)).unwrap();
+        assert_eq!(product.div_rem(divisor), Some((quotient, 7)));
+    }
 }

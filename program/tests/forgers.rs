@@ -282,6 +282,18 @@ proptest! {
     }
 
     #[test]
+    fn no_witness_makes_a_norm_of_a_variable_and_legs_less_than_both(a in item(), c in item(), q in lots()) {
+        let legs = Item { constant: 0, ..c };
+        let part = a.at(&q).max(0);
+        let truth = (part + legs.at(&q)).max(0);
+        assert_upper_bound(&q, truth, within(&[a.at(&q), part + legs.at(&q)]), 1, |b| {
+            let a = a.upper(b)?;
+            let sum = b.positive_part("part", a)? + legs.upper(b)?;
+            b.norm("norm", [sum])
+        });
+    }
+
+    #[test]
     fn no_witness_makes_an_exact_minimum_lie_on_either_side(a in item(), c in item(), q in lots()) {
         let values = [a.at(&q), c.at(&q)];
         let truth = values[0].min(values[1]);

@@ -4,10 +4,12 @@
 mod common;
 
 use common::*;
+use zkmargin_program::bounds::VALUE_BITS_RANGE;
+use zkmargin_program::leg::SUMMED_LOT_BITS;
 use zkmargin_program::{
-    BuildError, Builder, FormError, Header, LOTS_LIMIT, Layout, LayoutError, Linear, MAX_EQUATIONS, MAX_NAME_BYTES,
-    MAX_TERMS, NegativeFactor, NonNegative, Program, Range, Ratio, Real, Upper, Violation, Witness, WitnessError,
-    WrapAround,
+    BuildError, Builder, FormError, Header, LOT_BITS, LOTS_LIMIT, Layout, LayoutError, Linear, MAX_ACCOUNTS_PER_VENUE,
+    MAX_EQUATIONS, MAX_NAME_BYTES, MAX_TERMS, NegativeFactor, NonNegative, Program, Range, Ratio, Real, Upper,
+    Violation, Witness, WitnessError, WrapAround,
 };
 
 fn simple() -> Program {
@@ -444,4 +446,113 @@ fn no_wrap_is_checked_at_the_true_widths() {
         root.check_no_wrap(&vec![fraction; n]),
         Err(WrapAround::Fraction { .. })
     ));
+}
+
+#[test]
+fn as_many_legs_as_there_are_can_be_proven_empty_and_no_more() {
+    let legs = [0, 1, 2, 2, 2].map(leg);
+    for (given, expected) in [
+        (2, Ok(())),
+        (3, Ok(())),
+        (4, Err(BuildError::TooManyTerms)),
+        (5, Err(BuildError::TooManyTerms)),
+    ] {
+        assert_eq!(
+            builder(8, 3, vec![]).prove_empty(&legs[..given]),
+            expected,
+            "{given} legs"
+        );
+    }
+}
+
+#[test]
+fn a_surplus_is_what_each_requirement_is_exceeded_or_missed_by() {
+    let mut b = builder(8, 1, vec![]);
+    for (name, least) in [("one", 3), ("two", 7), ("three", 4)] {
+        let x = b.lower(&linear(&[1], -least)).unwrap();
+        b.require_non_negative(name, x).unwrap();
+    }
+    let program = b.finish().unwrap();
+    let surplus = |units: [i128; 3]| {
+        Ok(["one", "two", "three"]
+            .map(String::from)
+            .into_iter()
+            .zip(units)
+            .collect())
+    };
+    assert_eq!(program.surplus(&book(&[5])), surplus([2, -2, 1]));
+    assert_eq!(program.surplus(&book(&[3])), surplus([0, -4, -1]));
+    assert_eq!(program.surplus(&book(&[107])), surplus([104, 100, 103]));
+}
+
+#[test]
+fn sums_differences_and_multiples_of_linear_forms_are_those_of_their_coefficients() {
+    let of = |form: &Linear| {
+        let program = at_most(builder(20, 3, vec![]), 0, |b| b.upper(form)).unwrap();
+        program.equations().to_vec()
+    };
+    let (x, y) = (linear(&[5, 0, 7], 11), linear(&[3, 2, -7], -4));
+    let three = Ratio::new(-3, 1).unwrap();
+    let mut sum = x.clone();
+    sum += y.clone();
+    assert_eq!(of(&sum), of(&linear(&[8, 2, 0], 7)));
+    assert_eq!(of(&(x.clone() + y.clone())), of(&sum));
+    assert_eq!(of(&(x.clone() - y)), of(&linear(&[2, -2, 14], 15)));
+    assert_eq!(of(&x.scale(three)), of(&linear(&[-15, 0, -21], -33)));
+}
+
+#[test]
+fn a_bound_is_constant_when_neither_a_leg_nor_a_variable_is_in_it() {
+    let mut b = builder(8, 1, vec![]);
+    let constant = b.upper(&linear(&[], 3)).unwrap();
+    let of_leg = b.upper(&linear(&[1], 3)).unwrap();
+    assert!(constant.is_constant());
+    assert!(!of_leg.is_constant());
+    assert!(!b.max("max", [constant, of_leg]).unwrap().is_constant());
+}
+
+#[test]
+fn the_largest_books_and_values_are_within_every_width() {
+    // All legs of an item, as much of each as can be.
+    let program = at_most(builder(8, 16, vec![]), 5, |b| {
+        let item = b.upper(&linear(&[], 5))?;
+        b.max_of_held("held", [((0..16).map(leg).collect(), item)])
+    });
+    let program = program.unwrap();
+    assert!(program.witness(&book(&[LOTS_LIMIT - 1; 16])).is_ok());
+    // The widest value of a header.
+    let widest = at_most(builder(*VALUE_BITS_RANGE.end(), 1, vec![]), 5, |b| {
+        let item = b.upper(&linear(&[1], 0))?;
+        b.max_of_held("held", [(vec![leg(0)], item)])
+    });
+    assert!(widest.unwrap().witness(&book(&[5])).is_ok());
+    // A root of 8 bits whose square exceeds the sum by 508.
+    let root = at_most(builder(8, 2, vec![]), 255, |b| {
+        let items = [b.upper(&linear(&[254, 0], 0))?, b.upper(&linear(&[0, 1], 0))?];
+        b.norm("norm", items)
+    });
+    assert!(root.unwrap().witness(&book(&[1, 1])).is_ok());
+}
+
+#[test]
+fn what_all_accounts_and_a_public_amount_can_hold_is_below_the_limit_of_lots_and_fits_its_bits() {
+    let each = (1_u64 << LOT_BITS) - 1;
+    let most = u64::from(MAX_ACCOUNTS_PER_VENUE) * each + each;
+    assert!(most < LOTS_LIMIT);
+    assert_eq!(LOTS_LIMIT, 257 << 48);
+    assert_eq!((most >> (SUMMED_LOT_BITS - 1), most >> SUMMED_LOT_BITS), (1, 0));
+}
+
+#[test]
+fn a_layout_says_what_it_was_made_of_and_where_its_legs_stand() {
+    let legs = [1, 47, 48, 95].map(leg);
+    let layout = Layout::new(6, vec![3, 5], legs.to_vec(), vec![pair(1, 47)]).unwrap();
+    assert_eq!(
+        (layout.k(), layout.rows(), layout.columns(), layout.slots()),
+        (6, 48, 2, 96)
+    );
+    assert_eq!((layout.column_venues(), layout.legs()), (&[3, 5][..], &legs[..]));
+    assert_eq!(layout.pairs(), [pair(1, 47)]);
+    let places = legs.map(|leg| (layout.column_of(leg), layout.row_of(leg)));
+    assert_eq!(places, [(0, 1), (0, 47), (1, 0), (1, 47)]);
 }

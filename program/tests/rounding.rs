@@ -10,7 +10,7 @@ use num_rational::BigRational;
 use num_traits::{FromPrimitive, ToPrimitive};
 use proptest::prelude::*;
 use zkmargin_program::{
-    BuildError, Builder, Linear, NonNegative, NumberError, RESOLUTION_BITS, Ratio, Real, Upper, WitnessError,
+    BuildError, Builder, Linear, NonNegative, NumberError, Program, RESOLUTION_BITS, Ratio, Real, Upper, WitnessError,
 };
 
 const VALUE_BITS: u32 = 80;
@@ -310,5 +310,93 @@ fn each_verb_that_divides_or_takes_a_root_loses_one_unit_and_states_it() {
         assert!(compile(ceiling).witness(&q).is_err());
         assert_eq!(compile(ceiling).rounding_bound(&q), 2);
         assert!(compile(ceiling + 2).witness(&q).is_ok());
+    }
+}
+
+#[test]
+fn decimals_have_as_many_digits_as_fit() {
+    let power = 10_i128.pow(38);
+    assert_eq!(Ratio::from_decimal(1, 38), Ratio::new(power, 1));
+    assert_eq!(Ratio::from_decimal(1, -38), Ratio::new(1, power.unsigned_abs()));
+}
+
+/// A float times a scale whose product has more than 128 bits, of which some are cut before the division, and some after it.
+#[test]
+fn a_wide_product_is_exact_when_nothing_is_left_of_it_and_one_step_wide_otherwise() {
+    for (denominator, quotient, down) in [(3, (1_u64 << 50) + 1, 40), (59_049, (1 << 36) + 1, 26)] {
+        let scale = Ratio::new(1 << 90, denominator.into()).unwrap();
+        let float = |rest: u64| (denominator * quotient + rest) as f64 / 2_f64.powi(down);
+        let unit = 1_i128 << (90 + 16 - down);
+        let floor = i128::from(quotient) * unit;
+        assert_eq!(Real::from_f64(float(0), scale).unwrap().bounds(), (floor, floor));
+        let floor = floor + 2 * unit / i128::from(denominator);
+        assert_eq!(Real::from_f64(float(2), scale).unwrap().bounds(), (floor, floor + 1));
+    }
+}
+
+/// `weight` thirds of a lot of each leg, of which two thirds each are lost by rounding.
+fn thirds(b: &mut Builder, slots: &[u32], weight: i128) -> Result<Upper, BuildError> {
+    let mut form = Linear::zero();
+    for slot in slots {
+        form.add_leg(leg(*slot), Real::from_ratio(Ratio::new(1, 3).unwrap()).unwrap());
+    }
+    let form = b.upper(&form)?;
+    b.scale(form, factor(weight, 1))
+}
+
+fn assert_bound_per_leg(program: &Program, weights: &[u128]) {
+    for (slot, weight) in weights.iter().enumerate() {
+        let lots = 3_000_000;
+        let mut q = vec![0; weights.len()];
+        q[slot] = lots as u64;
+        let (found, exact) = (program.rounding_bound(&book(&q)), lots * weight * 2 / 3);
+        assert!(
+            found >= exact && found <= exact + exact / 1_000 + 2,
+            "slot {slot}: {found} of {exact}"
+        );
+    }
+}
+
+#[test]
+fn the_largest_of_several_is_bounded_leg_by_leg_by_the_worst_of_them() {
+    let (one, other) = ((&[0, 2, 3, 5], 2_000), (&[1, 2, 3, 4], 3_000));
+    for items in [[one, other], [other, one]] {
+        let program = at_most(builder(VALUE_BITS, 6, vec![]), 0, |b| {
+            let forms: Result<Vec<Upper>, _> = items
+                .map(|(slots, weight)| thirds(b, slots, weight))
+                .into_iter()
+                .collect();
+            b.max("max", forms?)
+        });
+        assert_bound_per_leg(&program.unwrap(), &[2_000, 3_000, 3_000, 3_000, 3_000, 2_000]);
+    }
+}
+
+#[test]
+fn a_form_that_is_rescaled_has_its_bound_rescaled() {
+    let program = at_most(builder(VALUE_BITS, 1, vec![]), 0, |b| {
+        let form = thirds(b, &[0], 4_000)?;
+        b.rescale("half", form, factor(3, 2))
+    });
+    assert_bound_per_leg(&program.unwrap(), &[6_000]);
+}
+
+/// Of a grain beyond the span there is one bit still: losses that are half a span apart have a witness.
+#[test]
+fn a_coarse_mean_loses_at_most_its_grain_and_takes_losses_that_are_half_a_span_apart() {
+    let mean = |grain, limit| {
+        let program = at_most(builder(VALUE_BITS, 1, vec![]), limit, |b| {
+            let losses = [b.upper(&linear(&[1], 0))?, b.upper(&linear(&[0], 0))?];
+            b.expected_shortfall_within("mean", losses, 2, 4, grain)
+        });
+        program.unwrap()
+    };
+    for (grain, bound) in [(0, 1), (2, 4), (3, 8), (4, 8), (100, 8)] {
+        for held in [0, 1, 5, 8] {
+            let (q, exact) = (book(&[held]), i128::from(held + 1) / 2);
+            let program = mean(grain, exact + bound);
+            assert_eq!(program.rounding_bound(&q), bound as u128);
+            assert!(program.witness(&q).is_ok(), "{held} lots, a grain of {grain} bits");
+        }
     }
 }
