@@ -19,4 +19,6 @@ static READER: LazyLock<&Reader> = LazyLock::new(|| {
     reader(&name).expect("READER names a reader")
 });
 
-fuzz_target!(|bytes: &[u8]| (READER.read)(bytes));
+fuzz_target!(|bytes: &[u8]| {
+    (READER.read)(bytes);
+});
