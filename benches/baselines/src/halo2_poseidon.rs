@@ -1,14 +1,17 @@
 //! `halo2_proofs` with `halo2_gadgets`: the account is committed to by a Poseidon hash in the circuit, and the matrix is folded outside of it.
 //!
 //! The prover commits to the margins by a second hash; the multipliers are hashed from both. Numbers are packed before they are hashed, five amounts or
-//! three margins to an element, and limbs show that they are the numbers that were packed. Everything is spread over lanes, each with columns `z` (numbers as running sums of
-//! limbs), `pack` and those of a Poseidon chip; one column `acc` is for all; instance columns `f` (folded coefficients, a lane each) and the two hashes.
+//! three margins to an element, and limbs show that they are the numbers that were packed. Everything is spread over as many lanes as are cheapest, each with columns
+//! `z` (numbers as running sums of limbs), `pack` and those of a Poseidon chip; one column `acc` is for all; instance columns `f` (folded coefficients, a lane each)
+//! and the two hashes. Lanes but the first are hashed by themselves, and the first with their hashes before its own elements.
 //!
 //! ```text
 //! z_{l,i} - m_i·z_{l,i+1} ∈ [0, 2^K)                        a lookup per lane
 //! pack_{l,i} = keep_{l,i}·pack_{l,i-1} + weight_{l,i}·z_{l,i}
 //! acc_0 = 0 ,   acc_{i+1} = acc_i + Σ_l z_{l,i}·f_{l,i} ,   acc_last = 0
 //! ```
+
+use std::cell::Cell;
 
 use anyhow::{Context, Result};
 use ff::{Field, PrimeField};
@@ -29,12 +32,14 @@ use crate::system::{System, TrustedSetup};
 const LABEL: &str = "zkmargin-baselines halo2";
 /// Rows that are kept free for the blinding rows and the last usable one.
 const RESERVED: usize = 12;
-/// Columns `z` and Poseidon chips that stand side by side: more of them take a smaller `k`, and a longer proof.
-const LANES: usize = 4;
-/// Elements of one call of the hash: that of the call before, and as many as it takes.
-const HASHED: usize = 17;
-/// Rows of a Poseidon chip per call, from above: nine permutations, each with its input.
-const ROWS_PER_CALL: usize = 9 * 42;
+/// The `k` that are tried, and the numbers of lanes: more lanes take a smaller `k`.
+const K: std::ops::Range<u32> = 8..20;
+const LANES: [usize; 4] = [1, 2, 4, 8];
+/// Most words of one call of the hash, an even number; the hash of the call before is the first of them.
+const HASHED: usize = 32;
+/// Rows of a Poseidon chip per permutation with its input, which is two words, and per call for its state before any.
+const ROWS_PER_PERMUTATION: usize = 40;
+const ROWS_PER_CALL: usize = 1;
 /// Bits that an element holds.
 const CAPACITY: u32 = Fp::CAPACITY;
 
@@ -45,6 +50,8 @@ enum Chain {
     Margins = 2,
 }
 
+const CHAINS: [Chain; 2] = [Chain::Account, Chain::Margins];
+
 /// Numbers that are packed to one element of a chain.
 #[derive(Clone)]
 struct Packed {
@@ -52,6 +59,39 @@ struct Packed {
     /// Of all numbers: the collateral, the lots, the margins.
     numbers: std::ops::Range<usize>,
     limbs: usize,
+}
+
+thread_local! {
+    /// Lanes of the circuit at hand: `Circuit::configure` takes no argument.
+    static CONFIGURED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Chains calls of the hash, each with the hash of the call before; the first word, which is a constant, fills up what is odd.
+fn chain<T: Clone>(words: &[T], mut call: impl FnMut(Vec<T>) -> Result<T, Error>) -> Result<T, Error> {
+    let mut filled = |mut call_words: Vec<T>| {
+        if call_words.len() % 2 == 1 {
+            call_words.push(words[0].clone());
+        }
+        call(call_words)
+    };
+    let (first, rest) = words.split_at(words.len().min(HASHED));
+    rest.chunks(HASHED - 1)
+        .try_fold(filled(first.to_vec())?, |before, words| {
+            filled([&[before], words].concat())
+        })
+}
+
+/// The number of words is a type to the library.
+macro_rules! by_length {
+    ($words:expr, $hash:ident, $($length:literal)*) => {
+        match $words.len() {
+            $($length => $hash!($length),)*
+            _ => Err(Error::Synthesis),
+        }
+    };
+    ($words:expr, $hash:ident) => {
+        by_length!($words, $hash, 2 4 6 8 10 12 14 16 18 20 22 24 26 28 30 32)
+    };
 }
 
 /// Where every number stands, from the size of a matrix.
@@ -64,40 +104,65 @@ struct Shape {
 }
 
 impl Shape {
-    /// The shape at the least `k` that has room for it.
+    /// The cheapest shape, by field elements that are transformed and committed to: per lane six of its own, three of the lookup and one or two of
+    /// the permutation of cells; beside them the sum, the parts of the quotient and what is random.
     fn new(matrix: &Matrix) -> Result<Self> {
+        let cost = |shape: &Self| (7 + 10 * shape.lanes.len() + shape.lanes.len().div_ceil(2)) << shape.k;
+        let shapes = LANES
+            .iter()
+            .filter_map(|lanes| K.clone().find_map(|k| Self::at(matrix, k, *lanes)));
+        shapes.min_by_key(cost).context("the matrix is too large")
+    }
+
+    /// The shape with so many lanes, if there is room for it.
+    fn at(matrix: &Matrix, k: u32, lanes: usize) -> Option<Self> {
         let (amounts, margins) = (matrix.legs() + 1, matrix.scenarios().len());
-        let at = |k: u32| {
-            let mut shape = Self {
-                k,
-                lanes: vec![Vec::new(); LANES],
-                rows: 0,
-            };
-            let mut count = 0;
-            for (chain, bits, numbers) in [
-                (Chain::Account, LOT_BITS, 0..amounts),
-                (Chain::Margins, MONEY_BITS, amounts..amounts + margins),
-            ] {
-                let limbs = bits.div_ceil(shape.limb_bits()) as usize;
-                let per_element = (CAPACITY / shape.width(limbs)) as usize;
-                for start in numbers.clone().step_by(per_element) {
-                    let numbers = start..numbers.end.min(start + per_element);
-                    shape.lanes[count % LANES].push(Packed { chain, numbers, limbs });
-                    count += 1;
-                }
-            }
-            let rows = |lane: &Vec<Packed>| lane.iter().map(|packed| packed.limbs * packed.numbers.len()).sum();
-            shape.rows = shape.lanes.iter().map(rows).max().unwrap_or(0);
-            let calls = |chain| {
-                1 + (0..LANES)
-                    .map(|lane| shape.of_chain(lane, chain).count().div_ceil(HASHED - 1))
-                    .max()
-                    .unwrap_or(0)
-            };
-            let hashing = ROWS_PER_CALL * (calls(Chain::Account) + calls(Chain::Margins));
-            (shape.rows.max(hashing) + RESERVED <= 1 << k).then_some(shape)
+        let mut shape = Self {
+            k,
+            lanes: vec![Vec::new(); lanes],
+            rows: 0,
         };
-        (8..20).find_map(at).context("the matrix is too large")
+        let mut count = 0;
+        for (chain, bits, numbers) in [
+            (Chain::Account, LOT_BITS, 0..amounts),
+            (Chain::Margins, MONEY_BITS, amounts..amounts + margins),
+        ] {
+            let limbs = bits.div_ceil(shape.limb_bits()) as usize;
+            let per_element = (CAPACITY / shape.width(limbs)) as usize;
+            for start in numbers.clone().step_by(per_element) {
+                let numbers = start..numbers.end.min(start + per_element);
+                shape.lanes[count % lanes].push(Packed { chain, numbers, limbs });
+                count += 1;
+            }
+        }
+        let rows = |lane: &Vec<Packed>| lane.iter().map(|packed| packed.limbs * packed.numbers.len()).sum();
+        shape.rows = shape.lanes.iter().map(rows).max().unwrap_or(0);
+        let hashing = (0..lanes).map(|lane| shape.hashing_rows(lane)).max().unwrap_or(0);
+        (shape.rows.max(hashing) + RESERVED <= 1 << k).then_some(shape)
+    }
+
+    /// Rows of a lane's Poseidon chip.
+    fn hashing_rows(&self, lane: usize) -> usize {
+        let mut rows = 0;
+        for of in CHAINS {
+            // Of the first lane tag and blind, which it also has rows for, and the hashes of the others; of each other the tag.
+            let (beside, own) = if lane == 0 { (1 + self.lanes.len(), 2) } else { (1, 0) };
+            let words = vec![(); beside + self.of_chain(lane, of).count()];
+            let _ = chain(&words, |words| {
+                rows += ROWS_PER_CALL + ROWS_PER_PERMUTATION * (words.len() / 2);
+                Ok(())
+            });
+            rows += own;
+        }
+        rows
+    }
+
+    /// Runs what configures the circuit.
+    fn with<T>(&self, run: impl FnOnce() -> T) -> T {
+        let before = CONFIGURED.replace(self.lanes.len());
+        let result = run();
+        CONFIGURED.set(before);
+        result
     }
 
     fn limb_bits(&self) -> u32 {
@@ -144,21 +209,23 @@ impl Shape {
     }
 
     /// The hash of a chain, as it is computed outside of the circuit.
-    fn hash(&self, chain: Chain, blind: Fp, numbers: &[i128]) -> Fp {
+    fn hash(&self, of: Chain, blind: Fp, numbers: &[i128]) -> Result<Fp> {
         let native = |words: Vec<Fp>| {
-            let mut padded = [Fp::ZERO; HASHED];
-            padded.iter_mut().zip(words).for_each(|(word, value)| *word = value);
-            Native::<_, P128Pow5T3, ConstantLength<HASHED>, 3, 2>::init().hash(padded)
+            macro_rules! native {
+                ($length:literal) => {{
+                    let words: [_; $length] = words.try_into().map_err(|_| Error::Synthesis)?;
+                    Ok(Native::<_, P128Pow5T3, ConstantLength<$length>, 3, 2>::init().hash(words))
+                }};
+            }
+            by_length!(words, native)
         };
-        let tag = Fp::from(chain as u64);
-        let lane = |lane| {
-            let elements = self.elements(lane, chain, numbers);
-            elements
-                .chunks(HASHED - 1)
-                .fold(tag, |hash, words| native([&[hash], words].concat()))
-        };
-        let words = [tag, blind].into_iter().chain((0..LANES).map(lane));
-        native(words.collect())
+        let tag = Fp::from(of as u64);
+        let mut head = vec![tag, blind];
+        for lane in 1..self.lanes.len() {
+            head.push(chain(&[&[tag], &*self.elements(lane, of, numbers)].concat(), native)?);
+        }
+        head.extend(self.elements(0, of, numbers));
+        Ok(chain(&head, native)?)
     }
 
     /// Folded coefficients in the rows of their numbers, a column per lane; then the hashes.
@@ -174,7 +241,7 @@ impl Shape {
             }
             column
         };
-        (0..LANES).map(lane).chain([hashes.to_vec()]).collect()
+        (0..self.lanes.len()).map(lane).chain([hashes.to_vec()]).collect()
     }
 }
 
@@ -269,7 +336,7 @@ impl Hashed {
         let shape = &self.shape;
         let terms = self.value(|witness| {
             let mut terms = vec![Fp::ZERO; shape.rows];
-            for (lane, f) in witness.instance.iter().take(LANES).enumerate() {
+            for (lane, f) in witness.instance.iter().take(shape.lanes.len()).enumerate() {
                 for (number, row, _) in shape.heads(lane) {
                     terms[row] += f[row] * crate::halo2::signed(witness.numbers[number]);
                 }
@@ -288,23 +355,17 @@ impl Hashed {
         Ok(())
     }
 
-    /// One call of the hash, its words filled up with zeros.
-    fn call(config: &Lane, mut layouter: impl Layouter<Fp>, words: &[Word]) -> Result<Word, Error> {
-        let mut padded = words.to_vec();
-        layouter.assign_region(
-            || "zeros",
-            |mut region| {
-                padded.truncate(words.len());
-                for row in 0..HASHED - words.len() {
-                    padded.push(region.assign_advice_from_constant(|| "zero", config.word, row, Fp::ZERO)?);
-                }
-                Ok(())
-            },
-        )?;
-        let padded: [_; HASHED] = padded.try_into().map_err(|_| Error::Synthesis)?;
+    /// One call of the hash.
+    fn call(config: &Lane, mut layouter: impl Layouter<Fp>, words: Vec<Word>) -> Result<Word, Error> {
         let chip = Pow5Chip::construct(config.poseidon.clone());
-        Hash::<_, _, P128Pow5T3, ConstantLength<HASHED>, 3, 2>::init(chip, layouter.namespace(|| "init"))?
-            .hash(layouter.namespace(|| "hash"), padded)
+        macro_rules! assigned {
+            ($length:literal) => {{
+                let words: [_; $length] = words.try_into().map_err(|_| Error::Synthesis)?;
+                Hash::<_, _, P128Pow5T3, ConstantLength<$length>, 3, 2>::init(chip, layouter.namespace(|| "init"))?
+                    .hash(layouter.namespace(|| "hash"), words)
+            }};
+        }
+        by_length!(words, assigned)
     }
 }
 
@@ -322,7 +383,7 @@ impl Circuit<Fp> for Hashed {
     }
 
     fn configure(meta: &mut ConstraintSystem<Fp>) -> Config {
-        let lanes: Vec<Lane> = (0..LANES)
+        let lanes: Vec<Lane> = (0..CONFIGURED.get())
             .map(|_| {
                 let state = [(); 3].map(|()| meta.advice_column());
                 let partial = meta.advice_column();
@@ -409,11 +470,11 @@ impl Circuit<Fp> for Hashed {
                     .collect::<Result<Vec<_>, _>>()
             },
         )?;
-        for (index, chain) in [Chain::Account, Chain::Margins].into_iter().enumerate() {
+        for (index, of) in CHAINS.into_iter().enumerate() {
             let head = &config.lanes[0];
             let tag = layouter.assign_region(
                 || "tag",
-                |mut region| region.assign_advice_from_constant(|| "tag", head.word, 0, Fp::from(chain as u64)),
+                |mut region| region.assign_advice_from_constant(|| "tag", head.word, 0, Fp::from(of as u64)),
             )?;
             let blind = layouter.assign_region(
                 || "blind",
@@ -421,17 +482,19 @@ impl Circuit<Fp> for Hashed {
                     region.assign_advice(|| "blind", head.word, 0, || self.value(|witness| witness.blinds[index]))
                 },
             )?;
+            let elements = |lane: usize| -> Vec<Word> {
+                let own = elements[lane].iter().filter(|(chain, _)| *chain == of);
+                own.map(|(_, cell)| cell.clone()).collect()
+            };
             let mut words = vec![tag.clone(), blind];
-            for (lane, elements) in config.lanes.iter().zip(&elements) {
-                let elements: Vec<Word> = (elements.iter().filter(|(of, _)| *of == chain))
-                    .map(|(_, cell)| cell.clone())
-                    .collect();
-                let hash = elements.chunks(HASHED - 1).try_fold(tag.clone(), |hash, chunk| {
-                    Self::call(lane, layouter.namespace(|| "chain"), &[&[hash], chunk].concat())
+            for (lane, config) in config.lanes.iter().enumerate().skip(1) {
+                let hash = chain(&[&[tag.clone()], &*elements(lane)].concat(), |words| {
+                    Self::call(config, layouter.namespace(|| "lane"), words)
                 })?;
                 words.push(hash);
             }
-            let hash = Self::call(head, layouter.namespace(|| "hash"), &words)?;
+            words.extend(elements(0));
+            let hash = chain(&words, |words| Self::call(head, layouter.namespace(|| "head"), words))?;
             layouter.constrain_instance(hash.cell(), config.hashes, index)?;
         }
         Ok(())
@@ -471,7 +534,7 @@ impl System for Halo2Poseidon {
             witness: None,
         };
         Ok(Self {
-            keys: Keys::new(shape.k, &circuit)?,
+            keys: shape.with(|| Keys::new(shape.k, &circuit))?,
             shape,
         })
     }
@@ -484,7 +547,7 @@ impl System for Halo2Poseidon {
         let blind = Fp::random(&mut generator()?);
         Ok((
             self.shape
-                .hash(Chain::Account, blind, &amounts(book))
+                .hash(Chain::Account, blind, &amounts(book))?
                 .to_repr()
                 .to_vec(),
             blind,
@@ -495,7 +558,7 @@ impl System for Halo2Poseidon {
         let mut rng = generator()?;
         let blinds = [*blind, Fp::random(&mut rng)];
         let numbers: Vec<i128> = amounts(book).into_iter().chain(margins.iter().copied()).collect();
-        let margins_hash = self.shape.hash(Chain::Margins, blinds[1], &numbers);
+        let margins_hash = self.shape.hash(Chain::Margins, blinds[1], &numbers)?;
         let instance = self.shape.instance(matrix, [hash(attestation)?, margins_hash]);
         let witness = Witness {
             numbers,
@@ -506,7 +569,8 @@ impl System for Halo2Poseidon {
             shape: self.shape.clone(),
             witness: Some(witness),
         };
-        let proof = self.keys.prove(circuit, &instance, matrix.digest(), rng)?;
+        let prove = || self.keys.prove(circuit, &instance, matrix.digest(), rng);
+        let proof = self.shape.with(prove)?;
         Ok([margins_hash.to_repr().to_vec(), proof].concat())
     }
 
