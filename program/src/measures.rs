@@ -26,7 +26,7 @@ impl Builder {
         self.expected_shortfall_within(name, losses, rank, self.value_bits(), 0)
     }
 
-    /// [`expected_shortfall`](Self::expected_shortfall) of losses that are less than `2^span_bits` units apart, each `u_s` a
+    /// [`expected_shortfall`](Self::expected_shortfall) of losses that are at most `2^span_bits − 2^grain_bits` units apart, each `u_s` a
     /// multiple of `2^grain_bits` units: a book whose losses are further apart has no witness, and the bound is less than
     /// `2^grain_bits` units above the mean. The variables are as narrow as that leaves them. A span beyond the width of a
     /// value is that width, a grain beyond the span is the span.

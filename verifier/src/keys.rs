@@ -123,14 +123,6 @@ impl Keys {
         self.0.keys().copied()
     }
 
-    /// Whether every key can sign.
-    ///
-    /// # Errors
-    /// [`KeysError::Unusable`].
-    pub fn check_usable(&self) -> Result<(), KeysError> {
-        self.iter().try_for_each(|key| Ok(key.check()?))
-    }
-
     /// Whether what `key` signed at `signed` is accepted at the instant `at` of verification.
     ///
     /// # Errors

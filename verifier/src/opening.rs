@@ -392,6 +392,16 @@ mod tests {
         assert_eq!(field(|o| o.account.0[0] ^= 1), "account");
         assert_eq!(field(|o| o.epoch = o.epoch.checked_add(1).unwrap()), "epoch");
         assert_eq!(field(|o| drop(o.columns.pop())), "number of columns");
+        // Of one k with its attestation, and of another than the parameters; and the other way round.
+        for k in [[7, 7], [7, K]] {
+            let (mut other, mut content) = (opening.clone(), signed.content().clone());
+            [content.k, other.k] = k;
+            let refused = other.check(parameters(), &content);
+            assert!(
+                matches!(refused, Err(OpeningError::Differs { field: "k", .. })),
+                "{k:?}"
+            );
+        }
     }
 
     #[test]

@@ -314,6 +314,18 @@ fn supposed_order_or_deposit_is_refused_unless_the_policy_takes_it() {
     ));
     strict.hypothetical_deposits = true;
     assert_eq!(accept_with(&strict, &deposited), Ok(()));
+
+    let mut ordered = good_statement();
+    let order = "buy 1 alpha:BTC-28AUG26-70000-C @ 0.02 fee 0.0003";
+    ordered.terms.order = Some(zkmargin_risk::terms::Order::parse(order, &universe()).unwrap());
+    assert_eq!(accept(&ordered), Ok(()));
+    let refused = accept_with(&strict, &ordered);
+    assert!(matches!(
+        refused,
+        Err(PolicyRefusal::Hypothetical { what: "order", .. })
+    ));
+    (strict.hypothetical_orders, strict.hypothetical_deposits) = (true, false);
+    assert_eq!(accept_with(&strict, &ordered), Ok(()));
 }
 
 #[test]

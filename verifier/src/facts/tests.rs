@@ -333,3 +333,17 @@ fn order_for_what_the_universe_does_not_list_is_refused() {
     statement.terms.order = Some(order);
     assert!(matches!(check(statement), Err(FactRefusal::Terms { statement: 0, .. })));
 }
+
+#[test]
+fn universe_with_a_key_that_cannot_sign_is_refused_and_its_venue_named() {
+    assert!(check_venue_keys(&universe()).is_ok());
+    for place in 0..2 {
+        let mut file = universe().to_file();
+        // The neutral element: of such a key every signature would be good.
+        let mut neutral = [0; 32];
+        neutral[0] = 1;
+        file.venues[1].keys[place] = zkmargin_risk::listing::VenueKey(neutral);
+        let refused = check_venue_keys(&Universe::from_file(&file).unwrap()).unwrap_err();
+        assert_eq!(refused.venue, "beta");
+    }
+}

@@ -211,6 +211,25 @@ fn subject_that_did_not_sign_and_signer_that_is_no_subject_are_refused() {
 }
 
 #[test]
+fn later_snapshot_of_an_instant_that_has_not_come_is_refused() {
+    let refused = |later: Instant| {
+        let mut snapshot = world().snapshot.clone();
+        snapshot.instant = later;
+        let context = Context {
+            later: Some(&snapshot),
+            ..world().context()
+        };
+        check_bundle(&context, &good().to_bytes(), now()).unwrap_err()
+    };
+    let ahead = now().checked_add(1).unwrap();
+    let error = refused(ahead);
+    assert!(matches!(error, VerifyError::LaterAhead { instant, at } if (instant, at) == (ahead, now())));
+    assert_eq!(error.exit_code(), exit::POLICY);
+    let error = refused(now());
+    assert!(!matches!(error, VerifyError::LaterAhead { .. }), "{error}");
+}
+
+#[test]
 fn statement_signed_for_another_snapshot_model_or_universe_is_refused() {
     let bytes = good().to_bytes();
     let check = |universe: &Universe, snapshot: &Snapshot, model: &Model| {
