@@ -5,8 +5,16 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 [ "$#" -gt 0 ] || { echo "usage: tests/campaigns/mutants.sh FILE…" >&2; exit 2; }
-package="zkmargin-$(cut -d/ -f1 <<<"$1")"
+crate="$(cut -d/ -f1 <<<"$1")"
 files=()
-for file in "$@"; do files+=(--file "$file"); done
+for file in "$@"; do
+    # The tests of one crate say nothing of another.
+    case "$file" in
+        "$crate"/*) files+=(--file "$file") ;;
+        *) echo "tests/campaigns/mutants.sh: $file is not of the crate $crate, as $1 is: give the files of one crate" >&2; exit 2 ;;
+    esac
+    [ -f "$file" ] || { echo "tests/campaigns/mutants.sh: $file is not there: give paths from the root of the workspace" >&2; exit 2; }
+done
+package="zkmargin-$crate"
 mkdir -p target/mutants
 exec cargo mutants --package "$package" "${files[@]}" --test-package "$package" --output target/mutants --no-shuffle

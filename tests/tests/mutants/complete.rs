@@ -1,4 +1,4 @@
-//! The small world has every field that the types have, so that the other tests change every field.
+//! The small world has every field that the types have, so that the other tests change every field. Not its model: that is a preset, and has what the preset has.
 
 use std::collections::BTreeSet;
 
@@ -8,48 +8,164 @@ use zkmargin_risk::market::Snapshot;
 use zkmargin_tests::small::SMALL;
 use zkmargin_verifier::Policy;
 
-/// Every property of every structure of a schema, as `Structure.field`.
-fn properties(schema: &Value) -> BTreeSet<(String, String)> {
-    let mut structures = vec![("root".to_owned(), schema)];
-    let defs = schema["$defs"].as_object().into_iter().flatten();
-    structures.extend(defs.map(|(name, schema)| (name.clone(), schema)));
-    let mut all = BTreeSet::new();
-    for (name, schema) in structures {
-        for field in schema["properties"]
-            .as_object()
-            .into_iter()
-            .flatten()
-            .map(|(field, _)| field)
-        {
-            all.insert((name.clone(), field.clone()));
-        }
-    }
-    all
+/// A schema of a file, with what its references are of.
+struct Walk<'a> {
+    root: &'a Value,
+    /// The fields that files have: the place of a structure in the schema, and a field's name.
+    found: BTreeSet<(String, String)>,
 }
 
-fn names(value: &Value, found: &mut BTreeSet<String>) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| names(item, found)),
-        Value::Object(fields) => fields.iter().for_each(|(name, value)| {
-            found.insert(name.clone());
-            names(value, found);
-        }),
-        _ => (),
+/// The keywords of alternatives.
+const SEVERAL: [&str; 3] = ["anyOf", "oneOf", "allOf"];
+
+impl<'a> Walk<'a> {
+    fn new(root: &'a Value) -> Walk<'a> {
+        Walk {
+            root,
+            found: BTreeSet::new(),
+        }
     }
+
+    /// The schema at a place, and the place that its references lead to.
+    fn at(&self, place: &str) -> (String, &'a Value) {
+        let schema = self.root.pointer(place).expect("a place in the schema");
+        match schema["$ref"].as_str() {
+            Some(path) => self.at(path.strip_prefix('#').expect("a reference within the schema")),
+            None => (place.to_owned(), schema),
+        }
+    }
+
+    /// Whether a value is of a schema, by types, constants and the names of fields.
+    fn fits(&self, value: &Value, place: &str) -> bool {
+        let (place, schema) = self.at(place);
+        let is = |name: &Value| match name.as_str() {
+            Some("object") => value.is_object(),
+            Some("array") => value.is_array(),
+            Some("string") => value.is_string(),
+            Some("boolean") => value.is_boolean(),
+            Some("integer" | "number") => value.is_number(),
+            _ => value.is_null(),
+        };
+        let of_type = match &schema["type"] {
+            Value::Null => true,
+            Value::Array(names) => names.iter().any(is),
+            name => is(name),
+        };
+        let said = schema.get("const").is_none_or(|constant| constant == value)
+            && schema["enum"].as_array().is_none_or(|list| list.contains(value));
+        let is_closed = schema["additionalProperties"] == false;
+        let fields =
+            value
+                .as_object()
+                .into_iter()
+                .flatten()
+                .all(|(name, value)| match schema["properties"].get(name) {
+                    Some(_) => self.fits(value, &format!("{place}/properties/{}", escaped(name))),
+                    None => !is_closed,
+                });
+        let required = schema["required"].as_array().into_iter().flatten();
+        let has_all = required
+            .clone()
+            .all(|name| value.get(name.as_str().unwrap_or("")).is_some());
+        let one_of_several = SEVERAL.iter().all(|several| {
+            let count = schema[several].as_array().map(Vec::len);
+            count.is_none_or(|count| (0..count).any(|one| self.fits(value, &format!("{place}/{several}/{one}"))))
+        });
+        of_type && said && fields && (has_all || !value.is_object()) && one_of_several
+    }
+
+    /// Goes through value and schema together.
+    fn file(&mut self, value: &Value, place: &str) {
+        let (place, schema) = self.at(place);
+        for several in SEVERAL {
+            for one in 0..schema[several].as_array().map_or(0, Vec::len) {
+                let one = format!("{place}/{several}/{one}");
+                if self.fits(value, &one) {
+                    self.file(value, &one);
+                }
+            }
+        }
+        match value {
+            Value::Array(items) => {
+                let own = format!("{place}/items");
+                let items = items.iter().enumerate();
+                items.for_each(|(index, item)| match schema.get("prefixItems") {
+                    Some(_) => self.file(item, &format!("{place}/prefixItems/{index}")),
+                    None => self.file(item, &own),
+                });
+            }
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    if schema["properties"].get(name).is_some() {
+                        self.found.insert((place.clone(), name.clone()));
+                        self.file(value, &format!("{place}/properties/{}", escaped(name)));
+                    } else if let Some(pattern) = schema["patternProperties"]
+                        .as_object()
+                        .and_then(|all| all.keys().next())
+                    {
+                        self.file(value, &format!("{place}/patternProperties/{}", escaped(pattern)));
+                    } else if schema["additionalProperties"].is_object() {
+                        self.file(value, &format!("{place}/additionalProperties"));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Every field of every structure, wherever in the schema it is written.
+    fn all(&self) -> BTreeSet<(String, String)> {
+        let (mut all, mut places) = (BTreeSet::new(), vec![(String::new(), self.root)]);
+        while let Some((place, schema)) = places.pop() {
+            match schema {
+                Value::Object(keywords) => {
+                    // A field may have the name of a keyword: below `properties` and `$defs` there are names, and each has a schema.
+                    let is_names = place.ends_with("/properties") || place == "/$defs";
+                    if let (false, Some(fields)) = (is_names, keywords.get("properties").and_then(Value::as_object)) {
+                        all.extend(fields.keys().map(|name| (place.clone(), name.clone())));
+                    }
+                    let steps = keywords
+                        .iter()
+                        .filter(|(name, _)| is_names || !["default", "const", "enum"].contains(&name.as_str()));
+                    places.extend(steps.map(|(name, schema)| (format!("{place}/{}", escaped(name)), schema)));
+                }
+                Value::Array(list) => {
+                    places.extend(
+                        list.iter()
+                            .enumerate()
+                            .map(|(index, schema)| (format!("{place}/{index}"), schema)),
+                    );
+                }
+                _ => {}
+            }
+        }
+        all
+    }
+
+    /// The fields that no file has, as `structure.field`.
+    fn missing(&self) -> Vec<String> {
+        let all = self.all();
+        assert!(all.len() > 5);
+        let missing = all.difference(&self.found);
+        missing.map(|(place, field)| format!("{place}.{field}")).collect()
+    }
+}
+
+/// A step of a JSON pointer.
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 #[track_caller]
 fn is_complete(file: &Value, schema: &schemars::Schema, but: &[&str]) {
-    let mut found = BTreeSet::new();
-    names(file, &mut found);
-    let all = properties(schema.as_value());
-    assert!(all.len() > 5);
-    let missing: Vec<_> = all
-        .iter()
-        .filter(|(_, field)| !found.contains(field))
-        .map(|(_, field)| field.as_str())
-        .collect();
-    assert_eq!(missing, but, "fields that no test changes: give the small world one");
+    let mut walk = Walk::new(schema.as_value());
+    assert!(walk.fits(file, ""), "the file is not of its schema");
+    walk.file(file, "");
+    assert_eq!(
+        walk.missing(),
+        but,
+        "fields that no test changes: give the small world one"
+    );
 }
 
 #[test]
@@ -60,6 +176,25 @@ fn small_world_has_every_field() {
     is_complete(
         &SMALL.universe_file,
         &schemars::schema_for!(UniverseFile),
-        &["isolated"],
+        &["/$defs/AssetFile.isolated"],
     );
+}
+
+#[test]
+fn a_field_of_the_same_name_elsewhere_is_not_the_field_that_is_missing() {
+    let schema = serde_json::json!({
+        "properties": {
+            "one": { "oneOf": [{ "const": "none" }, { "$ref": "#/$defs/Inner" }] },
+            "same": { "type": "string" },
+        },
+        "$defs": { "Inner": { "type": "object", "properties": { "same": { "type": "string" } } } },
+    });
+    let missing = |file: Value| {
+        let mut walk = Walk::new(&schema);
+        walk.file(&file, "");
+        walk.all().difference(&walk.found).cloned().collect::<Vec<_>>()
+    };
+    let inner = ("/$defs/Inner".to_owned(), "same".to_owned());
+    assert_eq!(missing(serde_json::json!({ "one": "none", "same": "" })), [inner]);
+    assert_eq!(missing(serde_json::json!({ "one": { "same": "" }, "same": "" })), []);
 }

@@ -318,7 +318,7 @@ fn tell(stage: &mut Stage) -> anyhow::Result<Value> {
     )?;
     if let Some(ProveError::NotMet { shortfall, .. }) = error.downcast_ref() {
         stage.say(&format!(
-            "short by {} (said to you alone: it is in no file)",
+            "short by {} (said to you alone: no bundle says it)",
             shortfall.reveal()
         ))?;
     }

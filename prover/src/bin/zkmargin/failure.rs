@@ -54,7 +54,7 @@ pub(crate) fn say(error: &anyhow::Error) {
     words::complain(TOOL, &describe(error));
     let private = error.chain().find_map(private);
     for line in private.iter().flat_map(|private| &private.lines) {
-        words::complain(TOOL, &format!("{line} (said to you alone: it is in no file)"));
+        words::complain(TOOL, &format!("{line} (said to you alone: no bundle says it)"));
     }
 }
 

@@ -15,7 +15,7 @@ use crate::answer::Answer;
 /// folder. An editor that knows them completes names and marks mistakes.
 #[derive(Debug, Args)]
 pub(crate) struct Schema {
-    /// The kind of file: account, baselines, case, fills, history, policy, reference, snapshot, universe, venue, or model-KIND.
+    /// The kind of file: account, baselines, batch, case, fills, history, ledger-fill, policy, reference, snapshot, universe, venue, or model-KIND.
     #[arg(required_unless_present = "all")]
     kind: Option<String>,
     /// All kinds.
@@ -59,4 +59,29 @@ pub(crate) fn run(args: &Schema) -> anyhow::Result<Answer> {
     let files: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     let text = format!("{}\n{}", counted(files.len(), "schema"), files.join("\n"));
     Ok(Answer::new(text, json!({ "kind": "schemas", "files": files })))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn help_names_every_kind_of_file_with_a_schema() {
+        let command = Schema::augment_args(clap::Command::new("schema"));
+        let kind = command.get_arguments().find(|argument| argument.get_id() == "kind");
+        let help = kind.unwrap().get_help().unwrap().to_string();
+        let named: Vec<&str> = help
+            .split(|letter: char| !(letter.is_alphanumeric() || letter == '-'))
+            .collect();
+        for schema in schemas::all() {
+            let name = if schema.kind.starts_with("model-") {
+                "model-KIND"
+            } else {
+                &schema.kind
+            };
+            assert!(named.contains(&name), "{} is not in: {help}", schema.kind);
+        }
+    }
 }

@@ -1,10 +1,10 @@
 //! `zkmargin model check`.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::{Value, json};
 use zkmargin_program::Program;
@@ -15,7 +15,7 @@ use zkmargin_risk::model::Model;
 use zkmargin_risk::terms::{Level, Terms};
 use zkmargin_risk::universe::Universe;
 use zkmargin_verifier::file::default_cache_dir;
-use zkmargin_verifier::words::counted;
+use zkmargin_verifier::words::{self, counted};
 
 use super::{WIDTH, caveats, head};
 use crate::answer::Answer;
@@ -35,6 +35,9 @@ pub(crate) struct Check {
     /// The market snapshot (JSON) that figures are of.
     #[arg(long, value_name = "FILE", requires = "universe")]
     snapshot: Option<PathBuf>,
+    /// The price history (JSON), for a model that needs one for its figures.
+    #[arg(long, value_name = "FILE", requires = "universe")]
+    history: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Check) -> anyhow::Result<Answer> {
@@ -50,11 +53,33 @@ pub(crate) fn run(args: &Check) -> anyhow::Result<Answer> {
         (Some(universe), Some(snapshot)) => {
             let place = format!("{} on {}", args.model.display(), snapshot.display());
             let (universe, snapshot) = (load::universe(universe)?, load::snapshot(snapshot)?);
+            let model = with_history(model, args.history.as_deref())?;
             data["figures"] = figures(&mut text, &model, &universe, &snapshot).context(place)?;
         }
-        _ => text += "\nThe file is valid. Give --universe and --snapshot to see what a proof costs.\n",
+        _ => {
+            let history = match model.history() {
+                Some(_) => ", and the --history that it needs,",
+                None => "",
+            };
+            let _ = writeln!(
+                text,
+                "\nThe file is valid. Give --universe and --snapshot{history} to see what a proof costs."
+            );
+        }
     }
     Ok(Answer::new(text, data))
+}
+
+/// The model with the history that its figures need.
+fn with_history(model: Model, history: Option<&Path>) -> anyhow::Result<Model> {
+    match (history, model.history()) {
+        (None, None) => Ok(model),
+        (None, Some(digest)) => bail!("--history: {}", words::no_history(model.name(), digest)),
+        (Some(path), _) => {
+            let history = load::history(path)?;
+            model.with_history(history).with_context(|| path.display().to_string())
+        }
+    }
 }
 
 fn figures(text: &mut String, model: &Model, universe: &Universe, snapshot: &Snapshot) -> anyhow::Result<Value> {
@@ -79,9 +104,9 @@ fn figures(text: &mut String, model: &Model, universe: &Universe, snapshot: &Sna
     row("x columns, of sums of squares", &|of| of.size.x_columns.to_string());
     row("z columns, of runs of limbs", &|of| of.size.z_columns.to_string());
     row("proof, bytes", &|of| of.size.proof_bytes.to_string());
-    row("compile, ms, measured here", &|of| format!("{:.0}", of.compile_ms));
-    row("prove, ms, estimate", &|of| format!("{:.0}", of.prove_ms));
-    row("verify, ms, estimate", &|of| format!("{:.0}", of.verify_ms));
+    row("compile, wall ms, measured here", &|of| format!("{:.0}", of.compile_ms));
+    row("prove, CPU ms, estimate", &|of| format!("{:.0}", of.prove_ms));
+    row("verify, CPU ms, estimate", &|of| format!("{:.0}", of.verify_ms));
     let _ = writeln!(
         text,
         "\nOn a universe of {} in {} of 2^{} rows, market of {}",
@@ -92,8 +117,8 @@ fn figures(text: &mut String, model: &Model, universe: &Universe, snapshot: &Sna
     );
     columns.write(text);
     let notes = format!(
-        "The size of a proof is exact: of one statement, without the statement itself, its attestations and signatures. Times to prove and to verify \
-         are CPU times on one thread by a cost model, {}; `zkmargin bench --fit` fits one to this machine.",
+        "The size of a proof is exact: of one statement, without the statement itself, its attestations and signatures. The time to compile is what a clock \
+         on the wall shows. Times to prove and to verify are CPU times on one thread by a cost model, {}; `zkmargin bench --fit` fits one to this machine.",
         costs.provenance(),
     );
     let _ = writeln!(text, "{}", wrapped(&notes, WIDTH, 2, 2));

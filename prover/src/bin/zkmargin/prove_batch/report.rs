@@ -80,7 +80,7 @@ impl Report {
         self.bar.suspend(|| {
             words::complain(TOOL, &text);
             for line in private(error) {
-                words::complain(TOOL, &format!("{line} (for you alone: no bundle says it)"));
+                words::complain(TOOL, &format!("{line} (said to you alone: no bundle says it)"));
             }
         });
         if self.refused.is_empty() {
