@@ -143,7 +143,7 @@ fn main() -> Result<ExitCode> {
     }
     if cfg!(all(target_arch = "x86_64", not(target_feature = "adx"))) {
         eprintln!(
-            "built without RUSTFLAGS=-Ctarget-cpu=native: arkworks has no assembly, and Groth16 takes twice as long as it could"
+            "built without RUSTFLAGS=-Ctarget-cpu=native: arkworks has its assembly only with it"
         );
     }
     let report = measure(&arguments);
