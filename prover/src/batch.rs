@@ -17,6 +17,9 @@ use zkmargin_verifier::book::Book;
 /// Most statements of a batch.
 pub const MAX_ENTRIES: usize = 100_000;
 
+/// Statements that are put into one proof unless somebody asks for more or fewer.
+pub const PER_PROOF: u16 = 16;
+
 /// The last number of a bundle.
 pub const MAX_NUMBER: u32 = 999_999_999;
 

@@ -66,7 +66,7 @@ impl Case {
     /// # Errors
     /// [`BenchError`]: it is none of this case.
     pub fn verify(&self, parameters: &Parameters, proof: &[u8]) -> Result<(), BenchError> {
-        Ok(verify(parameters, &[self.claim()], proof)?)
+        self.verify_together(parameters, 1, proof)
     }
 
     /// Verifies one proof of so many statements.

@@ -22,13 +22,11 @@ use super::machine::peak_bytes;
 use super::phases::{ByPhase, record};
 use super::rank::percentile;
 use super::synthetic::Synthetic;
+use crate::batch::PER_PROOF;
 use crate::cost::Size;
 
 /// Commitments of the [`Reference`]: a few milliseconds.
 const REFERENCE_COMMITMENTS: usize = 20;
-
-/// Most statements that are proven together: as many as `zkmargin prove-batch` puts into a proof.
-const MOST_TOGETHER: usize = 16;
 
 /// What one process is to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -84,7 +82,7 @@ pub struct Warm {
     pub prove: Cost,
     /// CPU milliseconds of each phase of a proof, medians.
     pub phases: Vec<PhaseCost>,
-    /// One proof of so many statements, where they are at most 16.
+    /// One proof of so many statements, up to [`PER_PROOF`].
     pub together: Vec<BatchCost>,
     /// The verification of so many proofs together.
     pub verify: Vec<BatchCost>,
@@ -141,8 +139,8 @@ pub fn run(task: &Task) -> Result<Found, BenchError> {
     let pool = pool_of(threads)?;
     let started = Instant::now();
     let (program, book) = build(&task.point.subject)?;
-    let held = book.iter().filter(|lots| **lots > 0).count();
     let compile_ms = millis(started.elapsed());
+    let held = book.iter().filter(|lots| **lots > 0).count();
     let started = Instant::now();
     let parameters = Parameters::load(program.layout().k(), task.cache.as_deref())?;
     let parameters_ms = millis(started.elapsed());
@@ -264,7 +262,9 @@ fn together_often(
     point: &Point,
 ) -> Result<Vec<BatchCost>, BenchError> {
     let batches = point.batch.iter().copied();
-    let batches: Vec<usize> = batches.filter(|batch| (2..=MOST_TOGETHER).contains(batch)).collect();
+    let batches: Vec<usize> = batches
+        .filter(|batch| (2..=usize::from(PER_PROOF)).contains(batch))
+        .collect();
     let prove = |statements| pool.install(|| case.prove_together(parameters, statements));
     for statements in &batches {
         case.verify_together(parameters, *statements, &prove(*statements)?)?;

@@ -137,12 +137,7 @@ fn measure_all(args: &Measure) -> anyhow::Result<Answer> {
     results.write(&args.out)?;
     let skipped = points.len() - missing.len();
 
-    // Draws on a terminal only, and only on standard error.
-    let bar = ProgressBar::new(missing.len() as u64);
-    bar.set_style(ProgressStyle::with_template(
-        "{wide_bar} {pos}/{len}  {eta} left  {msg}",
-    )?);
-    bar.enable_steady_tick(Duration::from_millis(500));
+    let bar = progress(missing.len() as u64)?;
     let measured = missing.len();
     for point in missing {
         bar.set_message(point.to_string());
@@ -167,6 +162,16 @@ fn measure_all(args: &Measure) -> anyhow::Result<Answer> {
         csv_path(&args.out).display(),
     );
     Ok(Answer::new(text, data))
+}
+
+/// Draws on a terminal only, and only on standard error.
+fn progress(length: u64) -> anyhow::Result<ProgressBar> {
+    let bar = ProgressBar::new(length);
+    bar.set_style(ProgressStyle::with_template(
+        "{wide_bar} {pos}/{len}  {eta} left  {msg}",
+    )?);
+    bar.enable_steady_tick(Duration::from_millis(500));
+    Ok(bar)
 }
 
 /// The file that says that somebody is at work on another one.

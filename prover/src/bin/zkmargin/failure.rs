@@ -52,6 +52,11 @@ pub(crate) fn data(error: &anyhow::Error) -> serde_json::Value {
 /// By how much a margin is missed, and what is held that does not count, is said here and nowhere else: this is the trader's own terminal.
 pub(crate) fn say(error: &anyhow::Error) {
     words::complain(TOOL, &describe(error));
+    say_private(error);
+}
+
+/// Says what is for the trader alone of what went wrong.
+pub(crate) fn say_private(error: &anyhow::Error) {
     let private = error.chain().find_map(private);
     for line in private.iter().flat_map(|private| &private.lines) {
         words::complain(TOOL, &format!("{line} (said to you alone: no bundle says it)"));

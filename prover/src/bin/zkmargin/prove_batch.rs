@@ -13,7 +13,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use zkmargin_circuits::MAX_STATEMENTS;
-use zkmargin_prover::batch::{BatchFile, Entry, MAX_NUMBER, bundle_name, bundle_number};
+use zkmargin_prover::batch::{BatchFile, Entry, MAX_NUMBER, PER_PROOF, bundle_name, bundle_number};
 use zkmargin_prover::lock::Lock;
 use zkmargin_prover::output::{Outputs, Secrecy};
 use zkmargin_prover::prove::{Account, Draft, Prover};
@@ -55,7 +55,7 @@ pub(crate) struct ProveBatch {
     #[arg(long = "nonce", value_name = "HEX", value_parser = parse_hex::<32>)]
     nonces: Vec<[u8; 32]>,
     /// Most statements in a proof: the more, the less each costs, and the later the first is there.
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=MAX_STATEMENTS as i64))]
+    #[arg(long, value_name = "N", default_value_t = PER_PROOF, value_parser = clap::value_parser!(u16).range(1..=MAX_STATEMENTS as i64))]
     per_proof: u16,
     /// Proofs that are made at a time; by default as many as there are processors. Each takes some tens of MiB.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]

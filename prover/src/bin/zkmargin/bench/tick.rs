@@ -1,10 +1,7 @@
 //! `zkmargin bench tick`.
 
-use std::time::Duration;
-
 use anyhow::bail;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use zkmargin_prover::bench::tick::{Desk, MAX_TICKS, STEPS, Spread, Ticks};
 use zkmargin_prover::text::Columns;
@@ -43,12 +40,7 @@ pub(crate) fn run(args: &Tick) -> anyhow::Result<Answer> {
     }
     let desks = presets.iter().map(|preset| Desk::new(preset, cache.as_deref()));
     let desks = desks.collect::<Result<Vec<Desk>, _>>()?;
-    // Draws on a terminal only, and only on standard error.
-    let bar = ProgressBar::new(args.ticks as u64 * desks.len() as u64);
-    bar.set_style(ProgressStyle::with_template(
-        "{wide_bar} {pos}/{len}  {eta} left  {msg}",
-    )?);
-    bar.enable_steady_tick(Duration::from_millis(500));
+    let bar = super::progress(args.ticks as u64 * desks.len() as u64)?;
     let mut all = Vec::new();
     for (desk, preset) in desks.iter().zip(presets) {
         bar.set_message(preset.to_owned());

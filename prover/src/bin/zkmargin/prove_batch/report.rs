@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
-use zkmargin_prover::prove::ProveError;
 use zkmargin_risk::instant::Instant;
 use zkmargin_verifier::verify::exit;
 use zkmargin_verifier::words::{self, counted};
@@ -79,9 +78,7 @@ impl Report {
         let text = format!("{}: {reason}", quoted.join(", "));
         self.bar.suspend(|| {
             words::complain(TOOL, &text);
-            for line in private(error) {
-                words::complain(TOOL, &format!("{line} (said to you alone: no bundle says it)"));
-            }
+            failure::say_private(error);
         });
         if self.refused.is_empty() {
             self.exit = failure::exit_code(error);
@@ -174,19 +171,6 @@ fn of_one(message: &str) -> String {
         (Some(rest), _) => rest.to_owned(),
         (None, Some(rest)) => format!("it {rest}"),
         (None, None) => message.to_owned(),
-    }
-}
-
-/// What is said of a refusal to the trader alone: in the answer, if it is asked for as data, too.
-fn private(error: &anyhow::Error) -> Vec<String> {
-    match error.chain().find_map(|cause| cause.downcast_ref()) {
-        Some(ProveError::NotMet { shortfall, .. }) => vec![shortfall.words()],
-        Some(ProveError::NotCounted { held, .. }) => held
-            .reveal()
-            .iter()
-            .map(|line| format!("not counted: {line}"))
-            .collect(),
-        _ => Vec::new(),
     }
 }
 
