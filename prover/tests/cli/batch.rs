@@ -8,7 +8,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use zkmargin_circuits::Parameters;
 use zkmargin_prover::lock::Lock;
+use zkmargin_risk::market::Snapshot;
+use zkmargin_risk::model::Model;
+use zkmargin_risk::universe::Universe;
+use zkmargin_verifier::{Bundle, Context, VerifyError, check_bundle};
 
 use crate::desk::{AT, Desk, Ran, desk, run};
 
@@ -434,4 +439,41 @@ fn batches_that_cannot_be_meant_are_refused() {
     let file = write(folder.path(), &[entry()]);
     batch(&file, &out, &["--per-proof", "257"]).refused(2, &["--per-proof", "1..=256"]);
     assert!(!out.exists());
+}
+
+#[test]
+fn statements_in_another_order_are_refused_by_the_proof_though_every_signature_is_right() {
+    let folder = pairs();
+    let out = folder.path().join("out");
+    let file = write(folder.path(), &[pair(0), pair(1), pair(2)]);
+    batch(&file, &out, &["--per-proof", "3"]).done();
+    let bundle = Bundle::from_bytes(&std::fs::read(out.join("proof-00001.bundle")).unwrap()).unwrap();
+    assert_eq!(bundle.statements.len(), 3);
+
+    let text = |name: &str| std::fs::read_to_string(desk().path().join(name)).unwrap();
+    let universe = Universe::from_json(&text("universe.json")).unwrap();
+    let snapshot = Snapshot::from_json(&text("snapshot.json")).unwrap();
+    let model = Model::preset("paradex-pm").unwrap();
+    let parameters = Parameters::load(universe.k(), None).unwrap();
+    let context = Context {
+        universe: &universe,
+        snapshot: &snapshot,
+        later: None,
+        model: &model,
+        parameters: &parameters,
+    };
+    let verdict = |bundle: &Bundle| check_bundle(&context, &bundle.to_bytes(), AT.parse().unwrap());
+    assert!(verdict(&bundle).is_ok());
+    for (first, second) in [(0, 1), (0, 2), (1, 2)] {
+        let mut other = bundle.clone();
+        other.statements.swap(first, second);
+        assert!(
+            matches!(verdict(&other), Err(VerifyError::Proof(_))),
+            "{first} {second}"
+        );
+    }
+    // A statement that is left out takes its part of the proof with it.
+    let mut fewer = bundle.clone();
+    fewer.statements.pop();
+    assert!(matches!(verdict(&fewer), Err(VerifyError::Proof(_))));
 }
