@@ -23,6 +23,16 @@ pub const K_RANGE: std::ops::RangeInclusive<u32> = 6..=12;
 /// Most columns of one layout.
 pub const MAX_COLUMNS: usize = 256;
 
+/// The `k` that suits what takes so many columns at each `k`: the least with at most `2^(k-5)` of them, but not 7, at which a proof takes as long as
+/// at 8 and is longer; the greatest where there is none.
+///
+/// What a proof costs beside its columns doubles with `k`, and the number of columns halves. Proving is fastest at a `k` of one less for 1,000 to
+/// 4,000 legs, by a sixth to a quarter; proofs are longer there by half, and those of the largest models beyond 8 KiB.
+pub fn suitable_k(columns: impl Fn(u32) -> Option<usize>) -> u32 {
+    let suits = |k: &u32| *k != 7 && columns(*k).is_some_and(|columns| columns <= 1 << (k - 5));
+    K_RANGE.into_iter().find(suits).unwrap_or(*K_RANGE.end())
+}
+
 /// One slot of the account vector: `column * u + row`.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LegId(u32);
@@ -227,5 +237,27 @@ impl Layout {
     /// The row of a leg inside its column.
     pub fn row_of(&self, leg: LegId) -> usize {
         leg.index() % self.rows()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{K_RANGE, suitable_k};
+
+    #[test]
+    fn k_is_the_least_with_few_columns_and_never_seven() {
+        let of_legs = |legs: usize| suitable_k(|k| Some(legs.div_ceil((1 << k) - 16)));
+        for (legs, k) in [
+            (2, 6),
+            (2 * 48, 6),
+            (2 * 48 + 1, 8),
+            (8 * 240, 8),
+            (8 * 240 + 1, 9),
+            (20_000, 10),
+        ] {
+            assert_eq!(of_legs(legs), k, "{legs} legs");
+        }
+        assert_eq!(suitable_k(|k| (k == 9).then_some(1)), 9);
+        assert_eq!(suitable_k(|_| None), *K_RANGE.end());
     }
 }

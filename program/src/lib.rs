@@ -118,7 +118,8 @@ pub use error::BuildError;
 pub use expr::{Exact, Linear, Lower, Side, Upper};
 pub use form::FormError;
 pub use leg::{
-    K_RANGE, LOT_BITS, LOTS_LIMIT, Layout, LayoutError, LegId, MAX_ACCOUNTS_PER_VENUE, MAX_COLUMNS, Pair, RESERVED_ROWS,
+    K_RANGE, LOT_BITS, LOTS_LIMIT, Layout, LayoutError, LegId, MAX_ACCOUNTS_PER_VENUE, MAX_COLUMNS, Pair,
+    RESERVED_ROWS, suitable_k,
 };
 pub use program::{COMPILER_VERSION, Equation, Header, Program, VarId, Variable, Violation};
 pub use real::{NegativeFactor, NonNegative, NumberError, RESOLUTION_BITS, Ratio, Real};

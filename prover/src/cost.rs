@@ -202,10 +202,10 @@ impl CostModel {
         CostModel {
             source: Source::BuiltIn,
             processor: "two shared cores of an Intel Xeon at 2.5 GHz".to_owned(),
-            prove: [19.2, 0.313, 0.0, 0.113, 0.0, 0.0, 0.241, 0.0],
-            verify: [0.079, 0.0, 0.000962, 0.000318, 0.0643, 0.0, 5.36e-06],
-            largest_error: [0.127, 0.138],
-            left_out_error: [0.185, 0.186],
+            prove: [1.47, 0.0, 1.6, 0.118, 0.0175, 0.0, 0.259, 1.09e-05],
+            verify: [0.0802, 0.0, 0.000657, 0.000366, 0.061, 0.0, 4.59e-06],
+            largest_error: [0.03, 0.111],
+            left_out_error: [0.042, 0.138],
         }
     }
 

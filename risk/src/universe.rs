@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use zkmargin_program::{Layout, LayoutError, LegId, RESERVED_ROWS};
+use zkmargin_program::{Layout, LayoutError, LegId, RESERVED_ROWS, suitable_k};
 
 /// The bounds of a universe are those of its layout.
 pub use zkmargin_program::{K_RANGE, MAX_COLUMNS};
@@ -96,24 +96,18 @@ impl PartialEq for Universe {
 impl Eq for Universe {}
 
 impl Universe {
-    /// The universe of a file at the `k` that suits the number of its legs, whatever `k` the file has: the least with at most `2^(k-5)`
-    /// columns, but not 7, at which a proof takes as long as at 8 and is longer.
-    ///
-    /// What a proof costs beside its columns doubles with `k`, and the number of columns halves. Proving is fastest at a `k` of one less for 1,000 to
-    /// 4,000 legs, by a sixth to a quarter; proofs are longer there by half, and those of the largest models beyond 8 KiB.
+    /// The universe of a file at the `k` that [suits](suitable_k) the number of its legs, whatever `k` the file has.
     ///
     /// # Errors
     /// [`UniverseError`].
-    pub fn at_suitable_k(mut file: UniverseFile) -> Result<Universe, UniverseError> {
-        for k in (*K_RANGE.start()..*K_RANGE.end()).filter(|k| *k != 7) {
-            file.k = k;
-            match Universe::from_file(&file) {
-                Ok(universe) if universe.layout.columns() <= 1 << (k - 5) => return Ok(universe),
-                _ => {}
-            }
-        }
-        file.k = *K_RANGE.end();
-        Universe::from_file(&file)
+    pub fn at_suitable_k(file: UniverseFile) -> Result<Universe, UniverseError> {
+        let at = |k| UniverseFile { k, ..file.clone() };
+        let columns = |k| {
+            Universe::from_file(&at(k))
+                .ok()
+                .map(|universe| universe.layout.columns())
+        };
+        Universe::from_file(&at(suitable_k(columns)))
     }
 
     /// Checks a universe's file and places its legs.

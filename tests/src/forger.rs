@@ -16,6 +16,7 @@ use crate::draws::{Chosen, Draws, draw};
 use crate::plan::Plan;
 use crate::setup::Setup;
 use crate::squares::{FactorRule, factors};
+use crate::threads::on_this_thread_alone;
 use crate::transcript::{Slot, Writer, squeeze};
 
 /// One circuit as the forger plays it: what steps 2 and 3 commit to, and what opens the verifier's points.
@@ -200,6 +201,7 @@ struct Linked {
 impl<'a> Forger<'a> {
     /// An honest prover.
     pub fn new(setup: &'a Setup, plan: &'a Plan, statements: Vec<[u8; 32]>) -> Self {
+        on_this_thread_alone();
         let linked = plan.linked_columns() * statements.len();
         Self {
             setup,

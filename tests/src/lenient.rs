@@ -13,6 +13,7 @@ use crate::columns::{Matrix, fold, powers, scalar_multipliers};
 use crate::plan::Plan;
 use crate::setup::{Setup, decode};
 use crate::squares::{FactorRule, factors};
+use crate::threads::on_this_thread_alone;
 use crate::transcript::{Reader, Slot, squeeze};
 
 /// What is done about the advice commitments of step 4.
@@ -101,6 +102,7 @@ impl Default for Lenient<'_> {
 impl Lenient<'_> {
     /// The verdict on a proof.
     pub fn verify(&self, setup: &Setup, claims: &[Claim<'_>], proof: &[u8]) -> Verdict {
+        on_this_thread_alone();
         match self.check(setup, claims, proof) {
             Ok(()) => Verdict::Accepted,
             Err(verdict) => verdict,

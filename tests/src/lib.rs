@@ -27,6 +27,7 @@ pub mod readers;
 mod setup;
 pub mod small;
 mod squares;
+mod threads;
 mod transcript;
 pub mod tree;
 
@@ -41,6 +42,7 @@ pub use observer::Observer;
 pub use plan::{Cell, Ends, Place, Plan};
 pub use setup::{Setup, decode, integer, point, scalars};
 pub use squares::{FactorRule, Factors, PROJECTIONS, ROOTS, factors, four_squares};
+pub use threads::on_this_thread_alone;
 pub use transcript::statements_scalar;
 
 /// The README's example, run as a test.

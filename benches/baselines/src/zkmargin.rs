@@ -2,15 +2,12 @@
 
 use anyhow::{Context, Result};
 use zkmargin_circuits::{Blind, Claim, Opening, Parameters, Point, commit, prove_unchecked, verify};
-use zkmargin_program::{Builder, Header, Layout, LegId, Linear, Pair, Program, Real};
+use zkmargin_program::{Builder, Header, Layout, LegId, Linear, Pair, Program, Real, suitable_k};
 
 use crate::statement::{Book, MONEY_BITS, Matrix};
 use crate::system::{System, TrustedSetup};
 
 const POINT_BYTES: usize = 32;
-/// Every universe is at the least `k`, from here, that has at most `2^(k-5)` columns, but not at 7, at which a proof takes as long as at 8 and is longer.
-const LEAST_K: u32 = 6;
-const NO_K: u32 = 7;
 
 /// The generators, and the matrix as a program.
 #[allow(missing_debug_implementations)]
@@ -65,9 +62,7 @@ impl System for Zkmargin {
             legs.len()
                 .div_ceil(((1 << k) - zkmargin_program::RESERVED_ROWS) as usize)
         };
-        let k = (LEAST_K..)
-            .find(|k| *k != NO_K && columns(*k) <= 1 << (k - 5))
-            .context("too many legs")?;
+        let k = suitable_k(|k| Some(columns(k)));
         let layout = Layout::new(k, vec![0; columns(k)], legs.clone(), pairs.collect())?;
         let header = Header {
             numeraire: "USD".into(),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use zkmargin_program::{K_RANGE, MAX_COLUMNS, MAX_EQUATIONS, MAX_TERMS, RESERVED_ROWS};
+use zkmargin_program::{K_RANGE, MAX_COLUMNS, MAX_EQUATIONS, MAX_TERMS, RESERVED_ROWS, suitable_k};
 use zkmargin_risk::model::PRESETS;
 
 /// Most legs of a program.
@@ -26,7 +26,7 @@ pub(super) fn rows(k: u32) -> usize {
 /// `k` of a program: as given, or that of a universe with as many legs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rows {
-    /// The least `k` with at most `2^(k-5)` columns, but not 7.
+    /// The one that [suits](suitable_k).
     Auto,
     /// This one.
     Given(u32),
@@ -260,10 +260,7 @@ impl Grid {
 fn k_of(wanted: Rows, legs: usize) -> Result<u32, GridError> {
     let columns = |k| legs.div_ceil(rows(k));
     let k = match wanted {
-        Rows::Auto => {
-            let suitable = K_RANGE.into_iter().find(|k| *k != 7 && columns(*k) <= 1 << (k - 5));
-            suitable.unwrap_or(*K_RANGE.end())
-        }
+        Rows::Auto => suitable_k(|k| Some(columns(k))),
         Rows::Given(k) => {
             let (least, most) = (*K_RANGE.start() as usize, *K_RANGE.end() as usize);
             within("k", &[k as usize], least, most)?;

@@ -27,6 +27,10 @@ use crate::cost::Size;
 
 /// Commitments of the [`Reference`]: a few milliseconds.
 const REFERENCE_COMMITMENTS: usize = 20;
+/// A run between two references that differ by more than this factor says little of either speed, and is repeated.
+const STEADY: f64 = 1.1;
+/// So often at most; of all of them the run with the steadiest references counts.
+const REPETITIONS: usize = 5;
 
 /// What one process is to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -120,7 +124,8 @@ pub struct Cost {
     pub wall_ms: f64,
     /// The least.
     pub least_wall_ms: f64,
-    /// CPU time in multiples of that of the reference right before and after it: the median. A machine that is slower for a while is so for both.
+    /// CPU time in multiples of that of the reference right before and after it: the median. A machine that is slower for a while is so for both, and
+    /// a run in which its speed changed is repeated.
     pub relative: f64,
     /// CPU milliseconds of the reference: the least.
     pub reference_ms: f64,
@@ -362,20 +367,45 @@ struct Sample {
 }
 
 impl Meter {
-    fn sample<T>(&mut self, samples: &mut Vec<Sample>, run: impl FnOnce() -> T) -> Result<T, BenchError> {
+    /// Measures a run, again if the machine's speed changed meanwhile, and keeps the sample of the steadiest one with what it returned.
+    fn sample<T>(&mut self, samples: &mut Vec<Sample>, run: impl Fn() -> T) -> Result<T, BenchError> {
+        let mut steadiest = self.once(&run)?;
+        for _ in 1..REPETITIONS {
+            if steadiest.0.unsteadiness() <= STEADY {
+                break;
+            }
+            let again = self.once(&run)?;
+            if again.0.unsteadiness() < steadiest.0.unsteadiness() {
+                steadiest = again;
+            }
+        }
+        let (sample, done) = steadiest;
+        samples.push(sample);
+        Ok(done)
+    }
+
+    fn once<T>(&mut self, run: impl Fn() -> T) -> Result<(Sample, T), BenchError> {
         let before_it = self.reference.run()?;
         let before = self.instructions.count();
         let (cpu, wall) = (ProcessTime::now(), Instant::now());
         let done = run();
         let (cpu, wall) = (cpu.elapsed(), wall.elapsed());
         let counted = self.instructions.count().zip(before);
-        samples.push(Sample {
+        let sample = Sample {
             cpu,
             wall,
             reference: [before_it, self.reference.run()?],
             instructions: counted.map(|(after, before)| after.saturating_sub(before)),
-        });
-        Ok(done)
+        };
+        Ok((sample, done))
+    }
+}
+
+impl Sample {
+    /// By what factor the references before and after it differ.
+    fn unsteadiness(&self) -> f64 {
+        let [before, after] = self.reference.map(|time| time.as_secs_f64().max(f64::MIN_POSITIVE));
+        (before / after).max(after / before)
     }
 }
 

@@ -16,6 +16,8 @@ mod variation;
 mod world;
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use num_bigint::BigInt;
@@ -342,19 +344,27 @@ fn no_program_shows_more_than_the_oracle_of_any_accepted_file() {
         .chain([&demand])
         .filter(|(name, _)| only.as_deref().is_none_or(|only| only == *name))
         .collect();
-    let mut found = Vec::new();
     let long = number("ADVERSARY_SECONDS");
-    for (name, text) in &presets {
-        let share = long.map_or(600, |seconds| (seconds / presets.len() as u64).max(1));
-        let seeds = if long.is_some() {
-            first..u64::MAX
-        } else {
-            first..first + 6
-        };
-        let seen = search(name, text, seeds, Instant::now() + Duration::from_secs(share));
-        println!("{name}: {seen:?}");
-        found.extend(seen.found);
-    }
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some((name, text)) = presets.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let share = long.map_or(600, |seconds| (seconds * workers as u64 / presets.len() as u64).max(1));
+                    let seeds = if long.is_some() {
+                        first..u64::MAX
+                    } else {
+                        first..first + 6
+                    };
+                    let seen = search(name, text, seeds, Instant::now() + Duration::from_secs(share));
+                    println!("{name}: {seen:?}");
+                    found.lock().unwrap().extend(seen.found);
+                }
+            });
+        }
+    });
+    let mut found = found.into_inner().unwrap();
     found.sort();
     assert!(
         found.is_empty(),

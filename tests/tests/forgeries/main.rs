@@ -28,6 +28,7 @@ use zkmargin_tests::*;
 
 /// The verdict of the real verifier, with which the strict second one must agree.
 fn verdict(claims: &[Claim<'_>], proof: &[u8]) -> Result<(), Refusal> {
+    on_this_thread_alone();
     let (real, second) = (
         verify(&PARAMETERS, claims, proof),
         Lenient::default().verify(&SETUP, claims, proof),
