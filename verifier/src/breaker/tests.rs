@@ -155,6 +155,19 @@ fn measures_are_basis_points_rounded_against_calm() {
 }
 
 #[test]
+fn digits_beyond_the_eighteenth_change_nothing_and_those_before_it_count() {
+    let of = |btc: &str| {
+        let values = values(Some(&calm(0)), &market(MINUTE, btc, "1900", ["0.4", "0.5", "0.45"]));
+        let jump = value(&values, Measure::IndexJump, Some("BTC"));
+        (jump, value(&values, Measure::IndexDispersion, None))
+    };
+    assert_eq!(of("65650.00000000000000000000"), (100, 100));
+    assert_eq!(of("65650.0000000000000000001"), (100, 100));
+    // Above 100 basis points by a hundred-thousandth of a millionth.
+    assert_eq!(of("65650.000001"), (101, 101));
+}
+
+#[test]
 fn extremes_are_far_and_not_wrong() {
     let mut tiny = calm(0);
     let least = Decimal::from_i128_with_scale(1, 28);
@@ -208,6 +221,52 @@ fn stance_is_entered_at_its_threshold_and_not_a_basis_point_before() {
             let stances = [-1, 0, 1].map(|by| observe(None, &snapshot(enter + by * towards)).stance());
             assert_eq!(stances, [below, reached, reached], "{name} at {enter}");
         }
+    }
+}
+
+#[test]
+fn stance_is_let_go_of_at_its_leaving_threshold_and_held_a_basis_point_before() {
+    use Stance::{Cautious, Halted, Normal};
+    let (up, down) = (steps([50, 25], [200, 100]), steps([2500, 3000], [1500, 2000]));
+    for (measure, steps, values) in [
+        (Measure::Reference, up, [25, 26, 49, 50, 100, 101, 199, 200]),
+        (
+            Measure::LeastVolatility,
+            down,
+            [3000, 2999, 2501, 2500, 2000, 1999, 1501, 1500],
+        ),
+    ] {
+        let stances = values.map(|value| steps.of(measure, value));
+        let expected = [
+            (Normal, Normal),
+            (Normal, Cautious),
+            (Normal, Cautious),
+            (Cautious, Cautious),
+            (Cautious, Cautious),
+            (Cautious, Halted),
+            (Cautious, Halted),
+            (Halted, Halted),
+        ];
+        assert_eq!(stances, expected, "{measure}");
+        assert_eq!(
+            [Cautious, Halted].map(|stance| steps.enter(stance)),
+            [values[3], values[7]]
+        );
+    }
+}
+
+#[test]
+fn reference_price_of_nothing_or_above_the_largest_is_refused() {
+    let read = |price: &str| {
+        let file = json!({ "instant": EPOCH, "indices": { "BTC": price } });
+        Reference::from_json(file.to_string().as_bytes())
+    };
+    let most = zkmargin_risk::market::MAX_PRICE;
+    for price in ["0.000000000000000001".to_owned(), most.to_string()] {
+        assert_eq!(read(&price).unwrap().indices["BTC"], decimal(&price));
+    }
+    for price in ["0".to_owned(), "-1".to_owned(), format!("{most}.01")] {
+        assert!(matches!(read(&price), Err(ReferenceError::Price { .. })), "{price}");
     }
 }
 
