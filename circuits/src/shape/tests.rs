@@ -117,6 +117,14 @@ fn columns_are_as_few_as_can_be() {
 }
 
 #[test]
+fn without_sums_of_squares_there_is_no_column_of_roots_and_no_mask() {
+    let shape = place(9, 8, &[80, 1], 1).unwrap().shape;
+    assert_eq!((shape.x_columns(), shape.masked(), shape.masked_bytes()), (0, 0, 0));
+    let one = sums(9, 1, 1).unwrap();
+    assert_eq!((one.shape().x_columns(), one.shape().masked()), (1, PROJECTIONS));
+}
+
+#[test]
 fn variables_that_no_proof_can_hold_are_refused_soon() {
     let start = std::time::Instant::now();
     assert!(place(6, 5, &[128; 5_000], 400).is_none());

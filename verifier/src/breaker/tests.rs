@@ -537,6 +537,25 @@ fn snapshot_that_too_few_or_strangers_signed_is_no_observation() {
 }
 
 #[test]
+fn snapshot_that_the_policy_does_not_list_is_no_observation() {
+    let (listed, other) = (calm(0), calm(MINUTE));
+    let mut policy = policy();
+    policy.snapshots = AcceptedSnapshots::Listed([listed.digest()].into());
+    let observe = |snapshot: &Snapshot| {
+        let sight = Sight {
+            snapshots: std::slice::from_ref(snapshot),
+            signatures: &[],
+            reference: &reference(snapshot),
+            at: snapshot.instant,
+        };
+        Breaker::observe(None, &policy, &sight).map(|breaker| breaker.stance())
+    };
+    assert_eq!(observe(&listed).unwrap(), Stance::Normal);
+    let digest = other.digest();
+    assert!(matches!(observe(&other), Err(ObserveError::NotListed { found }) if found == digest));
+}
+
+#[test]
 fn snapshot_that_gave_cause_to_halt_is_not_cleared_by_being_seen_again() {
     let wild = market(MINUTE, "70000", "1900", ["0.4", "0.5", "0.45"]);
     let mut policy = policy();
