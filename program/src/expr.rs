@@ -41,6 +41,13 @@ impl Linear {
         form
     }
 
+    /// Makes it the form that is zero; its memory stays for the next one.
+    pub fn clear(&mut self) {
+        self.legs.clear();
+        self.constant = Real::ZERO;
+        self.fault = None;
+    }
+
     /// Adds `units` per lot of `leg`. Cheapest when legs come in increasing order.
     pub fn add_leg(&mut self, leg: LegId, units: Real) {
         if self.legs.last().is_none_or(|(last, _)| *last < leg) {

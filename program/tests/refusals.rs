@@ -200,6 +200,9 @@ fn an_overflow_in_an_operator_is_reported_by_the_next_verb() {
         ),
         "{error:?}"
     );
+    // Cleared, it is a form without a past.
+    form.clear();
+    assert_eq!(form, Linear::zero());
 }
 
 #[test]

@@ -44,6 +44,9 @@ impl Factor {
     }
 
     pub(crate) fn times(mut self, ratio: Ratio) -> Result<Factor, NumberError> {
+        if ratio == Ratio::ONE {
+            return Ok(self);
+        }
         let is_fine = |ratio: &Ratio| ratio.numerator().unsigned_abs() <= FINE && ratio.denominator() <= FINE;
         let product = |part: &Ratio| part.checked_mul(ratio).ok();
         let fine = self

@@ -34,15 +34,18 @@ impl Historical {
         })?;
         let numeraire = self.numeraire();
         let sheet = Sheet::new(&self.names(), scope, &numeraire)?;
+        let (shocked, positions) = valued(self, scope, scenarios, &sheet)?;
         let compiler = Compiler {
             rules: self,
             level,
             scenarios,
-            desks: desks(self, scope, scenarios, &sheet)?,
+            positions,
+            shocked,
+            moving: moving(self, scenarios, &sheet),
             span_bits: span_bits(self.parameters.span, &numeraire),
         };
         let mut value = Linear::zero();
-        for position in compiler.desks.iter().flat_map(|desk| &desk.positions) {
+        for position in &compiler.positions {
             let mark = position.per_lot.enclose(position.mark)?;
             position.add(&mut value, mark)?;
         }
@@ -65,17 +68,12 @@ struct Compiler<'a> {
     rules: &'a Historical,
     level: Level,
     scenarios: &'a Scenarios,
-    desks: Vec<Desk<'a>>,
-    span_bits: u32,
-}
-
-/// Everything of one underlying.
-struct Desk<'a> {
+    /// By their legs, so that a form is made from its first leg to its last.
     positions: Vec<Valued>,
     /// Per scenario, the values of the positions: forms are made scenario by scenario, and read one after the other.
     shocked: Vec<Vec<f64>>,
-    moving: Vec<&'a AssetSheet<'a>>,
-    moves: &'a [DayMove],
+    moving: Vec<(&'a AssetSheet<'a>, &'a [DayMove])>,
+    span_bits: u32,
 }
 
 /// An instrument with its value.
@@ -94,14 +92,15 @@ impl Valued {
     }
 }
 
-fn desks<'a>(
+/// Per scenario the values of every instrument that counts, and these instruments, by their legs.
+fn valued(
     rules: &Historical,
     scope: &Scope<'_>,
-    scenarios: &'a Scenarios,
-    sheet: &'a Sheet<'a>,
-) -> Result<Vec<Desk<'a>>, CompileError> {
+    scenarios: &Scenarios,
+    sheet: &Sheet<'_>,
+) -> Result<(Vec<Vec<f64>>, Vec<Valued>), CompileError> {
     let shock = rules.parameters.volatility.shock();
-    let mut desks = Vec::new();
+    let mut columns = Vec::new();
     for (name, moves) in &scenarios.moves {
         let Some(market) = scope.snapshot.underlyings.get(name) else {
             continue;
@@ -114,39 +113,40 @@ fn desks<'a>(
         let instruments = counted.clone().map(|position| position.instrument);
         let now = scope.snapshot.instant;
         let mut table = ValueTable::new(market, now, Denomination::Usd, &shock, &shocks, instruments)?;
-        let mut positions = Vec::new();
-        let mut shocked: Vec<Vec<f64>> = vec![Vec::new(); shocks.len()];
         for position in counted {
             // What counts has a price.
             if let Some(values) = table.take(position.instrument.long) {
-                positions.push(Valued {
+                let position = Valued {
                     long: position.instrument.long,
                     short: position.instrument.short,
                     per_lot: position.per_lot,
                     mark: values.mark,
-                });
-                for (index, scenario) in shocked.iter_mut().enumerate() {
-                    // There is a value per shock; one that was missing would be refused as no number, and shift no other.
-                    scenario.push(values.shocked.get(index).copied().unwrap_or(f64::NAN));
-                }
+                };
+                columns.push((position, values.shocked));
             }
         }
-        let moves_with = |asset: &str| {
-            rules
-                .parameters
-                .assets
-                .get(asset)
-                .and_then(|asset| asset.underlying.as_ref())
-        };
-        let moving = sheet.assets.iter().filter(|(asset, _)| moves_with(asset) == Some(name));
-        desks.push(Desk {
-            positions,
-            shocked,
-            moving: moving.map(|(_, asset)| asset).collect(),
-            moves,
-        });
     }
-    Ok(desks)
+    columns.sort_unstable_by_key(|(position, _)| position.long);
+    // There is a value per scenario; one that was missing would be refused as no number, and shift no other.
+    let of = |scenario| move |(_, values): &(_, Vec<f64>)| values.get(scenario).copied().unwrap_or(f64::NAN);
+    let shocked = (0..scenarios.days.len()).map(|scenario| columns.iter().map(of(scenario)).collect());
+    Ok((
+        shocked.collect(),
+        columns.into_iter().map(|(position, _)| position).collect(),
+    ))
+}
+
+/// The assets whose price moves with an underlying, and its moves.
+fn moving<'a>(
+    rules: &Historical,
+    scenarios: &'a Scenarios,
+    sheet: &'a Sheet<'a>,
+) -> Vec<(&'a AssetSheet<'a>, &'a [DayMove])> {
+    let assets = sheet.assets.iter().filter_map(|(name, asset)| {
+        let underlying = rules.parameters.assets.get(*name)?.underlying.as_ref()?;
+        Some((asset, scenarios.moves.get(underlying)?.as_slice()))
+    });
+    assets.collect()
 }
 
 impl Compiler<'_> {
@@ -202,29 +202,25 @@ impl Compiler<'_> {
         factor: Ratio,
     ) -> Result<Vec<Upper>, CompileError> {
         // Factors and marks once, not once per scenario.
-        let mut fixed = Vec::new();
-        for desk in &self.desks {
-            let mut marks = Vec::with_capacity(desk.positions.len());
-            for position in &desk.positions {
-                let per_lot = position.per_lot.times(factor)?;
-                marks.push((per_lot, per_lot.enclose(position.mark)?));
-            }
-            fixed.push(marks);
-        }
+        let fixed = |position: &Valued| -> Result<_, CompileError> {
+            let per_lot = position.per_lot.times(factor)?;
+            Ok((per_lot, per_lot.enclose(position.mark)?))
+        };
+        let fixed = self.positions.iter().map(fixed).collect::<Result<Vec<_>, _>>()?;
         let mut losses = Vec::with_capacity(range.len());
+        let mut profit = Linear::zero();
         for scenario in range {
-            let mut profit = Linear::zero();
-            for (desk, fixed) in self.desks.iter().zip(&fixed) {
-                let shocked = desk.shocked.get(scenario).into_iter().flatten();
-                for ((position, (per_lot, mark)), shocked) in desk.positions.iter().zip(fixed).zip(shocked) {
-                    let gain = per_lot.enclose(*shocked)?.checked_sub(*mark)?;
-                    if gain != Real::ZERO {
-                        position.add(&mut profit, gain)?;
-                    }
+            profit.clear();
+            let shocked = self.shocked.get(scenario).into_iter().flatten();
+            for ((position, (per_lot, mark)), shocked) in self.positions.iter().zip(&fixed).zip(shocked) {
+                let gain = per_lot.enclose(*shocked)?.checked_sub(*mark)?;
+                if gain != Real::ZERO {
+                    position.add(&mut profit, gain)?;
                 }
-                if let Some(moved) = desk.moves.get(scenario) {
-                    self.add_moving(&mut profit, desk, moved.relative, factor)?;
-                }
+            }
+            for (asset, moves) in &self.moving {
+                let relative = moves.get(scenario).map_or(f64::NAN, |moved| moved.relative);
+                self.add_moving(&mut profit, asset, relative, factor)?;
             }
             losses.push(-builder.lower(&profit)?);
         }
@@ -232,23 +228,26 @@ impl Compiler<'_> {
     }
 
     /// Adds `factor · (p_a / p_M) · x · A_a`.
-    fn add_moving(&self, form: &mut Linear, desk: &Desk<'_>, relative: f64, factor: Ratio) -> Result<(), CompileError> {
-        for asset in &desk.moving {
-            let per_coin = asset.per_coin.times(factor)?;
-            let whole = self.rules.parameters.collateral_in_scenarios;
-            for line in &asset.holding.lines {
-                let units = per_coin.times(ratio(line.lot)?)?.enclose(relative)?;
-                let against = units.checked_neg()?;
-                if let Some(carry) = line.carry {
-                    form.add_leg(carry.first, units);
-                    form.add_leg(carry.second, against);
-                }
-                if whole {
-                    form.add_leg(line.balance, units);
-                    form.add_leg(line.debt, against);
-                    if let Some(reserve) = line.reserve {
-                        form.add_leg(reserve, against);
-                    }
+    fn add_moving(
+        &self,
+        form: &mut Linear,
+        asset: &AssetSheet<'_>,
+        relative: f64,
+        factor: Ratio,
+    ) -> Result<(), CompileError> {
+        let per_coin = asset.per_coin.times(factor)?;
+        for line in &asset.holding.lines {
+            let units = per_coin.times(ratio(line.lot)?)?.enclose(relative)?;
+            let against = units.checked_neg()?;
+            if let Some(carry) = line.carry {
+                form.add_leg(carry.first, units);
+                form.add_leg(carry.second, against);
+            }
+            if self.rules.parameters.collateral_in_scenarios {
+                form.add_leg(line.balance, units);
+                form.add_leg(line.debt, against);
+                if let Some(reserve) = line.reserve {
+                    form.add_leg(reserve, against);
                 }
             }
         }
