@@ -186,6 +186,10 @@ impl Builder {
             let (units, error) = rounded(real).ok_or(BuildError::NotWhole { leg: Some(leg) })?;
             if error != 0 {
                 let error = u64::try_from(error).unwrap_or(u64::MAX);
+                // Where one is inexact, most are.
+                if form.rounding.per_lot.is_empty() {
+                    form.rounding.per_lot.reserve_exact(linear.legs.len());
+                }
                 form.rounding.per_lot.push((leg, error));
             }
             if units == 0 {

@@ -22,7 +22,7 @@ use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 pub use reader::Reader;
 
-/// What a digest is a digest of: the 16 bytes of personalisation of protocol §7.
+/// What a digest is a digest of: the 16 bytes of personalisation of protocol §7. Those of the proof system are its own.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Personal {
     /// A statement.
@@ -35,32 +35,28 @@ pub enum Personal {
     Model,
     /// A price history.
     History,
-    /// Commitment parameters.
-    Parameters,
-    /// Seeds of a prover's randomness.
-    Seed,
-    /// Folding factors.
-    Fold,
     /// Account pseudonyms.
     Pseudonym,
-    /// Circuit shapes.
-    Shape,
+    /// A signed attestation.
+    Attestation,
+    /// A proof's bytes.
+    Proof,
 }
 
 impl Personal {
     /// The personalisation, exactly 16 bytes of ASCII.
     pub const fn bytes(self) -> &'static [u8; 16] {
         match self {
+            // The transcript's hash of the statement digests has the same personalisation. It is another function all the same: its output has 64
+            // bytes where a digest has 32, and BLAKE2b's parameter block has that length.
             Personal::Statement => b"zkmargin-stmt-v1",
             Personal::Universe => b"zkmargin-univ-v1",
             Personal::Snapshot => b"zkmargin-snap-v1",
             Personal::Model => b"zkmargin-modl-v1",
             Personal::History => b"zkmargin-hist-v1",
-            Personal::Parameters => b"zkmargin-parm-v1",
-            Personal::Seed => b"zkmargin-seed-v1",
-            Personal::Fold => b"zkmargin-fold-v1",
             Personal::Pseudonym => b"zkmargin-pseu-v1",
-            Personal::Shape => b"zkmargin-shap-v1",
+            Personal::Attestation => b"zkmargin-atts-v1",
+            Personal::Proof => b"zkmargin-prof-v1",
         }
     }
 }

@@ -13,6 +13,7 @@ use num_rational::BigRational;
 use num_traits::Signed;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 use zkmargin_program::{Program, WitnessError};
 
 use crate::account::{AccountError, AccountFile, AccountVector};
@@ -20,7 +21,7 @@ use crate::history::{History, HistoryError, HistoryFile};
 use crate::json;
 use crate::listing::{LineFile, UniverseFile, VenueKey, VenueLines};
 use crate::market::{Snapshot, SnapshotError};
-use crate::model::about::{is_isolated, is_margin};
+use crate::model::about::{is_isolated, is_margin, is_without_balances};
 use crate::model::{CompileError, Model, ModelError};
 use crate::oracle::{self, Check, Component, Evaluation, OracleError};
 use crate::report::{Rounding, decimal};
@@ -112,7 +113,7 @@ pub struct Case {
     /// What is listed.
     pub universe: Universe,
     /// What is held, all accounts together.
-    legs: Vec<u64>,
+    legs: Zeroizing<Vec<u64>>,
 }
 
 /// What a model makes of a case. Amounts are decimals in the numéraire: values and excesses rounded down, requirements up.
@@ -244,21 +245,23 @@ impl Case {
             None => model,
         };
         file.snapshot.check_made_up()?;
-        let venues = file
-            .venues
-            .into_iter()
-            .zip(1_u8..=u8::MAX)
-            .map(|(venue, index)| VenueLines {
-                name: venue.name,
-                keys: vec![VenueKey([index; 32])],
-                lines: venue.lines,
-            });
+        // Any keys, as long as they differ.
+        let key = |index: u64| {
+            let mut key = [0; 32];
+            key[..8].copy_from_slice(&index.to_le_bytes());
+            VenueKey(key)
+        };
+        let venues = file.venues.into_iter().zip(1..).map(|(venue, index)| VenueLines {
+            name: venue.name,
+            keys: vec![key(index)],
+            lines: venue.lines,
+        });
         let universe = Universe::at_suitable_k(UniverseFile {
             network: Network::Test,
             k: 0,
             venues: venues.collect(),
         })?;
-        let mut legs = vec![0_u64; universe.layout().slots()];
+        let mut legs = Zeroizing::new(vec![0_u64; universe.layout().slots()]);
         for account in &file.accounts {
             let vector = AccountVector::from_file(account, &universe)?;
             for (sum, lots) in legs.iter_mut().zip(vector.lots()) {
@@ -402,7 +405,7 @@ fn unit(program: &Program) -> BigRational {
 
 /// Whether it is `V - ρ R - e >= 0` of a model, everything that counts being there.
 fn is_of_model(requirement: &str) -> bool {
-    is_margin(requirement) && !is_isolated(requirement) && !requirement.contains(" without the balances at ")
+    is_margin(requirement) && !is_isolated(requirement) && !is_without_balances(requirement)
 }
 
 fn model_outcome((model, evaluation): (String, Evaluation)) -> ModelOutcome {

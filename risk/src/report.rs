@@ -13,6 +13,7 @@ use num_bigint::BigInt;
 use num_integer::Integer;
 use num_rational::BigRational;
 use num_traits::{Signed, ToPrimitive, Zero};
+use zeroize::Zeroizing;
 
 use crate::amount::to_ratio;
 use crate::instant::Instant;
@@ -81,7 +82,7 @@ impl fmt::Debug for ByModel {
 }
 
 /// Greeks of what is held on one underlying at one expiry: sums of [`valuation::greeks`], exact.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Greeks {
     /// The underlying.
     pub underlying: String,
@@ -95,6 +96,13 @@ pub struct Greeks {
     pub vega: BigRational,
     /// USD per year that passes.
     pub theta: BigRational,
+}
+
+impl fmt::Debug for Greeks {
+    /// Shows nothing: it is the trader's secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Greeks").finish_non_exhaustive()
+    }
 }
 
 /// Why there is no report. It names what is held: for the trader and the venue alone.
@@ -151,7 +159,7 @@ impl Report {
         legs: &[u64],
     ) -> Result<Report, ReportError> {
         let level = terms.margin.level().ok_or(ReportError::Variation)?;
-        let legs = oracle::with_public_amounts(universe, terms, legs)?;
+        let legs = Zeroizing::new(oracle::with_public_amounts(universe, terms, legs)?);
         let evaluation = oracle::evaluate(model, universe, snapshot, &legs)?;
         let models = match model {
             Model::Demand(demand) => {

@@ -101,13 +101,13 @@ impl Universe {
     /// # Errors
     /// [`UniverseError`].
     pub fn at_suitable_k(file: UniverseFile) -> Result<Universe, UniverseError> {
-        let at = |k| UniverseFile { k, ..file.clone() };
         let columns = |k| {
-            Universe::from_file(&at(k))
-                .ok()
-                .map(|universe| universe.layout.columns())
+            let rows = (1_usize << k) - RESERVED_ROWS as usize;
+            let place = |column, venue| place_lines(venue, column, rows).columns.end;
+            Some(file.venues.iter().fold(0, place))
         };
-        Universe::from_file(&at(suitable_k(columns)))
+        let k = suitable_k(columns);
+        Universe::from_file(&UniverseFile { k, ..file })
     }
 
     /// Checks a universe's file and places its legs.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use schemars::Schema;
 
-use crate::model::{Demand, ISOLATED_REQUIREMENT, KINDS, Model, REQUIREMENT};
+use crate::model::{Demand, ISOLATED_REQUIREMENT, KINDS, Model, REQUIREMENT, WITHOUT_BALANCES};
 
 /// Makes the schema of a file.
 pub type MakeSchema = fn() -> Schema;
@@ -48,18 +48,23 @@ impl Model {
         self.lists("assumed")
     }
 
-    /// Whether its programs are the exact rule but for rounding; of a demand, whether those of all its models are.
+    /// Whether its programs are the exact rule but for rounding; of a demand, whether those of all its models are, and its own rules.
     pub fn exactness(&self) -> Exactness {
         let Model::Demand(demand) = self else {
             return self.rule().exactness();
         };
-        let words: Vec<String> = Demand::models(demand)
+        let of_models = Demand::models(demand)
             .iter()
             .filter_map(|model| match model.exactness() {
                 Exactness::Exact => None,
                 Exactness::Conservative(words) => Some(format!("{}: {words}", model.name())),
-            })
-            .collect();
+            });
+        let mut words: Vec<String> = of_models.collect();
+        if demand.parameters().counterparties.without_any_one {
+            words.push(
+                "without any one venue, its whole balance is taken off, with what haircuts take off already".to_owned(),
+            );
+        }
         if words.is_empty() {
             Exactness::Exact
         } else {
@@ -119,6 +124,11 @@ pub fn is_margin(requirement: &str) -> bool {
 /// Whether a requirement of a program is that of an isolated position, by its name: it is of its own lines, and without a least excess.
 pub fn is_isolated(requirement: &str) -> bool {
     requirement.starts_with(ISOLATED_REQUIREMENT)
+}
+
+/// Whether a requirement of a program is one of margin without the balances at a venue, by its name.
+pub fn is_without_balances(requirement: &str) -> bool {
+    is_margin(requirement) && requirement.contains(WITHOUT_BALANCES)
 }
 
 #[cfg(test)]

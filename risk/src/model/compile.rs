@@ -1,11 +1,12 @@
 //! What every model's program has in common: its unit, its widths, the statement at its end, and why there is none.
 
+use rust_decimal::Decimal;
 use zkmargin_program::{
     BuildError, Builder, Header, Linear, Lower, NegativeFactor, NonNegative, NumberError, Ratio, Real, Upper,
 };
 
-use crate::collateral::CollateralError;
-use crate::market::SnapshotError;
+use crate::collateral::{self, CollateralError};
+use crate::market::{Snapshot, SnapshotError};
 use crate::pricing::PricingError;
 use crate::terms::{Margin, Terms, TermsError};
 
@@ -23,6 +24,8 @@ const EXCESS_MARGIN_BITS: u32 = 8;
 pub const REQUIREMENT: &str = "margin";
 /// What the requirement of an isolated position is called, before its instrument and venue.
 pub const ISOLATED_REQUIREMENT: &str = "margin isolated in ";
+/// What stands between the name of a requirement of margin and a venue, where it is to be met without the balances there.
+pub const WITHOUT_BALANCES: &str = " without the balances at ";
 
 /// As much of a name as a requirement's name has room for.
 pub(crate) fn beginning(name: &str, bytes: usize) -> &str {
@@ -132,6 +135,17 @@ impl Numeraire {
     /// Units in one of the numéraire.
     pub(crate) fn units(&self) -> Result<Ratio, NumberError> {
         Ratio::from_decimal(1, -self.unit_exponent())
+    }
+
+    /// `p_M`: its price in USD.
+    ///
+    /// # Errors
+    /// [`CompileError::Numeraire`].
+    pub(crate) fn price(&self, snapshot: &Snapshot) -> Result<Decimal, CompileError> {
+        if self.name == "USD" {
+            return Ok(Decimal::ONE);
+        }
+        collateral::price(snapshot, &self.name).ok_or_else(|| CompileError::Numeraire(self.name.clone()))
     }
 
     pub(crate) fn header(&self) -> Header {

@@ -224,6 +224,14 @@ impl Limit {
         }
     }
 
+    /// What it counts.
+    pub(crate) fn unit(&self) -> &'static str {
+        match self {
+            Limit::NetDelta(_) | Limit::Gamma(_) => "coins",
+            Limit::Vega(_) | Limit::GrossNotional(_) | Limit::Leverage(_) => "USD",
+        }
+    }
+
     /// The underlying; none if it is on all together.
     pub(crate) fn underlying(&self) -> Option<&str> {
         match self {

@@ -15,5 +15,8 @@ pub mod pmrm1;
 mod tests;
 pub(crate) mod values;
 
+/// On which side both err: whether a perpetual is held is hidden, whether one is listed is not.
+pub(crate) const LISTED_PERPETUAL: &str = "a low confidence of a listed perpetual counts whether or not one is held";
+
 pub use pm2::Pm2;
 pub use pmrm1::Pmrm1;

@@ -25,6 +25,7 @@ pub(crate) mod factor;
 pub(crate) mod fixture;
 pub mod historical;
 pub mod linear;
+pub(crate) mod matched;
 pub mod okx_pm;
 mod registry;
 mod scan;
@@ -57,6 +58,7 @@ pub use crate::model::about::Exactness;
 pub use crate::model::binance_pm::BinancePm;
 pub use crate::model::compile::{
     COIN_UNIT_EXPONENT, CompileError, ISOLATED_REQUIREMENT, REQUIREMENT, USD_UNIT_EXPONENT, VALUE_BITS,
+    WITHOUT_BALANCES,
 };
 pub(crate) use crate::model::compile::{Forms, Numeraire, beginning};
 pub use crate::model::coverage::{Uncounted, Why};

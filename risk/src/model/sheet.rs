@@ -64,12 +64,7 @@ impl<'a> Sheet<'a> {
 
     fn of(coverage: Coverage<'a>, scope: &Scope<'a>, numeraire: &Numeraire) -> Result<Sheet<'a>, CompileError> {
         let snapshot = scope.snapshot;
-        let price = if numeraire.name == "USD" {
-            Decimal::ONE
-        } else {
-            collateral::price(snapshot, &numeraire.name)
-                .ok_or_else(|| CompileError::Numeraire(numeraire.name.clone()))?
-        };
+        let price = numeraire.price(snapshot)?;
         let units = Factor::new(numeraire.units()?);
         let units_per_usd = units.times(inverse(price)?)?;
         // A coin of the numéraire is one, exactly: its price does not enter. (An asset that is called USD is not the dollar.)

@@ -335,5 +335,5 @@ fn positive(numerator: u128, denominator: u128) -> Result<NonNegative, CompileEr
 
 /// Rates are not negative.
 fn factor(ratio: Ratio) -> Result<NonNegative, CompileError> {
-    Ok(NonNegative::new(ratio).map_err(|_| NumberError::Overflow)?)
+    Ok(NonNegative::new(ratio)?)
 }

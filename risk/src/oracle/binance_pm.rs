@@ -11,7 +11,7 @@ use crate::model::binance_pm::parameters::{By, Parameters};
 use crate::model::stress::figures::{Figures, Stresses, is_option};
 use crate::oracle::book::Book;
 use crate::oracle::coverage::NotCounted;
-use crate::oracle::{Component, Evaluation, OracleError, Picture, Uncounted, positive_part, smaller};
+use crate::oracle::{Component, Evaluation, OracleError, Picture, Uncounted, progressive, smaller};
 
 /// What a model of Binance portfolio margin makes of a book; see [`evaluate`](crate::oracle::evaluate).
 ///
@@ -122,14 +122,5 @@ fn refuse_options(book: &Book<'_>) -> Result<(), OracleError> {
 /// `(1 / p_M) f_u(p_M N)`.
 fn margin(parameters: &Parameters, name: &str, notional: &BigRational, numeraire: &BigRational) -> BigRational {
     let tiers = parameters.underlyings.get(name).map_or(&[][..], |rules| &rules.tiers);
-    let usd = notional * numeraire;
-    let mut charge = BigRational::zero();
-    for (index, tier) in tiers.iter().enumerate() {
-        let mut part = positive_part(&usd - to_ratio(tier.above));
-        if let Some(next) = tiers.get(index + 1) {
-            part = smaller(part, to_ratio(next.above) - to_ratio(tier.above));
-        }
-        charge += to_ratio(tier.rate) * part;
-    }
-    charge / numeraire
+    progressive(tiers, notional, numeraire)
 }

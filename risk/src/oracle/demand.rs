@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use num_rational::BigRational;
 use num_traits::{One, Signed, Zero};
+use zeroize::Zeroizing;
 
 use crate::amount::to_ratio;
 use crate::collateral;
@@ -142,7 +143,7 @@ impl Book<'_> {
         };
         let venues = self.universe.venues();
         let required = |names: &[&str]| -> Result<[BigRational; 2], OracleError> {
-            let mut legs = vec![0_u64; self.legs.len()];
+            let mut legs = Zeroizing::new(vec![0_u64; self.legs.len()]);
             for venue in venues.iter().filter(|venue| names.contains(&venue.name.as_str())) {
                 for leg in venue.lines.iter().flat_map(|line| line.legs()) {
                     if let (Some(to), Some(from)) = (legs.get_mut(leg.index()), self.legs.get(leg.index())) {
@@ -306,6 +307,7 @@ impl Book<'_> {
             for slack in slacks {
                 checks.push(Check::Limit {
                     name: limit.name(),
+                    unit: limit.unit(),
                     slack,
                 });
             }

@@ -39,6 +39,7 @@ pub(super) fn evaluate(book: Book<'_>, rules: &DeriveStandard) -> Result<Evaluat
             market,
             depeg: depeg(parameters, &book)?,
             held: marked(
+                name,
                 market,
                 &book,
                 held.iter().filter(|held| held.instrument.underlying == *name),
@@ -94,6 +95,7 @@ struct Position<'h, 'a> {
 }
 
 fn marked<'h, 'a>(
+    name: &str,
     market: &UnderlyingMarket,
     book: &Book<'a>,
     held: impl Iterator<Item = &'h Held<'a>> + Clone,
@@ -101,7 +103,7 @@ fn marked<'h, 'a>(
     let now = book.coverage.snapshot.instant;
     let instruments = held.clone().map(|held| held.instrument);
     let table = marks(market, now, Denomination::Usd, instruments).map_err(|source| OracleError::Pricing {
-        underlying: String::new(),
+        underlying: name.to_owned(),
         source,
     })?;
     held.map(|held| {

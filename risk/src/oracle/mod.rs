@@ -45,8 +45,10 @@ use num_rational::BigRational;
 use num_traits::{Signed, Zero};
 use rust_decimal::Decimal;
 
+use crate::amount::to_ratio;
 use crate::market::Snapshot;
 use crate::model::Model;
+use crate::model::stress::parameters::Tier;
 use crate::oracle::book::Book;
 use crate::oracle::pools::Pools;
 use crate::pricing::PricingError;
@@ -157,7 +159,9 @@ pub enum Check {
     Limit {
         /// Which.
         name: String,
-        /// What is left of it, negative where it is broken: coins, or USD.
+        /// What it counts: `coins`, or `USD`.
+        unit: &'static str,
+        /// What is left of it, negative where it is broken.
         slack: BigRational,
     },
 }
@@ -235,7 +239,7 @@ macro_rules! debug_shows_nothing {
         }
     )*};
 }
-debug_shows_nothing!(Picture, Cell, Check);
+debug_shows_nothing!(Picture, Cell, Check, Collateral, Exposure, RowProfit, GroupLoss);
 
 /// What a picture of a book shows, profits and losses in the numéraire.
 #[derive(Clone, PartialEq, Eq)]
@@ -268,7 +272,7 @@ pub struct Cell {
 }
 
 /// One asset of a book, over all venues. Amounts in coins.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Collateral {
     /// The asset; `USDC isolated in X` is a line of its own.
     pub asset: String,
@@ -297,7 +301,7 @@ pub struct Collateral {
 }
 
 /// What a book has on one underlying.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Exposure {
     /// The profit of each row of the underlying's grid, in the order of the grid.
     pub rows: Vec<RowProfit>,
@@ -320,7 +324,7 @@ pub struct Exposure {
 }
 
 /// The profit of one row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RowProfit {
     /// What the scenario would bring.
     pub profit: BigRational,
@@ -331,7 +335,7 @@ pub struct RowProfit {
 }
 
 /// The largest loss of a group of underlyings.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct GroupLoss {
     /// Its underlyings, as the model names them.
     pub underlyings: Vec<String>,
@@ -546,6 +550,20 @@ pub(crate) fn smaller(a: BigRational, b: BigRational) -> BigRational {
 
 pub(crate) fn positive_part(x: BigRational) -> BigRational {
     larger(BigRational::zero(), x)
+}
+
+/// `(1 / p_M) f(p_M x)` of a progressive charge `f`.
+pub(crate) fn progressive(tiers: &[Tier], amount: &BigRational, numeraire_price: &BigRational) -> BigRational {
+    let usd = amount * numeraire_price;
+    let mut charge = BigRational::zero();
+    for (index, tier) in tiers.iter().enumerate() {
+        let mut part = positive_part(&usd - to_ratio(tier.above));
+        if let Some(next) = tiers.get(index + 1) {
+            part = smaller(part, to_ratio(next.above) - to_ratio(tier.above));
+        }
+        charge += to_ratio(tier.rate) * part;
+    }
+    charge / numeraire_price
 }
 
 /// A number of lots as a fraction.

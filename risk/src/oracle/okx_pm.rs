@@ -10,11 +10,13 @@ use rust_decimal::Decimal;
 use crate::amount::{to_f64, to_ratio};
 use crate::instant::{DAY_MS, Instant};
 use crate::model::OkxPm;
-use crate::model::okx_pm::parameters::{Buckets, Depeg, Kind, Minimum, Parameters, Tier, UnderlyingParameters};
+use crate::model::okx_pm::parameters::{Buckets, Depeg, Kind, Minimum, Parameters, UnderlyingParameters};
 use crate::model::stress::figures::{Figures, Stresses, is_option};
 use crate::oracle::book::{Book, Held};
 use crate::oracle::exact::ExactSum;
-use crate::oracle::{Cell, Collateral, Component, Evaluation, OracleError, Picture, larger, positive_part, smaller};
+use crate::oracle::{
+    Cell, Collateral, Component, Evaluation, OracleError, Picture, larger, positive_part, progressive, smaller,
+};
 use crate::scenario::{Shock, VolatilityMove, days, years};
 use crate::universe::Style;
 use crate::valuation::roll_rate;
@@ -331,21 +333,7 @@ impl<'a> Unit<'a> {
                 raw += &held.usd_per_lot * sum.value();
             }
         }
-        Ok(self.progressive(&minimum.tiers, &raw))
-    }
-
-    /// `(1 / p_M) f(p_M h)`.
-    fn progressive(&self, tiers: &[Tier], amount: &BigRational) -> BigRational {
-        let usd = amount * &self.book.numeraire_price;
-        let mut charge = BigRational::zero();
-        for (index, tier) in tiers.iter().enumerate() {
-            let mut part = positive_part(&usd - to_ratio(tier.above));
-            if let Some(next) = tiers.get(index + 1) {
-                part = smaller(part, to_ratio(next.above) - to_ratio(tier.above));
-            }
-            charge += to_ratio(tier.rate) * part;
-        }
-        charge / &self.book.numeraire_price
+        Ok(progressive(&minimum.tiers, &raw, &self.book.numeraire_price))
     }
 
     /// Pair after pair, as they are listed.
@@ -379,7 +367,9 @@ impl<'a> Unit<'a> {
                     .levels
                     .iter()
                     .find(|level| to_ratio(level.at_least) * &high <= low);
-                charge += level.map_or_else(BigRational::zero, |level| self.progressive(&level.tiers, &hedged));
+                charge += level.map_or_else(BigRational::zero, |level| {
+                    progressive(&level.tiers, &hedged, &self.book.numeraire_price)
+                });
             }
         }
         Ok(charge)

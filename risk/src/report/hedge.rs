@@ -51,7 +51,7 @@ impl fmt::Debug for Hedge {
 }
 
 /// What a search found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Search {
     /// What fails, and would not after a hedge; `None` if nothing does.
     pub criterion: Option<Criterion>,
@@ -61,6 +61,13 @@ pub struct Search {
     pub tried: usize,
     /// Trades that there are to try.
     pub candidates: usize,
+}
+
+impl fmt::Debug for Search {
+    /// Shows nothing: it is the trader's secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Search").finish_non_exhaustive()
+    }
 }
 
 /// A trade of one kind, in any number of lots.

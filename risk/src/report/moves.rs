@@ -1,5 +1,7 @@
 //! How far an index may move before a level fails.
 
+use std::fmt;
+
 use rust_decimal::Decimal;
 
 use crate::market::Snapshot;
@@ -59,7 +61,7 @@ pub enum Failure {
 /// volatilities, time and all else stay, and book, value and requirement are evaluated anew. The moves that are tried are 1 % apart to 20 %, 2.5 %
 /// to 50 %, 5 % to 100 % and 10 % to 500 %; between the last that holds and the first that fails the edge is found to a basis
 /// point. A failure between two tried moves that both hold is not seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct IndexMoves {
     /// The underlying.
     pub underlying: String,
@@ -69,6 +71,13 @@ pub struct IndexMoves {
     pub down: Failure,
     /// The rise at which it does.
     pub up: Failure,
+}
+
+impl fmt::Debug for IndexMoves {
+    /// Shows nothing: it is the trader's secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IndexMoves").finish_non_exhaustive()
+    }
 }
 
 /// A book whose index is moved.

@@ -369,7 +369,8 @@ fn read_name(r: &mut Reader<'_>, field: &'static str) -> Result<String, Canonica
     }
     Err(CanonicalError::Value {
         field,
-        value: name.to_owned(),
+        // Quoted: what is no name may have control characters, and is printed before any signature is verified.
+        value: format!("{name:?}"),
         bound: "a name".to_owned(),
     })
 }

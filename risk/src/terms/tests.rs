@@ -180,6 +180,23 @@ fn texts_are_read_back() {
 }
 
 #[test]
+fn name_that_is_none_is_quoted_and_says_nothing_to_a_terminal() {
+    for text in ["x\nVALID", "\u{1b}[2K\rVALID", "a\u{7f}b"] {
+        let mut w = Writer::new();
+        w.array(3);
+        w.text(text);
+        w.text("USDC");
+        w.decimal(Decimal::ONE);
+        let bytes = w.into_bytes();
+        let error = Deposit::read(&mut Reader::new(&bytes)).unwrap_err().to_string();
+        assert!(
+            error.contains("venue") && !error.contains(char::is_control),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
 fn terms_have_one_encoding() {
     let universe = fixture::universe();
     let order = Order::parse("buy 5 BTC-28AUG26-70000-C @ 0.0215 fee 0.0003", &universe).unwrap();

@@ -228,11 +228,9 @@ fn a_digest_depends_on_what_it_is_a_digest_of() {
         Personal::Snapshot,
         Personal::Model,
         Personal::History,
-        Personal::Parameters,
-        Personal::Seed,
-        Personal::Fold,
         Personal::Pseudonym,
-        Personal::Shape,
+        Personal::Attestation,
+        Personal::Proof,
     ];
     let digests: std::collections::BTreeSet<Digest> = all.map(|personal| digest(personal, b"")).into();
     assert_eq!(digests.len(), all.len());

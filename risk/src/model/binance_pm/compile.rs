@@ -11,7 +11,7 @@ use crate::model::compile::{CompileError, Forms};
 use crate::model::factor::ratio;
 use crate::model::sheet::{Position, Sheet};
 use crate::model::stress::figures::{Figures, Stresses, is_option};
-use crate::model::stress::matched::Progressive;
+use crate::model::stress::progressive::Progressive;
 use crate::model::{Rule, Scope};
 use crate::terms::Level;
 

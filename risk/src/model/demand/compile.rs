@@ -7,7 +7,7 @@ use zkmargin_program::{Builder, Linear, Lower, NonNegative, Ratio, Upper};
 
 use super::{Demand, Limit, Netting};
 use crate::amount::to_f64;
-use crate::model::compile::{CompileError, Forms, Numeraire, REQUIREMENT, beginning};
+use crate::model::compile::{CompileError, Forms, Numeraire, REQUIREMENT, WITHOUT_BALANCES, beginning};
 use crate::model::factor::ratio;
 use crate::model::scan::Facts;
 use crate::model::sheet::Sheet;
@@ -57,12 +57,8 @@ pub(super) fn require(
                     value: value.clone() - balances,
                     requirement: forms.requirement.clone(),
                 };
-                desk.numeraire.require(
-                    builder,
-                    &format!("{name} without the balances at {venue}"),
-                    terms,
-                    forms,
-                )?;
+                desk.numeraire
+                    .require(builder, &format!("{name}{WITHOUT_BALANCES}{venue}"), terms, forms)?;
             }
         }
         let requirement = forms.requirement;

@@ -70,6 +70,7 @@ use zkmargin_program::{Builder, Linear, Ratio};
 use crate::model::about::Exactness;
 use crate::model::assets::{AssetRules, whole};
 use crate::model::compile::{CompileError, Forms, Numeraire};
+use crate::model::derive::LISTED_PERPETUAL;
 use crate::model::derive::check;
 use crate::model::derive::desk::{Desk, DeskRule, confidence_charge, forms, pegged};
 use crate::model::derive::parameters::{Basis, Charge, Confidence, Peg, Row, Skew, StaticDiscount, VolatilityShock};
@@ -78,7 +79,7 @@ use crate::model::factor::{Factor, ratio};
 use crate::model::sheet::Sheet;
 use crate::model::{ModelError, Names, Rule, Scope};
 use crate::terms::Level;
-use crate::{amount, collateral, json};
+use crate::{amount, json};
 
 /// A PM2 model as its file says it; unchecked (a [`Pm2`] is checked).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -302,21 +303,12 @@ fn at(charge: &Charge, level: Level) -> Result<Ratio, CompileError> {
     })
 }
 
-/// `p_M` in USD.
-pub(crate) fn numeraire_price(numeraire: &str, scope: &Scope<'_>) -> Result<Decimal, CompileError> {
-    if numeraire == "USD" {
-        return Ok(Decimal::ONE);
-    }
-    collateral::price(scope.snapshot, numeraire).ok_or_else(|| CompileError::Numeraire(numeraire.to_owned()))
-}
-
 impl Rule for Pm2 {
     fn exactness(&self) -> Exactness {
-        let perpetual = "a low confidence of a listed perpetual counts whether or not one is held";
         Exactness::Conservative(if self.parameters.conservative {
-            format!("gains of skew rows at the worse of two discounts; {perpetual}")
+            format!("gains of skew rows at the worse of two discounts; {LISTED_PERPETUAL}")
         } else {
-            perpetual.to_owned()
+            LISTED_PERPETUAL.to_owned()
         })
     }
 
@@ -351,7 +343,7 @@ impl Rule for Pm2 {
 
     fn forms(&self, builder: &mut Builder, scope: &Scope<'_>, level: Level) -> Result<Forms, CompileError> {
         let sheet = Sheet::new(&self.names(), scope, &self.numeraire())?;
-        let price = numeraire_price(&self.parameters.numeraire, scope)?;
+        let price = self.numeraire().price(scope.snapshot)?;
         let moves_with = |asset: &str| self.parameters.assets.get(asset)?.underlying.as_deref();
         let mut desks = Vec::new();
         for (name, underlying) in &self.parameters.underlyings {

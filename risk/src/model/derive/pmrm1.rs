@@ -34,12 +34,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zkmargin_program::{Builder, Linear, Ratio};
 
+use crate::model::about::Exactness;
 use crate::model::assets::{AssetRules, whole};
 use crate::model::compile::{CompileError, Forms, Numeraire};
+use crate::model::derive::LISTED_PERPETUAL;
 use crate::model::derive::check;
 use crate::model::derive::desk::{Desk, DeskRule, confidence_charge, forms, pegged};
 use crate::model::derive::parameters::{Basis, Confidence, Peg, Row, StaticDiscount, VolatilityShock};
-use crate::model::derive::pm2::numeraire_price;
 use crate::model::derive::values::Prices;
 use crate::model::factor::{Factor, ratio};
 use crate::model::sheet::Sheet;
@@ -195,6 +196,10 @@ impl Pmrm1 {
 }
 
 impl Rule for Pmrm1 {
+    fn exactness(&self) -> Exactness {
+        Exactness::Conservative(LISTED_PERPETUAL.to_owned())
+    }
+
     fn name(&self) -> &str {
         &self.parameters.name
     }
@@ -222,7 +227,7 @@ impl Rule for Pmrm1 {
 
     fn forms(&self, builder: &mut Builder, scope: &Scope<'_>, level: Level) -> Result<Forms, CompileError> {
         let sheet = Sheet::new(&self.names(), scope, &self.numeraire())?;
-        let price = numeraire_price(&self.parameters.numeraire, scope)?;
+        let price = self.numeraire().price(scope.snapshot)?;
         let moves_with = |asset: &str| self.parameters.assets.get(asset)?.underlying.as_deref();
         let (mut desks, mut charges) = (Vec::new(), Linear::zero());
         for (name, underlying) in &self.parameters.underlyings {

@@ -31,11 +31,7 @@ impl DeriveStandard {
         let (mut value, mut capped) = (Linear::zero(), Vec::new());
         let (mut linear, mut parts) = (Linear::zero(), Vec::new());
         sheet.add_collateral(builder, &parameters.assets, &mut value, &mut capped)?;
-        // A sheet exists, so a numéraire that is an asset has a price.
-        let numeraire_price = match parameters.numeraire.as_str() {
-            "USD" => Decimal::ONE,
-            asset => collateral::price(scope.snapshot, asset).unwrap_or(Decimal::ONE),
-        };
+        let numeraire_price = self.numeraire().price(scope.snapshot)?;
         add_base(parameters, scope.snapshot, &sheet, numeraire_price, level, &mut linear)?;
         for (name, rules) in &parameters.underlyings {
             let positions = sheet.marks_on(name, scope.snapshot.instant)?;
@@ -68,7 +64,7 @@ impl DeriveStandard {
     }
 }
 
-/// `μ`; none where it is 0, or at the maintenance level.
+/// `μ`; none where it is 0.
 fn depeg(parameters: &Parameters, snapshot: &Snapshot) -> Result<Option<Ratio>, CompileError> {
     let Some(depeg) = &parameters.depeg else {
         return Ok(None);

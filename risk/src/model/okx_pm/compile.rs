@@ -3,18 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
-use zkmargin_program::{Builder, Linear, NonNegative, NumberError, Ratio, Upper};
+use zkmargin_program::{Builder, Linear, NonNegative, Ratio, Upper};
 
 use crate::amount::to_f64;
 use crate::instant::{DAY_MS, Instant};
 use crate::market::Snapshot;
 use crate::model::compile::{CompileError, Forms, magnitude};
 use crate::model::factor::ratio;
+use crate::model::matched::matched;
 use crate::model::okx_pm::OkxPm;
 use crate::model::okx_pm::parameters::{Buckets, Depeg, Minimum, Parameters, Tier, UnderlyingParameters};
 use crate::model::sheet::{AssetSheet, Position, Sheet};
 use crate::model::stress::figures::{Figures, Stresses, is_option};
-use crate::model::stress::matched::{Progressive, matched};
+use crate::model::stress::progressive::Progressive;
 use crate::model::{Rule, Scope};
 use crate::scenario::{Shock, days, years};
 use crate::terms::Level;
@@ -91,7 +92,7 @@ fn borrowing(
         let equity = builder.lower(&equity)?;
         let owed = builder.positive_part(&name, -equity)?;
         // Not in the coefficients, where a small rate would round much of a small lot away.
-        let rate = NonNegative::new(ratio(rate)?).map_err(|_| NumberError::Overflow)?;
+        let rate = NonNegative::new(ratio(rate)?)?;
         let owed = builder.rescale(&name, owed, rate)?;
         total = Some(match total {
             Some(sum) => sum + owed,
@@ -319,8 +320,15 @@ impl<'a> Unit<'a> {
         let mut members: Vec<Vec<Linear>> = vec![Vec::new(); buckets.buckets.len()];
         for (expiry, amount) in expiries {
             let bucket = buckets.bucket_of(days(self.snapshot.instant, expiry));
-            nets[bucket] += amount.clone();
-            members[bucket].push(amount);
+            // A checked file has a bucket for every expiry.
+            let (Some(net), Some(members)) = (nets.get_mut(bucket), members.get_mut(bucket)) else {
+                return Err(CompileError::Missing {
+                    model: self.name.to_owned(),
+                    what: format!("a bucket that {expiry} falls in"),
+                });
+            };
+            *net += amount.clone();
+            members.push(amount);
         }
         for (bucket, amounts) in buckets.buckets.iter().zip(members) {
             let rate = ratio(bucket.within)?;

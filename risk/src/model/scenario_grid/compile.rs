@@ -63,12 +63,7 @@ impl<'a> Compiler<'a> {
         coverage: &'a Coverage<'a>,
     ) -> Result<Compiler<'a>, CompileError> {
         let units = numeraire.units()?;
-        let numeraire_price = if parameters.numeraire == "USD" {
-            Decimal::ONE
-        } else {
-            collateral::price(snapshot, &parameters.numeraire)
-                .ok_or_else(|| CompileError::Numeraire(parameters.numeraire.clone()))?
-        };
+        let numeraire_price = numeraire.price(snapshot)?;
         let units_per_usd = Factor::new(units).times(inverse(numeraire_price)?)?;
         let mut assets = Vec::new();
         let mut moving: BTreeMap<&str, Vec<Moving<'a>>> = BTreeMap::new();

@@ -74,12 +74,7 @@ pub(super) fn forms(model: &Simm, builder: &mut Builder, scope: &Scope<'_>) -> R
 
 fn units_per_usd(model: &Simm, scope: &Scope<'_>) -> Result<BigRational, CompileError> {
     let numeraire = model.numeraire();
-    let price = if numeraire.name == "USD" {
-        Decimal::ONE
-    } else {
-        crate::collateral::price(scope.snapshot, &numeraire.name)
-            .ok_or_else(|| CompileError::Numeraire(numeraire.name.clone()))?
-    };
+    let price = numeraire.price(scope.snapshot)?;
     let units = BigRational::from_integer(BigInt::from(10).pow(numeraire.unit_exponent().unsigned_abs()));
     Ok(units / to_ratio(price))
 }
@@ -181,7 +176,7 @@ impl Compiler<'_, '_> {
         let margin = self.combined(margins)?;
         Ok(Some(match self.parameters.multipliers.get(self.product) {
             Some(multiplier) => {
-                let factor = NonNegative::new(ratio(*multiplier)?).unwrap_or(NonNegative::ONE);
+                let factor = NonNegative::new(ratio(*multiplier)?)?;
                 self.builder
                     .rescale(&format!("{} multiplier", self.product), margin, factor)?
             }
@@ -210,12 +205,12 @@ impl Compiler<'_, '_> {
             for (index, (_, margin)) in margins.iter().enumerate() {
                 let coefficient = ratio(column.at(index) * Decimal::from(PSI_UNITS))?;
                 if coefficient != Ratio::ZERO {
-                    let whole = NonNegative::new(coefficient).unwrap_or(NonNegative::ONE);
+                    let whole = NonNegative::new(coefficient)?;
                     sum = sum + self.builder.scale(margin.clone(), whole)?;
                 }
             }
             let down = Ratio::new(1, PSI_UNITS.unsigned_abs().into())?;
-            let down = NonNegative::new(down).unwrap_or(NonNegative::ONE);
+            let down = NonNegative::new(down)?;
             items.push(self.builder.rescale(&name, sum, down)?);
         }
         Ok(self.builder.norm(&name, items)?)
@@ -371,7 +366,7 @@ impl Compiler<'_, '_> {
             up.to_i128().ok_or(NumberError::Overflow)?,
             PSI_UNITS.unsigned_abs().into(),
         )?;
-        let lambda = NonNegative::new(lambda).unwrap_or(NonNegative::ONE);
+        let lambda = NonNegative::new(lambda)?;
         let norm = self.builder.rescale(&name, norm, lambda)?;
         let first = self.builder.positive_part(&name, sum + norm)?;
         Ok(self.builder.any_of_upper(&name, first, gains)?)

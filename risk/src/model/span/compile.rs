@@ -17,10 +17,10 @@ use rust_decimal::Decimal;
 use zkmargin_program::{Builder, Exact, Linear, Lower, NonNegative, NumberError, Ratio, Real, Upper};
 
 use crate::amount::to_ratio;
-use crate::collateral;
 use crate::instant::{DAY_MS, Instant};
 use crate::model::compile::{CompileError, Forms, magnitude};
 use crate::model::factor::ratio;
+use crate::model::matched::matched;
 use crate::model::scan::{Facts, Move, Scan, add_net};
 use crate::model::sheet::Sheet;
 use crate::model::span::Span;
@@ -53,12 +53,7 @@ impl Span {
                 desks.insert(name.as_str(), Desk { rules, scan });
             }
         }
-        let price = if numeraire.name == "USD" {
-            Decimal::ONE
-        } else {
-            collateral::price(scope.snapshot, &numeraire.name)
-                .ok_or_else(|| CompileError::Numeraire(numeraire.name.clone()))?
-        };
+        let price = numeraire.price(scope.snapshot)?;
         let compiler = Compiler {
             parameters,
             now: scope.snapshot.instant,
@@ -152,7 +147,7 @@ impl<'s, 'a> Compiler<'s, 'a> {
         match given.amount {
             None => items.push(scanning + charges),
             Some(credit) => {
-                let kept = NonNegative::new(ratio(Decimal::ONE - given.most)?).unwrap_or(NonNegative::ONE);
+                let kept = NonNegative::new(ratio(Decimal::ONE - given.most)?)?;
                 let least = builder.rescale(&format!("scanning risk of {name} kept"), scanning.clone(), kept)?;
                 items.push(scanning - credit + charges.clone());
                 items.push(least + charges);
@@ -201,7 +196,7 @@ impl<'s, 'a> Compiler<'s, 'a> {
                 forms.push(delta(lines, tier.rate)?);
             }
             let place = format!("spreads of {name} within a tier");
-            if let Some(spread) = matched(builder, &place, forms)? {
+            if let Some(spread) = matched(builder, &place, &forms)? {
                 charge = charge + spread;
             }
             let mut net = Linear::zero();
@@ -210,7 +205,7 @@ impl<'s, 'a> Compiler<'s, 'a> {
             }
             nets.push(net);
         }
-        if let Some(spread) = matched(builder, &format!("spreads of {name} between tiers"), nets)? {
+        if let Some(spread) = matched(builder, &format!("spreads of {name} between tiers"), &nets)? {
             charge = charge + spread;
         }
         if let Some(delivery) = rules.delivery {
@@ -262,7 +257,7 @@ impl<'s, 'a> Compiler<'s, 'a> {
             left.insert(second.0, spreading.second);
             for (name, desk) in [first, second] {
                 let rate = ratio(spread.rate)?.checked_mul(ratio(desk.rules.price_scan_range)?)?;
-                let rate = NonNegative::new(rate.checked_mul(self.level)?).unwrap_or(NonNegative::ZERO);
+                let rate = NonNegative::new(rate.checked_mul(self.level)?)?;
                 let amount = Lower::from(spreading.matched.clone());
                 let amount = builder.rescale(&format!("credit of {name}"), amount, rate)?;
                 let given = credits.entry(name).or_default();
@@ -292,23 +287,6 @@ impl<'s, 'a> Compiler<'s, 'a> {
 fn is_within(millis: u64, days: Decimal) -> bool {
     let day = BigRational::from_integer(DAY_MS.into());
     BigRational::from_integer(millis.into()) <= to_ratio(days) * day
-}
-
-/// The smaller of the long side and the short side of some forms: `None` where there is never anything on one of them.
-fn matched(builder: &mut Builder, name: &str, mut forms: Vec<Linear>) -> Result<Option<Upper>, CompileError> {
-    forms.retain(|form| *form != Linear::zero());
-    if forms.len() < 2 {
-        return Ok(None);
-    }
-    let mut long = builder.upper(&Linear::zero())?;
-    let mut net = Linear::zero();
-    for form in forms {
-        let above = builder.upper(&form)?;
-        long = long + builder.positive_part(name, above)?;
-        net += form;
-    }
-    let short = long.clone() - builder.lower(&net)?;
-    Ok(Some(builder.any_of_upper(name, long, short)?))
 }
 
 /// What a spread takes, and what it leaves.

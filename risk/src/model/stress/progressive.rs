@@ -1,4 +1,4 @@
-//! Bounds from above of matched amounts and progressive charges.
+//! Bounds from above of progressive charges.
 
 use rust_decimal::Decimal;
 use zkmargin_program::{Builder, Linear, NonNegative, NumberError, Ratio, Real, Upper};
@@ -6,24 +6,6 @@ use zkmargin_program::{Builder, Linear, NonNegative, NumberError, Ratio, Real, U
 use crate::model::compile::CompileError;
 use crate::model::factor::{Factor, ratio};
 use crate::model::stress::parameters::Tier;
-
-/// At least `min( Σ max(x, 0), Σ max(-x, 0) )`; `None` where it is 0 whatever is held.
-///
-/// `P >= Σ max(x, 0)`, one row per amount; `P - Σ x` is then at least the other sum, and a bit chooses between the two.
-pub(crate) fn matched(builder: &mut Builder, name: &str, amounts: &[Linear]) -> Result<Option<Upper>, CompileError> {
-    let amounts: Vec<&Linear> = amounts.iter().filter(|amount| **amount != Linear::zero()).collect();
-    if amounts.len() < 2 {
-        return Ok(None);
-    }
-    let (mut long, mut sum) = (builder.upper(&Linear::zero())?, Linear::zero());
-    for amount in amounts {
-        let upper = builder.upper(amount)?;
-        long = long + builder.positive_part(name, upper)?;
-        sum += amount.clone();
-    }
-    let short = long.clone() - builder.lower(&sum)?;
-    Ok(Some(builder.any_of_upper(name, long, short)?))
-}
 
 /// A progressive charge in the program: pieces `rate h - d`.
 pub(crate) struct Progressive {
@@ -64,7 +46,7 @@ impl Progressive {
     ) -> Result<Upper, CompileError> {
         let mut items = Vec::with_capacity(self.pieces.len());
         for (rate, offset) in &self.pieces {
-            let rate = NonNegative::new(ratio(*rate)?).map_err(|_| NumberError::Overflow)?;
+            let rate = NonNegative::new(ratio(*rate)?)?;
             // A whole rate is multiplied; another one has a variable, so that it does not multiply what is rounded.
             let part = builder.rescale(name, amount.clone(), rate)?;
             let offset: Real = units_per_usd.times(ratio(*offset)?)?.times(factor)?.real()?;
