@@ -234,6 +234,9 @@ pub(crate) fn public_amounts(index: usize, claim: &Claim<'_>) -> Result<Vec<(Leg
 }
 
 /// Verifies one proof of all claims, in their order.
+///
+/// # Errors
+/// [`Refusal`].
 pub fn verify(parameters: &Parameters, claims: &[Claim<'_>], proof: &[u8]) -> Result<(), Refusal> {
     let read = read(parameters, claims, proof)?;
     let mut sum = MSM::new(parameters.params());

@@ -49,6 +49,9 @@ impl<'p> Sum<'p> {
 }
 
 /// Verifies proofs under the same parameters, each of its own claims. If any is refused, all that are refused are named, and why.
+///
+/// # Errors
+/// [`BatchRefusal`].
 pub fn verify_batch(parameters: &Parameters, proofs: &[(&[Claim<'_>], &[u8])]) -> Result<(), BatchRefusal> {
     if proofs.is_empty() {
         return Err(BatchRefusal::Empty);

@@ -10,7 +10,7 @@ use ff::{Field, PrimeField};
 use group::{Curve, CurveAffine as _, Group, GroupEncoding};
 use halo2_proofs::arithmetic::best_multiexp;
 use pasta_curves::{Eq, EqAffine, Fp, Fq};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 use zkmargin_program::LOT_BITS;
 
 use crate::parameters::Parameters;
@@ -57,6 +57,9 @@ pub struct Point(EqAffine);
 
 impl Point {
     /// Reads the canonical encoding.
+    ///
+    /// # Errors
+    /// [`PointError`].
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, PointError> {
         decode_point(bytes).map(Self)
     }
@@ -68,11 +71,17 @@ impl Point {
 
     /// The commitment with `lots` more (negative: fewer) in a row and the same blind: one scalar multiplication. Whether that leaves the leg in its
     /// range is the business of who knows what it holds.
+    ///
+    /// # Errors
+    /// [`CommitmentError::OutOfRange`] for a row that no leg can stand in, [`CommitmentError::Identity`].
     pub fn moved(&self, parameters: &Parameters, row: usize, lots: i64) -> Result<Self, CommitmentError> {
         Self::from_curve(&(change(parameters, row, lots)? + self.0))
     }
 
     /// The commitment to the same lots with `blind` added to its own: it has nothing in common with this one.
+    ///
+    /// # Errors
+    /// [`CommitmentError::Identity`].
     pub fn reblinded(&self, parameters: &Parameters, blind: &Blind) -> Result<Self, CommitmentError> {
         Self::from_curve(&(parameters.w() * blind.0 + self.0))
     }
@@ -103,6 +112,9 @@ pub struct Blind(Fp);
 
 impl Blind {
     /// A fresh uniform blind from the operating system.
+    ///
+    /// # Errors
+    /// [`CommitmentError::Randomness`].
     pub fn random() -> Result<Self, CommitmentError> {
         let mut bytes = [0; 64];
         getrandom::fill(&mut bytes).map_err(|error| CommitmentError::Randomness {
@@ -114,6 +126,9 @@ impl Blind {
     }
 
     /// Reads the canonical little-endian encoding.
+    ///
+    /// # Errors
+    /// [`CommitmentError::BlindNotCanonical`].
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, CommitmentError> {
         Option::from(Fp::from_repr(*bytes))
             .map(Self)
@@ -247,10 +262,18 @@ impl Signed {
 
 /// `Σ scalar·base`; rows that are zero cost nothing.
 pub(crate) fn multiexp(terms: impl IntoIterator<Item = (Fp, EqAffine)>) -> Eq {
-    let (scalars, bases): (Vec<_>, Vec<_>) = terms
-        .into_iter()
-        .filter(|(scalar, base)| !bool::from(scalar.is_zero() | base.is_identity()))
-        .unzip();
+    let terms = terms.into_iter();
+    // Scalars may be secret. Full capacity at once, since every caller knows how many there are at most: a vector that grows leaves copies behind.
+    let (least, most) = terms.size_hint();
+    let most = most.unwrap_or(least);
+    let mut scalars = Zeroizing::new(Vec::with_capacity(most));
+    let mut bases = Vec::with_capacity(most);
+    for (scalar, base) in terms {
+        if !bool::from(scalar.is_zero() | base.is_identity()) {
+            scalars.push(scalar);
+            bases.push(base);
+        }
+    }
     match scalars.is_empty() {
         true => Eq::identity(),
         false => best_multiexp(&scalars, &bases),
@@ -285,18 +308,25 @@ fn change(parameters: &Parameters, row: usize, lots: i64) -> Result<Eq, Commitme
     Ok(if lots < 0 { -change } else { change })
 }
 
+/// Whether the legs of a column can be committed to.
+fn check_legs(parameters: &Parameters, column: usize, legs: &[u64]) -> Result<(), CommitmentError> {
+    let rows = rows_per_column(parameters);
+    if legs.len() > rows {
+        let given = legs.len();
+        return Err(CommitmentError::TooManyRows { given, rows });
+    }
+    match legs.iter().position(|lots| lots >> LOT_BITS != 0) {
+        Some(row) => Err(CommitmentError::LotsOutOfRange { column, row }),
+        None => Ok(()),
+    }
+}
+
 /// Commits to one column: `rows[i]` lots in row `i`, at most `u = 2^k - 16` rows.
+///
+/// # Errors
+/// [`CommitmentError::TooManyRows`], [`CommitmentError::LotsOutOfRange`], [`CommitmentError::Identity`].
 pub fn commit(parameters: &Parameters, rows: &[u64], blind: &Blind) -> Result<Point, CommitmentError> {
-    let available = rows_per_column(parameters);
-    if rows.len() > available {
-        return Err(CommitmentError::TooManyRows {
-            given: rows.len(),
-            rows: available,
-        });
-    }
-    if let Some(row) = rows.iter().position(|lots| lots >> LOT_BITS != 0) {
-        return Err(CommitmentError::LotsOutOfRange { column: 0, row });
-    }
+    check_legs(parameters, 0, rows)?;
     Point::from_curve(&(sum_of_legs(parameters, rows) + parameters.w() * blind.0))
 }
 
@@ -311,30 +341,32 @@ pub struct RunningCommitment {
 
 impl RunningCommitment {
     /// Starts from the account's legs: one slice of rows per column of the venue.
+    ///
+    /// # Errors
+    /// [`CommitmentError::TooManyRows`], [`CommitmentError::LotsOutOfRange`].
     pub fn new(parameters: &Parameters, columns: &[&[u64]]) -> Result<Self, CommitmentError> {
         let rows = rows_per_column(parameters);
-        let mut lots = Vec::with_capacity(columns.len());
+        // It is overwritten when dropped, also by a refusal halfway.
+        let mut running = Self {
+            lots: Vec::with_capacity(columns.len()),
+            sums: Vec::with_capacity(columns.len()),
+        };
         for (index, column) in columns.iter().enumerate() {
-            if column.len() > rows {
-                return Err(CommitmentError::TooManyRows {
-                    given: column.len(),
-                    rows,
-                });
-            }
-            if let Some(row) = column.iter().position(|lots| lots >> LOT_BITS != 0) {
-                return Err(CommitmentError::LotsOutOfRange { column: index, row });
-            }
+            check_legs(parameters, index, column)?;
             // Full capacity at once: a vector that grows leaves copies behind.
             let mut padded = Vec::with_capacity(rows);
             padded.extend_from_slice(column);
             padded.resize(rows, 0);
-            lots.push(padded);
+            running.sums.push(sum_of_legs(parameters, column));
+            running.lots.push(padded);
         }
-        let sums = lots.iter().map(|column| sum_of_legs(parameters, column)).collect();
-        Ok(Self { lots, sums })
+        Ok(running)
     }
 
     /// Adds `lots` (negative: takes away) to one leg, with one scalar multiplication.
+    ///
+    /// # Errors
+    /// [`CommitmentError::OutOfRange`], [`CommitmentError::LotsOutOfRange`]; then nothing has changed.
     pub fn apply(
         &mut self,
         parameters: &Parameters,
@@ -372,20 +404,14 @@ impl RunningCommitment {
 
     /// Takes a stored commitment up again: legs per column, and the [`sums`](Self::sums) that they had. The sums are believed, no
     /// leg is committed to anew; [`is_consistent`](Self::is_consistent) does that.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new), and [`CommitmentError::StoredSum`].
     pub fn resume(parameters: &Parameters, columns: &[&[u64]], sums: &[[u8; 32]]) -> Result<Self, CommitmentError> {
         let empty: Vec<&[u64]> = vec![&[]; columns.len()];
         let mut resumed = Self::new(parameters, &empty)?;
-        let rows = rows_per_column(parameters);
         for (index, column) in columns.iter().enumerate() {
-            if column.len() > rows {
-                return Err(CommitmentError::TooManyRows {
-                    given: column.len(),
-                    rows,
-                });
-            }
-            if let Some(row) = column.iter().position(|lots| lots >> LOT_BITS != 0) {
-                return Err(CommitmentError::LotsOutOfRange { column: index, row });
-            }
+            check_legs(parameters, index, column)?;
             resumed.lots[index][..column.len()].copy_from_slice(column);
             let stored = sums.get(index).ok_or(CommitmentError::StoredSum { column: index })?;
             resumed.sums[index] = match decode_point(stored) {
@@ -414,6 +440,9 @@ impl RunningCommitment {
     }
 
     /// What may leave the venue: every column with a fresh, independent blind.
+    ///
+    /// # Errors
+    /// [`CommitmentError::Randomness`], [`CommitmentError::Identity`].
     pub fn blinded(&self, parameters: &Parameters) -> Result<(Vec<Point>, Vec<Blind>), CommitmentError> {
         let mut points = Vec::with_capacity(self.sums.len());
         let mut blinds = Vec::with_capacity(self.sums.len());

@@ -100,6 +100,9 @@ impl Parameters {
     /// The parameters for `k`: from `cache` if there is an intact file, else derived (and written there, if it can be).
     ///
     /// A cached file with another length or digest is ignored and replaced; an unwritable cache is no error.
+    ///
+    /// # Errors
+    /// [`ParametersError`].
     pub fn load(k: u32, cache: Option<&Path>) -> Result<Self, ParametersError> {
         let expected = pinned_digest(k)?;
         let file = cache.map(|folder| folder.join(format!("vesta-k{k}.params")));

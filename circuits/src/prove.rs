@@ -122,6 +122,9 @@ pub enum ProveError {
 }
 
 /// Proves all claims in one proof, and verifies it before returning it.
+///
+/// # Errors
+/// [`ProveError`].
 pub fn prove(parameters: &Parameters, claims: &[Claim<'_>], openings: &[Opening]) -> Result<Vec<u8>, ProveError> {
     let proof = prove_unchecked(parameters, claims, openings)?;
     verify(parameters, claims, &proof).map_err(ProveError::SelfCheck)?;
@@ -129,6 +132,9 @@ pub fn prove(parameters: &Parameters, claims: &[Claim<'_>], openings: &[Opening]
 }
 
 /// [`prove`] without the verification at its end, which is measured beside it. The caller verifies.
+///
+/// # Errors
+/// [`ProveError`], of which [`ProveError::SelfCheck`] never.
 pub fn prove_unchecked(
     parameters: &Parameters,
     claims: &[Claim<'_>],

@@ -64,7 +64,10 @@ pub struct Shape {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ShapeError {
     /// The variables do not fit into the columns that are allowed.
-    #[error("{variables} variables of {bits} bits together need more than {MAX_Z_COLUMNS} columns of 2^{k} rows")]
+    #[error(
+        "{variables} variables of {bits} bits together need more than {MAX_Z_COLUMNS} columns of limbs or {MAX_X_COLUMNS} columns \
+         of roots, each of 2^{k} rows"
+    )]
     TooLarge {
         /// Variables of the program.
         variables: usize,
@@ -160,22 +163,45 @@ impl Shape {
     }
 
     /// Bytes of a proof of one statement with this shape.
-    ///
-    /// The masked projections, and elements of 32 bytes: `C'` of `q`, `x`, `z`, `a`, `b`, `s` and each `acc`; the link's `T` and
-    /// responses; per lookup three commitments and five evaluations; the quotient's pieces, one more if there are lookups; an evaluation
-    /// of each column at each point at which it is asked for; the opening at two sets of points, or three if there are lookups; two
-    /// elements per round of the inner-product argument.
     pub fn proof_bytes(&self) -> usize {
-        let lookups = usize::from(self.z_columns > 0);
-        let link = 1 + BLINDED_ROWS + 1;
+        self.proof_bytes_of(1)
+    }
+
+    /// Bytes of a proof of so many statements with this shape.
+    pub fn proof_bytes_of(&self, statements: usize) -> usize {
+        self.shared_bytes() + statements * self.statement_bytes()
+    }
+
+    /// Most statements with this shape whose proof has at most so many bytes.
+    pub fn statements_within(&self, bytes: usize) -> usize {
+        bytes.saturating_sub(self.shared_bytes()) / self.statement_bytes()
+    }
+
+    /// What a proof has for each statement.
+    ///
+    /// The masked projections, and elements of 32 bytes: `C'` of `q`, `x`, `z`, `a`, `b`, `s` and each `acc`; per lookup three commitments
+    /// and five evaluations; an evaluation of each column at each point at which it is asked for.
+    fn statement_bytes(&self) -> usize {
         let linked = self.hidden_columns() + self.public_columns();
         let columns = (linked + self.z_columns + self.x_group) + 3 * self.z_columns;
-        let vanishing = 1 + 3 + lookups;
-        // `q`, `x`, `a`, `b` and `s` here; `z` and `acc` here and in the next row; `f`, `s'`; `m` and the limbs; two of the selectors; the random polynomial.
+        // `q`, `x`, `a`, `b` and `s` here; `z` and `acc` here and in the next row; `f`, `s'`.
         let advice = linked + 2 * self.z_columns + 2 * self.x_group;
-        let evaluations = advice + self.z_columns + self.square_columns + 2 * lookups + 2 + 1 + 5 * self.z_columns;
+        let evaluations = advice + self.z_columns + self.square_columns + 5 * self.z_columns;
+        self.masked() * self.masked_bytes + ELEMENT_BYTES * (columns + evaluations)
+    }
+
+    /// What a proof has once, however many its statements are.
+    ///
+    /// Elements of 32 bytes: the link's `T` and responses; the random polynomial and the quotient's pieces, one more if there are lookups; the
+    /// evaluations of `m`, the limbs, two of the selectors and the random polynomial; the opening at two sets of points, or three if there are
+    /// lookups; two elements per round of the inner-product argument.
+    fn shared_bytes(&self) -> usize {
+        let lookups = usize::from(self.z_columns > 0);
+        let link = 1 + BLINDED_ROWS + 1;
+        let vanishing = 1 + 3 + lookups;
+        let evaluations = 2 * lookups + 2 + 1;
         let opening = 1 + 2 + lookups + 1 + 2 * self.k as usize + 2;
-        self.masked() * self.masked_bytes + ELEMENT_BYTES * (columns + link + vanishing + evaluations + opening)
+        ELEMENT_BYTES * (link + vanishing + evaluations + opening)
     }
 
     /// `n = 2^k`.
@@ -265,6 +291,9 @@ pub struct Placement {
 
 impl Placement {
     /// The shape of a program and the place of each variable.
+    ///
+    /// # Errors
+    /// [`ShapeError`].
     pub fn new(program: &Program) -> Result<Self, ShapeError> {
         Self::of_groups(program, &GROUPS)
     }

@@ -146,10 +146,13 @@ fn verdict(claim: Claim<'_>, proof: &[u8]) -> Result<(), Refusal> {
     verify(&PARAMETERS, &[claim], proof)
 }
 
+fn shape(program: &Program) -> Shape {
+    Placement::new(program).unwrap().shape().clone()
+}
+
 #[test]
 fn a_proof_has_as_many_bytes_as_its_shape_says() {
     let (program, _, proof) = &*HONEST;
-    let shape = |program: &Program| Placement::new(program).unwrap().shape().clone();
     assert_eq!(proof.len(), shape(program).proof_bytes());
     // More columns, and squares among them.
     let account = Account::solvent();
@@ -163,6 +166,19 @@ fn a_proof_has_as_many_bytes_as_its_shape_says() {
         sizes.insert(proof.len());
     }
     assert!(sizes.len() > 2, "{sizes:?}");
+}
+
+#[test]
+fn as_many_statements_fit_as_their_proof_has_bytes_for() {
+    for (parts, squares) in [(0, 1), (6, 3), (40, 12)] {
+        let shape = shape(&roots(parts, squares));
+        for statements in [1, 2, 100] {
+            let bytes = shape.proof_bytes_of(statements);
+            assert_eq!(shape.statements_within(bytes), statements);
+            assert_eq!(shape.statements_within(bytes - 1), statements - 1);
+        }
+        assert_eq!(shape.statements_within(0), 0);
+    }
 }
 
 #[test]
@@ -405,6 +421,7 @@ fn several_statements_in_one_proof_are_accepted_in_their_order_only() {
     let openings: Vec<Opening> = accounts.iter().map(Account::opening).collect();
     let proof = prove(&PARAMETERS, &claims, &openings).unwrap();
     assert_eq!(verify(&PARAMETERS, &claims, &proof), Ok(()));
+    assert_eq!(proof.len(), shape(&programs[0]).proof_bytes_of(claims.len()));
     for order in [[1, 0, 2], [0, 2, 1], [2, 1, 0]] {
         let reordered: Vec<Claim<'_>> = order.iter().map(|index| claims[*index]).collect();
         assert_eq!(verify(&PARAMETERS, &reordered, &proof), Err(Refusal::Link));

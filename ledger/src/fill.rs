@@ -19,8 +19,6 @@
 //! rebate. Premium and fee move the balance; the price of a future moves the carry, so that closing a position leaves its
 //! profit there. Money is rounded to whole lots once per fill, against the trader.
 
-use std::fmt;
-
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -81,16 +79,6 @@ pub struct Transfer {
     #[serde(with = "zkmargin_risk::amount")]
     #[schemars(with = "String")]
     pub amount: Decimal,
-}
-
-macro_rules! opaque_debug {
-    ($($secret:ident)*) => {$(
-        impl fmt::Debug for $secret {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct(stringify!($secret)).finish_non_exhaustive()
-            }
-        }
-    )*};
 }
 
 opaque_debug!(Fills Fill Transfer);

@@ -222,7 +222,9 @@ impl KeyFile {
         let mut text = Zeroizing::new(String::with_capacity(MAX_KEY_FILE_BYTES));
         text.push_str("{\n  \"key\": \"");
         text.push_str(self.role.word());
-        text.push_str("\",\n  \"version\": 1,\n  \"public\": \"");
+        text.push_str("\",\n  \"version\": ");
+        text.push_str(&VERSION.to_string());
+        text.push_str(",\n  \"public\": \"");
         push_hex(&mut text, self.public().as_bytes());
         text.push_str("\",\n  \"signing\": \"");
         push_hex(&mut text, self.signing.as_bytes());

@@ -254,14 +254,14 @@ impl RunningAccount {
         }
         let rows = universe.layout().rows();
         let mut sums = Zeroizing::new(Vec::with_capacity(found));
-        let mut lots = Zeroizing::new(Vec::with_capacity(found));
+        let mut lots = Vec::with_capacity(found);
         for column in 0..found {
             r.array_of("column", 2)?;
             sums.push(r.byte_array("sum")?);
             lots.push(read_rows(&mut r, column, rows)?);
         }
         r.finish()?;
-        let columns: Vec<&[u64]> = lots.iter().map(Vec::as_slice).collect();
+        let columns: Vec<&[u64]> = lots.iter().map(|column| column.as_slice()).collect();
         let commitment = RunningCommitment::resume(parameters, &columns, &sums)?;
         let account = RunningAccount {
             universe: head.universe,
@@ -339,8 +339,9 @@ impl Head<'_> {
     }
 }
 
-fn read_rows(r: &mut Reader<'_>, column: usize, rows: usize) -> Result<Vec<u64>, RunningError> {
-    let mut lots = vec![0; rows];
+/// The lots of a column; overwritten when dropped, also by a refusal halfway.
+fn read_rows(r: &mut Reader<'_>, column: usize, rows: usize) -> Result<Zeroizing<Vec<u64>>, RunningError> {
+    let mut lots = Zeroizing::new(vec![0; rows]);
     for _ in 0..r.array("rows", rows)? {
         r.array_of("row", 2)?;
         let row = r.uint("row")?;

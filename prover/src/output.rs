@@ -84,7 +84,7 @@ pub enum WriteError {
     },
 }
 
-/// The outputs of one command: all written, or, if a single one cannot be, none.
+/// The outputs of one command: all written, or, if a single one cannot be, none. But files that were replaced by then stay replaced.
 #[derive(Debug)]
 pub struct Outputs {
     replace: bool,
@@ -139,7 +139,7 @@ impl Outputs {
     pub fn stage(&mut self, path: &Path, bytes: &[u8], secrecy: Secrecy) -> Result<(), WriteError> {
         let io = |source| WriteError::Io {
             path: path.to_owned(),
-            source,
+            source: unnamed(source),
         };
         let mut file = Unfinished::begin(folder_of(path), secrecy).map_err(io)?;
         file.0.write_all(bytes).map_err(io)?;
@@ -148,27 +148,28 @@ impl Outputs {
         Ok(())
     }
 
-    /// Gives every staged file its name. If one cannot have it, those that were new are taken away again.
+    /// Gives every staged file its name. If one cannot have it, those that were new are taken away again; files that were replaced stay replaced.
     ///
     /// # Errors
     /// [`WriteError::Exists`] when somebody else wrote the file meanwhile; [`WriteError::Io`].
     pub fn commit(self) -> Result<(), WriteError> {
         let mut done: Vec<PathBuf> = Vec::new();
+        // Of these, where there was nothing before.
+        let mut new: Vec<PathBuf> = Vec::new();
         // Their names are given, or taken back, before a signal ends the process.
         let mut unfinished = unfinished();
         for (path, file) in self.staged {
             let file = file.0;
             unfinished.remove(file.path());
+            let is_new = path.symlink_metadata().is_err();
             let persisted = if self.replace {
                 file.persist(&path)
             } else {
                 file.persist_noclobber(&path)
             };
             if let Err(error) = persisted {
-                if !self.replace {
-                    for path in &done {
-                        let _ = std::fs::remove_file(path);
-                    }
+                for path in &new {
+                    let _ = std::fs::remove_file(path);
                 }
                 return Err(match error.error.kind() {
                     io::ErrorKind::AlreadyExists => WriteError::Exists { path },
@@ -177,6 +178,9 @@ impl Outputs {
                         source: error.error,
                     },
                 });
+            }
+            if is_new {
+                new.push(path.clone());
             }
             done.push(path);
         }
@@ -188,6 +192,15 @@ impl Outputs {
             let _ = sweep(folder);
         }
         Ok(())
+    }
+}
+
+/// What the system said of a temporary file, without that file's name, which nobody asked for.
+fn unnamed(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    match text.split_once(" at path \"") {
+        Some((reason, _)) => io::Error::new(error.kind(), reason),
+        None => error,
     }
 }
 
@@ -372,6 +385,38 @@ mod tests {
         std::fs::write(&second, b"somebody else's").unwrap();
         assert!(matches!(outputs.commit(), Err(WriteError::Exists { path }) if path == second));
         assert_eq!(names(folder.path()), ["b"]);
+    }
+
+    #[test]
+    fn new_outputs_are_taken_away_and_replaced_ones_stay_when_one_cannot_have_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = ["a", "b", "c"].map(|name| folder.path().join(name));
+        let [new, replaced, refused] = &paths;
+        std::fs::write(replaced, b"old").unwrap();
+        let mut outputs = Outputs::new(true);
+        for path in &paths {
+            outputs.reserve(path).unwrap();
+            outputs.stage(path, b"new", Secrecy::Public).unwrap();
+        }
+        // A folder is never replaced by a file.
+        std::fs::create_dir(refused).unwrap();
+        assert!(matches!(outputs.commit(), Err(WriteError::Io { path, .. }) if path == *refused));
+        assert!(!new.exists());
+        assert_eq!(std::fs::read(replaced).unwrap(), b"new");
+        assert_eq!(names(folder.path()), ["b", "c"]);
+    }
+
+    #[test]
+    fn refusal_of_the_system_does_not_name_a_temporary_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("none/file");
+        let mut outputs = Outputs::new(false);
+        let said = outputs.stage(&path, b"x", Secrecy::Public).unwrap_err().to_string();
+        assert!(
+            said.starts_with(&format!("cannot write {}: ", path.display())),
+            "{said}"
+        );
+        assert!(!said.contains(PREFIX) && said.contains("os error"), "{said}");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use zkmargin_risk::oracle::{OracleError, evaluate, variation, with_public_amount
 use zkmargin_risk::terms::{Margin, Terms};
 use zkmargin_risk::universe::Universe;
 use zkmargin_verifier::book::Book;
+use zkmargin_verifier::bundle::MAX_PROOF_BYTES;
 use zkmargin_verifier::facts::check_facts;
 use zkmargin_verifier::verify::Prepared;
 use zkmargin_verifier::{
@@ -25,6 +26,7 @@ use zkmargin_verifier::{
 };
 
 mod missed;
+mod size;
 
 pub(crate) use missed::lowest_denominator;
 use missed::requirement_words;
@@ -186,6 +188,18 @@ pub enum ProveError {
         /// What the program says.
         error: WitnessError,
     },
+    /// More statements than a proof that is accepted has room for.
+    #[error(
+        "a proof of {statements} statements has {bytes} bytes, at most {MAX_PROOF_BYTES} are accepted: {most} statements fit"
+    )]
+    TooLarge {
+        /// The statements.
+        statements: usize,
+        /// Bytes of their proof.
+        bytes: usize,
+        /// The most statements like these that fit.
+        most: usize,
+    },
     /// The argument failed.
     #[error(transparent)]
     Argument(ArgumentError),
@@ -247,6 +261,7 @@ impl<'a> Prover<'a> {
             prepared,
             openings,
         } = self.ready(drafts, subjects, &mut on_stage)?;
+        size::check(&prepared, prepared.len())?;
 
         on_stage(Stage::Proving);
         let started = Clock::now();

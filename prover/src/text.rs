@@ -15,11 +15,6 @@ impl Columns {
         self.0.push(cells.into_iter().collect());
     }
 
-    /// Whether there is a row below the heads.
-    pub fn has_rows(&self) -> bool {
-        self.0.len() > 1
-    }
-
     /// Adds them to a text, two spaces in; columns of which `is_words` holds are set to the left.
     fn set(&self, text: &mut String, is_words: impl Fn(usize, usize) -> bool) {
         let columns = self.0.iter().map(Vec::len).max().unwrap_or(0);

@@ -21,6 +21,7 @@ use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::model::Model;
 use zkmargin_risk::terms::{Level, Terms};
 use zkmargin_risk::universe::Universe;
+use zkmargin_tests::on_this_thread_alone;
 
 const ROUNDS: usize = 200;
 const K: u32 = 8;
@@ -212,23 +213,21 @@ fn main() {
     let mut random = ChaCha20Rng::from_seed([1; 32]);
     let mut times = vec![[Vec::new(), Vec::new()]; pairs.len()];
     // The thread's own time is all of it.
-    let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    one_thread.install(|| {
-        for round in 0..=rounds {
-            for ((_, classes), times) in pairs.iter().zip(&mut times) {
-                let first = (random.next_u32() & 1) as usize;
-                // Both are made before either is timed.
-                let books = classes.map(|class| desk.attest(desk.draw(class, &mut random)));
-                for class in [first, 1 - first] {
-                    let time = desk.prove(&books[class]);
-                    // The first round warms up.
-                    if round > 0 {
-                        times[class].push(time);
-                    }
+    on_this_thread_alone();
+    for round in 0..=rounds {
+        for ((_, classes), times) in pairs.iter().zip(&mut times) {
+            let first = (random.next_u32() & 1) as usize;
+            // Both are made before either is timed.
+            let books = classes.map(|class| desk.attest(desk.draw(class, &mut random)));
+            for class in [first, 1 - first] {
+                let time = desk.prove(&books[class]);
+                // The first round warms up.
+                if round > 0 {
+                    times[class].push(time);
                 }
             }
         }
-    });
+    }
     let (legs, equations) = (desk.program.layout().legs().len(), desk.program.equations().len());
     println!("paradex-pm, k = {K}, {legs} legs, {equations} equations; milliseconds of CPU, one thread\n");
     for (what, crop) in [("all proofs", false), ("without the slowest tenth of both", true)] {

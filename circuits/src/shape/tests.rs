@@ -153,3 +153,16 @@ fn digest_depends_on_every_field() {
     let digests: BTreeSet<[u8; 32]> = others.iter().chain([&shape]).map(Shape::digest).collect();
     assert_eq!(digests.len(), 12);
 }
+
+#[test]
+fn program_that_is_too_large_is_told_both_bounds() {
+    let error = ShapeError::TooLarge {
+        variables: 3,
+        bits: 99,
+        k: 6,
+    };
+    assert_eq!(
+        error.to_string(),
+        "3 variables of 99 bits together need more than 128 columns of limbs or 256 columns of roots, each of 2^6 rows"
+    );
+}

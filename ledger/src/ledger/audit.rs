@@ -160,11 +160,7 @@ impl Check<'_> {
             "SELECT digest, epoch, ended, release_file, file, opening FROM attestations WHERE account = $1 ORDER BY epoch",
             values,
         )?;
-        let standing = tx.optional(
-            "SELECT audience, book, until, held_until, attestation FROM encumbrances WHERE account = $1",
-            values,
-        )?;
-        let standing = standing.map(|row| Standing::read(&row, 0)).transpose()?;
+        let standing = Standing::load(tx, self.account)?;
         let account = tx.one("SELECT epoch, clock FROM accounts WHERE name = $1", values)?;
         let clock = account.optional_integer(1)?.and_then(instant);
         let mut last = None;
@@ -183,7 +179,7 @@ impl Check<'_> {
             self.found("its last epoch is not that of its last attestation");
         }
         if let Some(standing) = standing
-            && standing.attestation != last
+            && Some(standing.attestation) != last
         {
             self.found("it is pledged by another attestation than its last");
         }

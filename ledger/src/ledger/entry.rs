@@ -1,6 +1,6 @@
 //! Files of fills for the ledger: CSV with a header, or a JSON object per line. Both have the fields of [`EntryRow`].
 
-use std::fmt;
+use std::io::Write as _;
 
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
@@ -13,6 +13,9 @@ use crate::fill::{Fill, Move, MoveError, Transfer};
 
 /// Most bytes of a file of fills.
 pub const MAX_ENTRIES_BYTES: usize = 1 << 28;
+
+/// The first line of a file of CSV that we write: the fields of [`EntryRow`], in their order.
+pub(crate) const CSV_HEADER: &str = "id,account,time,instrument,contracts,price,fee,asset,amount\n";
 
 /// How a file of fills is written.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -94,16 +97,6 @@ pub(crate) enum What {
 
 /// Lines of a file with their numbers, from 1.
 pub struct Entries(pub Vec<(u64, Entry)>);
-
-macro_rules! opaque_debug {
-    ($($secret:ident)*) => {$(
-        impl fmt::Debug for $secret {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct(stringify!($secret)).finish_non_exhaustive()
-            }
-        }
-    )*};
-}
 
 opaque_debug!(Entries Entry EntryRow);
 
@@ -285,8 +278,8 @@ impl Entry {
         }
     }
 
-    /// Its one text: what the ledger keeps of it, and compares when an id comes again.
-    pub(crate) fn content(&self) -> Result<Zeroizing<String>, EntryError> {
+    /// The line of a file that it is.
+    fn row(&self) -> EntryRow {
         let row = match &self.what {
             What::Trade(fill) => EntryRow {
                 instrument: Some(fill.instrument.clone()),
@@ -301,17 +294,38 @@ impl Entry {
                 ..EntryRow::default()
             },
         };
-        let row = EntryRow {
+        EntryRow {
             id: self.id.clone(),
             account: self.account.clone(),
             time: self.time.to_string(),
             ..row
-        };
-        let text = serde_json::to_string(&row).map_err(|error| EntryError::Line {
+        }
+    }
+
+    /// Its one text: what the ledger keeps of it, and compares when an id comes again.
+    pub(crate) fn content(&self) -> Result<Zeroizing<String>, EntryError> {
+        let text = serde_json::to_string(&self.row()).map_err(|error| EntryError::Line {
             line: 0,
             reason: error.to_string(),
         })?;
         Ok(Zeroizing::new(text))
+    }
+
+    /// Appends it to a file of CSV that begins with [`CSV_HEADER`].
+    pub(crate) fn write_csv(&self, file: &mut Vec<u8>) {
+        let row = self.row();
+        push_quoted(file, &row.id);
+        for text in [Some(&row.account), Some(&row.time), row.instrument.as_ref()] {
+            file.push(b',');
+            push_quoted(file, text.map_or("", String::as_str));
+        }
+        for amount in [row.contracts, row.price, row.fee] {
+            push_amount(file, amount);
+        }
+        file.push(b',');
+        push_quoted(file, row.asset.as_deref().unwrap_or_default());
+        push_amount(file, row.amount);
+        file.push(b'\n');
     }
 
     /// Reads what [`content`](Self::content) wrote.
@@ -321,6 +335,31 @@ impl Entry {
             reason: error.to_string(),
         })?;
         Entry::of(0, row)
+    }
+}
+
+/// Appends a field of CSV, in quotes where it would not be one field without.
+fn push_quoted(file: &mut Vec<u8>, text: &str) {
+    if !text.contains([',', '"', '\r', '\n']) {
+        file.extend_from_slice(text.as_bytes());
+        return;
+    }
+    file.push(b'"');
+    for byte in text.bytes() {
+        if byte == b'"' {
+            file.push(byte);
+        }
+        file.push(byte);
+    }
+    file.push(b'"');
+}
+
+/// Appends a comma and an amount, if there is one.
+fn push_amount(file: &mut Vec<u8>, amount: Option<Decimal>) {
+    file.push(b',');
+    if let Some(amount) = amount {
+        // Writing to memory does not fail.
+        let _ = write!(file, "{amount}");
     }
 }
 
@@ -364,6 +403,27 @@ mod tests {
             assert_eq!(from_json.content().unwrap(), from_csv.content().unwrap());
             assert!(Entry::from_content(&from_json.content().unwrap()).unwrap() == *from_json);
         }
+    }
+
+    #[test]
+    fn csv_that_we_write_is_read_as_the_same_entries() {
+        let odd =
+            r#"{"id":"\"odd, id\" ü","account":"a,b","time":"2026-08-06T12:00:02Z","asset":"BTC","amount":"-0.5"}"#;
+        let entries = Entries::read(format!("{JSON}{odd}").as_bytes(), EntryFormat::JsonLines).unwrap();
+        let mut file = CSV_HEADER.as_bytes().to_vec();
+        entries.0.iter().for_each(|(_, entry)| entry.write_csv(&mut file));
+        let read = Entries::read(&file, EntryFormat::Csv).unwrap();
+        let written = |entries: &Entries| {
+            let entries = entries.0.iter().map(|(_, entry)| entry.content().unwrap().to_string());
+            entries.collect::<Vec<_>>()
+        };
+        assert_eq!(written(&read), written(&entries));
+        assert_eq!(read.0.len(), 3);
+        let text = String::from_utf8(file).unwrap();
+        assert!(
+            text.starts_with(&CSV.replace("3,0.0,", "3,0,").replace("BTC,1.0", "BTC,1")),
+            "{text}"
+        );
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub struct Released {
     pub account: String,
     /// Whether it was recorded before.
     pub is_again: bool,
+    /// The attestation by which the account has been pledged again since.
+    pub pledged_since: Option<Digest>,
 }
 
 impl Ledger {
@@ -176,7 +178,7 @@ fn attest(
     };
     let (attestation, opening) = commit_afresh(facts, tx, &request, &columns)?;
     insert(tx, pledge, &attestation, &opening)?;
-    Standing::next(standing, pledge).save(tx, name, attestation.digest())?;
+    Standing::next(standing, pledge, attestation.digest()).save(tx, name)?;
     tx.execute(
         "UPDATE accounts SET epoch = $2, clock = $3 WHERE name = $1",
         &[name.into(), millis(pledge.epoch).into(), millis(now).into()],
@@ -270,12 +272,13 @@ pub(crate) struct Standing {
     pub(crate) book: Book,
     pub(crate) until: Instant,
     pub(crate) held_until: Option<Instant>,
-    pub(crate) attestation: Option<Digest>,
+    /// The last attestation.
+    pub(crate) attestation: Digest,
 }
 
 impl Standing {
-    /// Columns that [`read`](Self::read) takes, from `start` on.
-    fn load(tx: &mut Transaction<'_>, account: &str) -> Result<Option<Standing>, LedgerError> {
+    /// The one of an account, if it was pledged at all.
+    pub(crate) fn load(tx: &mut Transaction<'_>, account: &str) -> Result<Option<Standing>, LedgerError> {
         let row = tx.optional(
             "SELECT audience, book, until, held_until, attestation FROM encumbrances WHERE account = $1",
             &[account.into()],
@@ -294,12 +297,12 @@ impl Standing {
             book,
             until,
             held_until: row.optional_integer(start + 3)?.and_then(instant),
-            attestation: Some(Digest(row.byte_array(start + 4)?)),
+            attestation: Digest(row.byte_array(start + 4)?),
         })
     }
 
     /// What stands after a further attestation: nothing of what was promised to the same audience ends by it.
-    fn next(before: Option<Standing>, pledge: &Pledge) -> Standing {
+    fn next(before: Option<Standing>, pledge: &Pledge, attestation: Digest) -> Standing {
         let held = pledge.held.then_some(pledge.expiry);
         Standing {
             audience: pledge.audience,
@@ -308,18 +311,18 @@ impl Standing {
                 .as_ref()
                 .map_or(pledge.expiry, |before| before.until.max(pledge.expiry)),
             held_until: before.and_then(|before| before.held_until).max(held),
-            attestation: None,
+            attestation,
         }
     }
 
-    fn save(&self, tx: &mut Transaction<'_>, account: &str, attestation: Digest) -> Result<(), LedgerError> {
+    fn save(&self, tx: &mut Transaction<'_>, account: &str) -> Result<(), LedgerError> {
         tx.execute("DELETE FROM encumbrances WHERE account = $1", &[account.into()])?;
         tx.execute(
             "INSERT INTO encumbrances (account, attestation, audience, book, until, held_until) \
              VALUES ($1, $2, $3, $4, $5, $6)",
             &[
                 account.into(),
-                (&attestation.0).into(),
+                (&self.attestation.0).into(),
                 self.audience.as_bytes().into(),
                 self.book.as_str().into(),
                 millis(self.until).into(),
@@ -342,11 +345,14 @@ fn end(tx: &mut Transaction<'_>, release: &SignedRelease, now: Instant) -> Resul
     let attestation = SignedAttestation::from_bytes(row.bytes(1)?)?;
     compare(content, &attestation)?;
     let account = row.text(0)?.to_owned();
+    let stands = Standing::load(tx, &account)?.map(|standing| standing.attestation);
     if row.optional_integer(2)?.is_some() {
-        let is_again = true;
-        return Ok(Released { account, is_again });
+        return Ok(Released {
+            account,
+            is_again: true,
+            pledged_since: stands,
+        });
     }
-    let stands = Standing::load(tx, &account)?.and_then(|standing| standing.attestation);
     if let Some(stands) = stands.filter(|stands| *stands != content.attestation) {
         return Err(LedgerError::NotTheLast {
             release: content.attestation,
@@ -384,8 +390,11 @@ fn end(tx: &mut Transaction<'_>, release: &SignedRelease, now: Instant) -> Resul
         "UPDATE accounts SET clock = $2 WHERE name = $1",
         &[account.as_str().into(), millis(now).into()],
     )?;
-    let is_again = false;
-    Ok(Released { account, is_again })
+    Ok(Released {
+        account,
+        is_again: false,
+        pledged_since: None,
+    })
 }
 
 /// Every field that a release repeats is that of its attestation.

@@ -11,6 +11,7 @@ use zkmargin_store::{Row, StoreError};
 use zkmargin_verifier::PublicKey;
 use zkmargin_verifier::book::Book;
 
+use super::entry::{CSV_HEADER, Entry, EntryFormat};
 use super::import::instant;
 use super::legs::Columns;
 use super::pledge::Standing;
@@ -129,23 +130,32 @@ impl Ledger {
         })
     }
 
-    /// All fills, a JSON object per line, by account and in the order of their instants: a file that [`import`](Self::import) takes. Secret.
+    /// All fills, by account and in the order of their instants, with their number: a file that [`import`](Self::import) takes. Secret.
     ///
     /// # Errors
     /// [`LedgerError`].
-    pub fn export(&mut self) -> Result<(Zeroizing<Vec<u8>>, usize), LedgerError> {
+    pub fn export(&mut self, format: EntryFormat) -> Result<(Zeroizing<Vec<u8>>, usize), LedgerError> {
         let rows = self.store.read(|tx| {
             Ok::<_, LedgerError>(tx.rows("SELECT content FROM fills ORDER BY account, instant, id", &[])?)
         })?;
-        let mut length = 0_usize;
+        let mut length = CSV_HEADER.len();
         for row in &rows {
             length = length.saturating_add(row.text(0)?.len()).saturating_add(1);
         }
-        // Reserved whole, so that no growth leaves a copy behind.
+        // Reserved whole, so that no growth leaves a copy behind: a line of CSV is shorter than the JSON that it is of, which names its fields.
         let mut file = Zeroizing::new(Vec::with_capacity(length));
+        if format == EntryFormat::Csv {
+            file.extend_from_slice(CSV_HEADER.as_bytes());
+        }
         for row in &rows {
-            file.extend_from_slice(row.text(0)?.as_bytes());
-            file.push(b'\n');
+            let content = row.text(0)?;
+            match format {
+                EntryFormat::Csv => Entry::from_content(content)?.write_csv(&mut file),
+                EntryFormat::JsonLines => {
+                    file.extend_from_slice(content.as_bytes());
+                    file.push(b'\n');
+                }
+            }
         }
         Ok((file, rows.len()))
     }

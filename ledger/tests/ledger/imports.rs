@@ -132,15 +132,20 @@ fn exported_fills_are_imported_as_the_same_ledger() {
             trade("\"odd, id\" ü", "b", NOON, ["LINEAR", "3", "61234.5", "-0.01"]),
         ];
         ledger.import(&entries(&lines), at(NOON)).unwrap();
-        let (file, count) = ledger.export().unwrap();
-        assert_eq!(count, 3);
-        for copy in places("export_copy") {
-            let mut copy = copy.create();
-            let read = Entries::read(&file, EntryFormat::JsonLines).unwrap();
-            assert_eq!(copy.import(&read, at(NOON)).unwrap().recorded, 3);
-            assert_eq!(copy.export().unwrap().0, file);
-            for account in ["a", "b"] {
-                assert!(copy.holdings(account).unwrap() == ledger.holdings(account).unwrap());
+        for (format, name) in [
+            (EntryFormat::JsonLines, "export_json"),
+            (EntryFormat::Csv, "export_csv"),
+        ] {
+            let (file, count) = ledger.export(format).unwrap();
+            assert_eq!(count, 3);
+            for copy in places(name) {
+                let mut copy = copy.create();
+                let read = Entries::read(&file, format).unwrap();
+                assert_eq!(copy.import(&read, at(NOON)).unwrap().recorded, 3);
+                assert_eq!(copy.export(format).unwrap().0, file);
+                for account in ["a", "b"] {
+                    assert!(copy.holdings(account).unwrap() == ledger.holdings(account).unwrap());
+                }
             }
         }
     }

@@ -181,7 +181,7 @@ impl Confirmed {
     /// Everything confirmed is there, exactly once; nothing is pledged twice; the audit finds nothing.
     fn check(&self, url: &str) {
         let mut ledger = open(url);
-        let (file, _) = ledger.export().unwrap();
+        let (file, _) = ledger.export(EntryFormat::JsonLines).unwrap();
         let recorded = Entries::read(&file, EntryFormat::JsonLines).unwrap();
         let mut ids = BTreeSet::new();
         for (_, entry) in &recorded.0 {

@@ -202,7 +202,8 @@ fn release_by_the_audience_ends_the_encumbrance_and_every_other_is_refused() {
         );
         ledger.attest(&pledge(3, NOON + 10), venue_key(), now).unwrap();
         // The old release, shown again, does not end what stands now.
-        assert!(ledger.release(&good, at(NOON + 11)).unwrap().is_again);
+        let again = ledger.release(&good, at(NOON + 11)).unwrap();
+        assert!(again.is_again && again.pledged_since.is_some());
         assert!(ledger.accounts(at(NOON + 11)).unwrap()[0].encumbrance.is_some());
         assert_sound(&mut ledger);
     }

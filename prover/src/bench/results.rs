@@ -71,7 +71,7 @@ pub enum ResultsError {
         reason: String,
     },
     /// The same program on as many threads, otherwise: both would stand in one series.
-    #[error("{}: {subject} on {threads} thread(s) was measured with other --runs or --batch. Give another --out", path.display())]
+    #[error("{}: {subject} on {threads} thread(s) was measured with {found}, asked for are {asked}. Give another --out", path.display())]
     Otherwise {
         /// The file.
         path: PathBuf,
@@ -79,6 +79,10 @@ pub enum ResultsError {
         subject: Subject,
         /// The threads.
         threads: usize,
+        /// Runs and batches of the file.
+        found: String,
+        /// Those that are asked for.
+        asked: String,
     },
     /// It is of another machine or build: figures of two are not put into one file.
     #[error("{}: measured on another {what}: {found}; here it is {here}. Give another --out", path.display())]
@@ -160,10 +164,12 @@ impl Results {
         match self.points.iter().find(|outcome| is_same(&outcome.point)) {
             None => Ok(false),
             Some(outcome) if outcome.point == *point => Ok(true),
-            Some(_) => Err(ResultsError::Otherwise {
+            Some(outcome) => Err(ResultsError::Otherwise {
                 path: path.to_owned(),
                 subject: point.subject.clone(),
                 threads: point.threads,
+                found: flags(&outcome.point),
+                asked: flags(point),
             }),
         }
     }
@@ -254,6 +260,12 @@ impl Results {
         }
         writer.into_inner().map_err(|error| error.into_error().into())
     }
+}
+
+/// Runs and batches of a point, as they are asked for.
+fn flags(point: &Point) -> String {
+    let batches: Vec<String> = point.batch.iter().map(ToString::to_string).collect();
+    format!("--runs {} --batch {}", point.runs, batches.join(","))
 }
 
 /// The first number of a file that no figure is: one that is negative, or large beyond all measure.

@@ -24,7 +24,7 @@ pub struct Measured<'a> {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FitError {
     /// Too little was measured.
-    #[error("{given} programs of different size were measured on one thread, a fit needs at least {LEAST_SIZES}")]
+    #[error("programs of different size that were measured on one thread: {given}; a fit needs at least {LEAST_SIZES}")]
     TooFew {
         /// Different sizes.
         given: usize,

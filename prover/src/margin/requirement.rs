@@ -151,8 +151,7 @@ fn checks(text: &mut String, report: &Report, money: Money) {
                 money.up(&evaluation.initial),
                 money.up(&evaluation.maintenance)
             ),
-            Check::Limit { name, .. } if name.contains("delta") || name.contains("gamma") => "coins".to_owned(),
-            Check::Limit { .. } => "USD".to_owned(),
+            Check::Limit { unit, .. } => (*unit).to_owned(),
         };
         columns.row([
             check.name(),

@@ -213,6 +213,14 @@ fn batch_proves_what_can_be_proven_names_the_rest_and_keeps_what_is_there() {
 }
 
 #[test]
+fn file_where_the_folder_of_a_batch_should_be_is_named() {
+    let desk = desk();
+    let file = write(desk.path(), &[entry("one", &["options", "hedge"])]);
+    let out = desk.path().join("hedge.opening");
+    batch(&file, &out, &[]).refused(2, &["hedge.opening is a file, expected a folder for the bundles"]);
+}
+
+#[test]
 fn each_proof_has_a_nonce_of_its_own_of_those_given() {
     let folder = pairs();
     let out = folder.path().join("out");

@@ -205,7 +205,7 @@ fn grids_that_cannot_be_are_refused_with_value_and_bound() {
     let fit = [&tiny("1", "r.json")[..], &["--fit"]].concat();
     run(folder.path(), &fit).refused(
         2,
-        &["--fit: there would be 1 programs on one thread, a fit needs at least 10"],
+        &["--fit: there would be 1 program on one thread, a fit needs at least 10"],
     );
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
@@ -414,7 +414,7 @@ fn one_process_at_a_time_adds_to_a_file_and_one_program_stands_in_it_once() {
         2,
         &[
             "s.json",
-            "was measured with other --runs or --batch",
+            "was measured with --runs 1 --batch 1, asked for are --runs 1 --batch 1,2. ",
             "Give another --out",
         ],
     );

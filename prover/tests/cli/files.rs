@@ -18,6 +18,18 @@ fn every_kind_of_file_is_recognized() {
         assert_eq!(found["kind"], kind, "{file}");
         assert!(!run(desk.path(), &["inspect", file]).done().out.is_empty());
     }
+    let account = r#"{"attestation":"options.attestation","opening":"options.opening"}"#;
+    desk.write(
+        "inspected-batch.json",
+        &format!(r#"{{"statements":[{{"name":"one","book":"line-1","accounts":[{account}],"subject_keys":["trader.key"]}}]}}"#),
+    );
+    let found = run(desk.path(), &["inspect", "inspected-batch.json", "--json"])
+        .done()
+        .json();
+    assert_eq!(
+        (&found["kind"], &found["statements"], &found["accounts"]),
+        (&"batch".into(), &1.into(), &1.into())
+    );
     desk.write("noise", "\u{1}\u{2}");
     run(desk.path(), &["inspect", "noise"]).refused(2, &["noise", "neither JSON nor one of our binary files"]);
     desk.write("other.json", r#"{"cat": 1}"#);
@@ -113,6 +125,9 @@ fn usage_is_explained() {
     let folder = tempfile::tempdir().unwrap();
     run(folder.path(), &[]).refused(2, &["Usage"]);
     run(folder.path(), &["prove"]).refused(2, &["--universe"]);
+    for words in [&["schema"][..], &["schema", "nosuch"]] {
+        run(folder.path(), words).refused(2, &["there are account, ", "model-"]);
+    }
     run(folder.path(), &["keygen", "cat", "-o", "x"]).refused(2, &["venue, subject, audience"]);
     let help = run(folder.path(), &["prove", "--help"]).done().out;
     assert!(help.contains("--attestation") && help.contains("sell 5 BTC-28AUG26-70000-C @ 0.0215 fee 0.0003"));

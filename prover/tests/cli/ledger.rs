@@ -162,7 +162,20 @@ fn venue_works_from_its_first_fill_to_its_auditor() {
     );
     let export = venue.ledger(&["export", "-o", "all.jsonl"]).done().json();
     assert_eq!(export["fills"].as_u64(), Some(2));
-    venue.ledger(&["import", "--fills", "all.jsonl"]).done();
+    venue.ledger(&["export", "-o", "all.csv"]).done();
+    for file in ["all.jsonl", "all.csv"] {
+        let again = venue.ledger(&["import", "--fills", file]).done().json();
+        assert_eq!(
+            (again["recorded"].as_u64(), again["skipped"].as_u64()),
+            (Some(0), Some(2)),
+            "{file}"
+        );
+    }
+    assert!(
+        std::fs::read_to_string(venue.at().join("all.csv"))
+            .unwrap()
+            .starts_with(HEADER)
+    );
     venue.ledger(&["relist", "--universe", "universe.json"]).done();
 }
 
@@ -192,6 +205,10 @@ fn refusals_of_the_ledger_name_the_place_and_the_value() {
     venue
         .ledger(&["import", "--fills", "fills.txt"])
         .refused(2, &["ends in .csv or .jsonl"]);
+    venue
+        .ledger(&["export", "-o", "all.txt"])
+        .refused(2, &["all.txt: the name of a file of fills ends in .csv or .jsonl"]);
+    assert!(!venue.at().join("all.txt").exists());
     venue
         .ledger(&["account", "--name", "acc", "--subject", &venue.desk.trader])
         .refused(2, &["an account \"acc\" already"]);

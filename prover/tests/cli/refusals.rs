@@ -262,6 +262,35 @@ fn opening_account_and_model_at_fault_are_named() {
 }
 
 #[test]
+fn account_that_is_given_twice_is_named_and_counts_in_no_report() {
+    let desk = desk();
+    let mut words = vec!["margin", "--universe", "universe.json", "--snapshot", "snapshot.json"];
+    words.extend(["--model", "paradex-pm", "--opening", "options.opening"]);
+    words.extend(["--opening", "hedge.opening"]);
+    run(desk.path(), &words).done();
+    std::fs::copy(desk.path().join("hedge.opening"), desk.path().join("same.opening")).unwrap();
+    words.extend(["--opening", "same.opening"]);
+    run(desk.path(), &words).refused(
+        2,
+        &[
+            "same.opening: venue \"perphouse\", account ",
+            ": this account is given already, by hedge.opening",
+        ],
+    );
+    words.truncate(words.len() - 2);
+    words.extend(["--opening", "hedge.opening"]);
+    run(desk.path(), &words).refused(2, &["this account is given already, by hedge.opening"]);
+}
+
+#[test]
+fn openings_and_attestations_that_are_not_as_many_are_counted() {
+    let desk = desk();
+    let mut words = desk.prove(&[("options.attestation", "options.opening")], "none.bundle");
+    words.extend(["--attestation", "hedge.attestation"]);
+    run(desk.path(), &words).refused(2, &["2 attestations and 1 opening: give one --opening"]);
+}
+
+#[test]
 fn universe_with_a_key_that_cannot_sign_is_refused_wherever_it_is_read() {
     let desk = desk();
     // Nothing; the identity; the identity in a second encoding.

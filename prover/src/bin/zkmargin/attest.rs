@@ -29,7 +29,7 @@ pub(crate) struct Attest {
     /// The venue's key file.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// The holder's public key, as registered with the venue (64 hexadecimal digits).
+    /// The holder's public key, as registered with the venue (64 lower-case hexadecimal digits).
     #[arg(long, value_name = "HEX", value_parser = load::public_key)]
     subject: PublicKey,
     /// How many accounts the holder has at the venue.
@@ -47,7 +47,7 @@ pub(crate) struct Attest {
     /// The instant at which the account held this; that of the snapshot on which margin will be proven.
     #[arg(long, value_name = "INSTANT")]
     epoch: Instant,
-    /// Public key of the partner for whom this is made (64 hexadecimal digits).
+    /// Public key of the partner for whom this is made (64 lower-case hexadecimal digits).
     #[arg(long, value_name = "HEX", value_parser = load::public_key)]
     audience: PublicKey,
     /// The partner's name of the credit line that the account supports.

@@ -192,7 +192,8 @@ fn fit_cache(args: &Measure, results: &Results, missing: &[&Point]) -> anyhow::R
         .filter(|point| point.threads == 1)
         .count();
     if programs < LEAST_SIZES {
-        bail!("--fit: there would be {programs} programs on one thread, a fit needs at least {LEAST_SIZES}");
+        let programs = counted(programs, "program");
+        bail!("--fit: there would be {programs} on one thread, a fit needs at least {LEAST_SIZES}");
     }
     let cache = default_cache_dir().context("--fit: there is no cache folder to keep the cost model in")?;
     Ok(Some(cache))

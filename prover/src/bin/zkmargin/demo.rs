@@ -111,7 +111,8 @@ pub(crate) fn run(args: &Demo, as_json: bool) -> anyhow::Result<Answer> {
     stage.say(&format!(
         "A trader holds options at one venue, the hedge and the collateral at another, and wants credit of a partner who is to see\n\
          neither account. A proof does it: here on a recorded market. Every command below is run as printed, in the folder\n\
-         {}, which is left behind.",
+         {}, which is left behind. Of the reports of each account alone one line is shown. How long the partner's\n\
+         verification took is added by this demonstration: zkmargin-verify itself does not say it.",
         args.dir.display()
     ))?;
     std::env::set_current_dir(&args.dir).with_context(|| args.dir.display().to_string())?;

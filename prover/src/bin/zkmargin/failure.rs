@@ -152,6 +152,7 @@ fn of_prove(error: &ProveError) -> u8 {
         ProveError::Opening { .. }
         | ProveError::SubjectKey { .. }
         | ProveError::SupposedNotCounted { .. }
+        | ProveError::TooLarge { .. }
         | ProveError::NotCounted { .. }
         | ProveError::Witness { .. } => exit::USAGE,
         ProveError::Argument(ArgumentError::Claim(

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use zkmargin_prover::batch::BatchFile;
 use zkmargin_prover::fill::Fills;
 use zkmargin_prover::keys::KeyFile;
 use zkmargin_prover::running::{self, Head};
@@ -28,10 +29,11 @@ use crate::answer::Answer;
 use crate::load;
 use crate::{history, snapshot, universe};
 
-/// `inspect`: nothing is verified, and no secret is shown.
+/// `inspect`: the signature of an attestation, a release or a snapshot is compared with the key that the file names. Nothing else is verified,
+/// and no secret is shown.
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// A universe, snapshot, price history, model, case, policy, venue file, account, fills, key, running commitment, attestation, opening, release, bundle, reference file or signature on a snapshot; or the
+    /// A universe, snapshot, price history, model, case, batch, policy, venue file, account, fills, key, running commitment, attestation, opening, release, bundle, reference file or signature on a snapshot; or the
     /// name of a model preset.
     file: PathBuf,
 }
@@ -106,6 +108,17 @@ fn look(bytes: &[u8]) -> anyhow::Result<Answer> {
                 found.snapshot.instant
             ),
             json!({ "kind": "case", "model": model, "legs": legs, "instant": found.snapshot.instant }),
+        )
+    } else if has(&["statements"]) {
+        let found = BatchFile::from_json(text)?;
+        let accounts: usize = found.statements.iter().map(|entry| entry.accounts.len()).sum();
+        Answer::new(
+            format!(
+                "Batch: {} of {}",
+                counted(found.statements.len(), "statement"),
+                counted(accounts, "account")
+            ),
+            json!({ "kind": "batch", "statements": found.statements.len(), "accounts": accounts }),
         )
     } else if has(&["model"]) {
         model(&Model::from_json(text)?)

@@ -79,14 +79,7 @@ impl Facts {
 
     fn model(&self) -> anyhow::Result<Model> {
         let model = model(&self.model).context("--model")?;
-        match (&self.history, model.history()) {
-            (None, None) => Ok(model),
-            (None, Some(digest)) => bail!("--history: {}", words::no_history(model.name(), digest)),
-            (Some(path), _) => {
-                let history = history(path)?;
-                model.with_history(history).with_context(|| path.display().to_string())
-            }
-        }
+        with_history(model, self.history.as_deref())
     }
 
     /// Model and snapshot, for errors that only both together make.
@@ -147,6 +140,18 @@ pub(crate) fn model(name: &Path) -> anyhow::Result<Model> {
         Some(preset) => Ok(Model::preset(preset)?),
         None if !name.exists() => bail!("{}", words::no_model(name)),
         None => load(name, MAX_BYTES, |bytes| Ok(Model::from_json(text(bytes)?)?)),
+    }
+}
+
+/// The model with the price history in a file, where it needs one.
+pub(crate) fn with_history(model: Model, path: Option<&Path>) -> anyhow::Result<Model> {
+    match (path, model.history()) {
+        (None, None) => Ok(model),
+        (None, Some(digest)) => bail!("--history: {}", words::no_history(model.name(), digest)),
+        (Some(path), _) => {
+            let history = history(path)?;
+            model.with_history(history).with_context(|| path.display().to_string())
+        }
     }
 }
 

@@ -89,7 +89,7 @@ enum Command {
     Model(model::Verb),
     /// What proofs cost on this machine.
     Bench(bench::Bench),
-    /// Says what is in any of our files, without its secrets.
+    /// Says what is in a file, without its secrets.
     Inspect(inspect::Inspect),
     /// The JSON Schemas of the files that people write.
     Schema(schema::Schema),

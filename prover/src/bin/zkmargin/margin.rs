@@ -1,6 +1,7 @@
 //! `zkmargin margin`.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
@@ -18,6 +19,7 @@ use zkmargin_risk::oracle::{self, OracleError};
 use zkmargin_risk::report::{Report, ReportError, Rounding, decimal, hedge};
 use zkmargin_risk::terms::Terms;
 use zkmargin_risk::universe::Universe;
+use zkmargin_verifier::Pseudonym;
 
 use crate::answer::Answer;
 use crate::failure::NOT_MET;
@@ -183,6 +185,8 @@ fn legs(args: &Margin, universe: &Universe) -> anyhow::Result<Zeroizing<Vec<u64>
             .zip(account.lots())
             .for_each(|(sum, lots)| *sum = sum.saturating_add(*lots));
     }
+    // Whose file each account was in.
+    let mut given: BTreeMap<(String, Pseudonym), &Path> = BTreeMap::new();
     for path in &args.openings {
         let opening = load::opening(path)?;
         if opening.universe != universe.digest() {
@@ -195,7 +199,16 @@ fn legs(args: &Margin, universe: &Universe) -> anyhow::Result<Zeroizing<Vec<u64>
         }
         let (_, venue) = universe
             .venue(&opening.venue)
-            .with_context(|| path.display().to_string())?;
+            .with_context(|| format!("{}: the universe has no venue {:?}", path.display(), opening.venue))?;
+        if let Some(first) = given.insert((opening.venue.clone(), opening.account), path) {
+            bail!(
+                "{}: venue {:?}, account {}: this account is given already, by {}",
+                path.display(),
+                opening.venue,
+                opening.account,
+                first.display()
+            );
+        }
         for (column, opened) in venue.columns.clone().zip(&opening.columns) {
             let slots = legs.iter_mut().skip(column * layout.rows()).take(layout.rows());
             slots

@@ -38,7 +38,7 @@ pub(crate) struct Prove {
     terms: TermArgs,
     #[command(flatten)]
     address: Address,
-    /// The nonce that the partner drew (64 hexadecimal digits); random if the partner asked for none.
+    /// The nonce that the partner drew (64 lower-case hexadecimal digits); random if the partner asked for none.
     #[arg(long, value_name = "HEX", value_parser = parse_hex::<32>)]
     nonce: Option<[u8; 32]>,
     /// The partner's name of the credit line.
@@ -47,7 +47,7 @@ pub(crate) struct Prove {
     /// Your key file; may be given several times when the accounts have several holders.
     #[arg(long = "subject-key", value_name = "FILE", required = true)]
     subject_keys: Vec<PathBuf>,
-    /// Digest of the statement that this one takes the place of (64 hexadecimal digits).
+    /// Digest of the statement that this one takes the place of (64 lower-case hexadecimal digits).
     #[arg(long, value_name = "HEX")]
     replaces: Option<Digest>,
     #[command(flatten)]
@@ -61,7 +61,7 @@ pub(crate) struct Prove {
 /// To whom something is stated, and for how long.
 #[derive(Debug, Args)]
 pub(crate) struct Address {
-    /// Public key of the partner to whom the statement is made (64 hexadecimal digits).
+    /// Public key of the partner to whom the statement is made (64 lower-case hexadecimal digits).
     #[arg(long, value_name = "HEX", value_parser = load::public_key)]
     pub(crate) audience: PublicKey,
     /// How long the statement may be relied on, from now: 10m, 2h. By default until the first attestation expires.
@@ -125,7 +125,9 @@ impl Accounts {
         let (attestations, openings) = (self.attestations.len(), self.openings.len());
         if attestations != openings {
             bail!(
-                "{attestations} attestations and {openings} openings: give one --opening for each --attestation, in the same order"
+                "{} and {}: give one --opening for each --attestation, in the same order",
+                counted(attestations, "attestation"),
+                counted(openings, "opening")
             );
         }
         let pairs = self.attestations.iter().zip(&self.openings);

@@ -50,11 +50,12 @@ pub(crate) struct ProveBatch {
     terms: TermArgs,
     #[command(flatten)]
     address: Address,
-    /// A nonce that the partner drew (64 hexadecimal digits); once for each proof that is still to be made, since a partner takes a nonce once.
+    /// A nonce that the partner drew (64 lower-case hexadecimal digits); once for each proof that is still to be made, since a partner takes a nonce once.
     /// Bundles in the folder are kept if they carry one of them, which is then used. Random if the partner asked for none.
     #[arg(long = "nonce", value_name = "HEX", value_parser = parse_hex::<32>)]
     nonces: Vec<[u8; 32]>,
-    /// Most statements in a proof: the more, the less each costs, and the later the first is there.
+    /// Most statements in a proof: the more, the less each costs, and the later the first is there. More than are accepted in one are refused
+    /// before anything is proven.
     #[arg(long, value_name = "N", default_value_t = PER_PROOF, value_parser = clap::value_parser!(u16).range(1..=MAX_STATEMENTS as i64))]
     per_proof: u16,
     /// Proofs that are made at a time; by default as many as there are processors. Each takes some tens of MiB.
@@ -143,6 +144,9 @@ pub(crate) fn run(args: &ProveBatch) -> anyhow::Result<Answer> {
     let terms = args.terms.terms(&facts.universe)?;
     let later = args.terms.later()?;
     let asked_until = args.address.asked_until(now)?;
+    if args.out.exists() && !args.out.is_dir() {
+        bail!("{} is a file, expected a folder for the bundles", args.out.display());
+    }
     std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
     let _lock = Lock::take(&args.out.join(LOCK))?;
     let parameters = load::parameters(&facts.universe)?;
@@ -165,6 +169,12 @@ pub(crate) fn run(args: &ProveBatch) -> anyhow::Result<Answer> {
     let mut report = Report::new(args.out.clone(), asked_until);
     let (pending, last) = batch.check(&file.statements, &mut report)?;
     let per_proof = usize::from(args.per_proof);
+    // Hours of proofs that nobody accepts begin with one that is too large.
+    if let Some(first) = pending.first() {
+        prover
+            .check_size(&batch.draft(first, [0; 32])?, per_proof.min(pending.len()))
+            .with_context(|| format!("--per-proof {per_proof}"))?;
+    }
     let nonces = batch.nonces(pending.len().div_ceil(per_proof), &report)?;
     let groups: Vec<Group<'_>> = pending
         .chunks(per_proof)

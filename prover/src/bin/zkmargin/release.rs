@@ -42,7 +42,7 @@ pub(crate) fn run(args: &ReleaseArgs) -> anyhow::Result<Answer> {
     outputs.commit()?;
     let (content, path) = (release.content(), args.out.path.display());
     let text = format!(
-        "Account {} at {:?} is released from book {} ({now}).\n{path}  for the venue",
+        "Account {} at {:?} is released from book {} ({now}).\n{path}  for your registry first (zkmargin-verify registry release), then for the venue",
         content.account, content.venue, content.book
     );
     let data = json!({

@@ -16,7 +16,6 @@ use crate::answer::Answer;
 #[derive(Debug, Args)]
 pub(crate) struct Schema {
     /// The kind of file: account, baselines, batch, case, fills, history, ledger-fill, policy, reference, snapshot, universe, venue, or model-KIND.
-    #[arg(required_unless_present = "all")]
     kind: Option<String>,
     /// All kinds.
     #[arg(long, conflicts_with = "kind", requires = "out")]
@@ -31,15 +30,17 @@ pub(crate) struct Schema {
 
 pub(crate) fn run(args: &Schema) -> anyhow::Result<Answer> {
     let mut wanted = schemas::all();
-    if let Some(kind) = &args.kind {
-        let known: Vec<String> = wanted.iter().map(|schema| schema.kind.clone()).collect();
-        wanted.retain(|schema| schema.kind == *kind);
-        if wanted.is_empty() {
-            bail!(
-                "`{kind}` is not a kind of file with a schema; there are {}",
-                known.join(", ")
-            );
+    let known: Vec<String> = wanted.iter().map(|schema| schema.kind.clone()).collect();
+    let known = known.join(", ");
+    match &args.kind {
+        Some(kind) => {
+            wanted.retain(|schema| schema.kind == *kind);
+            if wanted.is_empty() {
+                bail!("`{kind}` is not a kind of file with a schema; there are {known}");
+            }
         }
+        None if args.all => {}
+        None => bail!("give a kind of file, or --all; there are {known}"),
     }
     let Some(folder) = &args.out else {
         let text: Vec<String> = wanted.iter().map(FileSchema::text).collect();

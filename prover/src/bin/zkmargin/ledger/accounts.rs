@@ -26,7 +26,7 @@ pub(crate) struct Account {
     /// The venue's own, lasting name for the account. Audiences see a pseudonym of it.
     #[arg(long, value_name = "NAME")]
     name: String,
-    /// The holder's public key, as registered with the venue (64 hexadecimal digits).
+    /// The holder's public key, as registered with the venue (64 lower-case hexadecimal digits).
     #[arg(long, value_name = "HEX", value_parser = load::public_key)]
     subject: PublicKey,
     /// What the account holds before the first fill (JSON); by default nothing.
@@ -215,7 +215,7 @@ pub(super) fn audit(args: &Audit) -> anyhow::Result<Answer> {
     })
 }
 
-/// `venue ledger export`.
+/// `venue ledger export`: all fills, as CSV (*.csv) or a JSON object per line (*.jsonl), in a file that `import` reads.
 #[derive(Debug, Args)]
 pub(crate) struct Export {
     #[command(flatten)]
@@ -225,9 +225,10 @@ pub(crate) struct Export {
 }
 
 pub(super) fn export(args: &Export) -> anyhow::Result<Answer> {
+    let format = format_of(&args.out.path)?;
     let mut outputs = args.out.reserve()?;
     let mut ledger = args.db.open()?;
-    let (file, count) = ledger.export()?;
+    let (file, count) = ledger.export(format)?;
     outputs.stage(&args.out.path, &file, Secrecy::Secret)?;
     outputs.commit()?;
     let path = args.out.path.display();

@@ -1,5 +1,6 @@
 //! Attestations and whom an account is pledged to.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -33,7 +34,7 @@ pub(crate) struct Terms {
     /// The instant at which the account held this; that of the snapshot on which margin will be proven. After every earlier one.
     #[arg(long, value_name = "INSTANT")]
     epoch: Instant,
-    /// Public key of the partner for whom this is made (64 hexadecimal digits).
+    /// Public key of the partner for whom this is made (64 lower-case hexadecimal digits).
     #[arg(long, value_name = "HEX", value_parser = load::public_key)]
     audience: PublicKey,
     /// The partner's name of the credit line that the account supports.
@@ -159,16 +160,19 @@ pub(super) fn release(args: &Release) -> anyhow::Result<Answer> {
     let released = args.db.open()?.release(&release, now.instant);
     let released = released.with_context(|| args.release.display().to_string())?;
     let content = release.content();
-    let text = format!(
+    let mut text = format!(
         "Account {:?} is released by audience {}, book {}{}.",
         released.account,
         content.audience,
         content.book,
         if released.is_again { ", as recorded before" } else { "" },
     );
+    if let Some(attestation) = released.pledged_since {
+        let _ = write!(text, " It has been pledged again since, by attestation {attestation}.");
+    }
     let data = json!({
         "name": released.account, "account": content.account, "audience": content.audience, "book": content.book, "time": content.time,
-        "again": released.is_again,
+        "again": released.is_again, "pledged_since": released.pledged_since,
     });
     Ok(Answer::new(text, data))
 }

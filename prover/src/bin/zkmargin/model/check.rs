@@ -1,10 +1,10 @@
 //! `zkmargin model check`.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
 use zkmargin_program::Program;
@@ -15,7 +15,7 @@ use zkmargin_risk::model::Model;
 use zkmargin_risk::terms::{Level, Terms};
 use zkmargin_risk::universe::Universe;
 use zkmargin_verifier::file::default_cache_dir;
-use zkmargin_verifier::words::{self, counted};
+use zkmargin_verifier::words::counted;
 
 use super::{WIDTH, caveats, head};
 use crate::answer::Answer;
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Check) -> anyhow::Result<Answer> {
         (Some(universe), Some(snapshot)) => {
             let place = format!("{} on {}", args.model.display(), snapshot.display());
             let (universe, snapshot) = (load::universe(universe)?, load::snapshot(snapshot)?);
-            let model = with_history(model, args.history.as_deref())?;
+            let model = load::with_history(model, args.history.as_deref())?;
             data["figures"] = figures(&mut text, &model, &universe, &snapshot).context(place)?;
         }
         _ => {
@@ -68,18 +68,6 @@ pub(crate) fn run(args: &Check) -> anyhow::Result<Answer> {
         }
     }
     Ok(Answer::new(text, data))
-}
-
-/// The model with the history that its figures need.
-fn with_history(model: Model, history: Option<&Path>) -> anyhow::Result<Model> {
-    match (history, model.history()) {
-        (None, None) => Ok(model),
-        (None, Some(digest)) => bail!("--history: {}", words::no_history(model.name(), digest)),
-        (Some(path), _) => {
-            let history = load::history(path)?;
-            model.with_history(history).with_context(|| path.display().to_string())
-        }
-    }
 }
 
 fn figures(text: &mut String, model: &Model, universe: &Universe, snapshot: &Snapshot) -> anyhow::Result<Value> {
