@@ -12,7 +12,7 @@ use crate::schema::{Found, Schema};
 use crate::value::{Row, Value};
 
 /// How often a transaction is run that collides with others, in all.
-const ATTEMPTS: u32 = 12;
+const ATTEMPTS: u32 = 30;
 /// The wait before the second attempt; it grows with every further one.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Serialises who creates and migrates the tables of a PostgreSQL database.

@@ -15,7 +15,7 @@ use crate::facts::{Place, account_counts};
 use crate::keys::KeyRefusal;
 use crate::policy::{AcceptedSnapshots, NonceRule, Policy};
 use crate::statement::Statement;
-use crate::words::{keys, network};
+use crate::words::{keys, listed, network};
 
 /// The files that the verifier was given, as a policy sees them.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -46,22 +46,28 @@ pub enum PolicyRefusal {
         expected: Network,
     },
     /// A universe that is not accepted.
-    #[error("universe {found} is not accepted by the policy")]
+    #[error("universe {found} is not one of the policy's: {}", listed(accepted.iter()))]
     Universe {
         /// Its digest.
         found: Digest,
+        /// Those that the policy accepts.
+        accepted: BTreeSet<Digest>,
     },
     /// A model that is not accepted.
-    #[error("model {found} is not accepted by the policy")]
+    #[error("model {found} is not one of the policy's: {}", listed(accepted.iter()))]
     Model {
         /// Its digest.
         found: Digest,
+        /// Those that the policy accepts.
+        accepted: BTreeSet<Digest>,
     },
     /// A snapshot that is not accepted.
-    #[error("snapshot {found} is not accepted by the policy")]
+    #[error("snapshot {found} is not one of the policy's: {}", listed(accepted.iter()))]
     Snapshot {
         /// Its digest.
         found: Digest,
+        /// Those that the policy accepts.
+        accepted: BTreeSet<Digest>,
     },
     /// A snapshot that is too old.
     #[error("the snapshot is of {instant}, at {at} that is more than {most} ago")]
@@ -71,6 +77,18 @@ pub enum PolicyRefusal {
         /// Instant of verification.
         at: Instant,
         /// The oldest that is accepted.
+        most: Age,
+    },
+    /// A window that reaches too far beyond the facts.
+    #[error("statement {} is good until {until}, more than {most} after the snapshot of {instant}", statement + 1)]
+    Validity {
+        /// The statement.
+        statement: usize,
+        /// The last instant of its window.
+        until: Instant,
+        /// The snapshot's instant.
+        instant: Instant,
+        /// How long after it a window may end.
         most: Age,
     },
     /// An attestation that is too old.
@@ -96,12 +114,18 @@ pub enum PolicyRefusal {
         expected: PublicKey,
     },
     /// For a credit line that the policy does not have.
-    #[error("statement {} is for book {:?}, which the policy does not have", statement + 1, found.as_str())]
+    #[error(
+        "statement {} is for book {:?}, which is not one of the policy's: {}", statement + 1,
+        found.as_str(),
+        listed(accepted.iter().map(|book| format!("{:?}", book.as_str())))
+    )]
     Book {
         /// The statement.
         statement: usize,
         /// Its book.
         found: Book,
+        /// Those that the policy has.
+        accepted: BTreeSet<Book>,
     },
     /// A venue that is not accepted.
     #[error("{place}: the policy does not accept this venue")]
@@ -185,6 +209,19 @@ pub enum PolicyRefusal {
         /// Accounts that the venue says there are.
         said: u32,
     },
+    /// A subject of a party has no account at a venue of the statement.
+    #[error(
+        "statement {} has no account of subject {subject} at venue {venue:?}: the policy demands all accounts of a party at each venue, so each of its subjects must have one there",
+        statement + 1
+    )]
+    SubjectMissing {
+        /// The statement.
+        statement: usize,
+        /// The venue.
+        venue: String,
+        /// The subject, which a group has together with those of the statement.
+        subject: PublicKey,
+    },
     /// An order or a deposit that is only supposed.
     #[error("statement {} holds only after the {what} {text:?}, which may never be: the policy takes none", statement + 1)]
     Hypothetical {
@@ -232,7 +269,7 @@ pub enum PolicyRefusal {
         expected: u64,
     },
     /// The policy requires a nonce and the verifier was told none.
-    #[error("the policy requires a nonce: say which one was drawn for this statement")]
+    #[error("the policy requires a nonce: give the one that was drawn for this statement")]
     NonceNotGiven,
     /// Another nonce than the one that was drawn.
     #[error(
@@ -285,23 +322,30 @@ impl Policy {
         if !self.universes.contains(&presented.universe) {
             return Err(PolicyRefusal::Universe {
                 found: presented.universe,
+                accepted: self.universes.clone(),
             });
         }
         if !self.models.contains(&presented.model) {
-            return Err(PolicyRefusal::Model { found: presented.model });
+            return Err(PolicyRefusal::Model {
+                found: presented.model,
+                accepted: self.models.clone(),
+            });
         }
         let own = (presented.snapshot, presented.snapshot_instant);
+        let listed = match &self.snapshots {
+            // Who signed it is looked at with the other signatures.
+            AcceptedSnapshots::Given | AcceptedSnapshots::Signed(_) => None,
+            AcceptedSnapshots::Listed(digests) => Some(digests),
+        };
         for (found, _) in [Some(own), presented.later].into_iter().flatten() {
-            let accepted = match &self.snapshots {
-                // Who signed it is looked at with the other signatures.
-                AcceptedSnapshots::Given | AcceptedSnapshots::Signed(_) => true,
-                AcceptedSnapshots::Listed(digests) => digests.contains(&found),
-            };
-            if !accepted {
-                return Err(PolicyRefusal::Snapshot { found });
+            if let Some(accepted) = listed.filter(|listed| !listed.contains(&found)) {
+                return Err(PolicyRefusal::Snapshot {
+                    found,
+                    accepted: accepted.clone(),
+                });
             }
         }
-        for statement in statements {
+        for (index, statement) in statements.iter().enumerate() {
             // Variation says what the market is at the later one; a level, at the first, whatever else is there.
             let (_, instant) = match statement.terms.margin {
                 Margin::Variation => presented.later.unwrap_or(own),
@@ -312,6 +356,18 @@ impl Policy {
                     instant,
                     at,
                     most: self.max_snapshot_age,
+                });
+            }
+            let until = statement.window.until;
+            if let Some(most) = self
+                .max_validity
+                .filter(|most| until.millis_since(instant) > most.millis())
+            {
+                return Err(PolicyRefusal::Validity {
+                    statement: index,
+                    until,
+                    instant,
+                    most,
                 });
             }
         }
@@ -330,6 +386,7 @@ impl Policy {
             return Err(PolicyRefusal::Book {
                 statement: index,
                 found: statement.book.clone(),
+                accepted: self.books.clone(),
             });
         }
         if let Some(expected) = nonce.filter(|nonce| *nonce != statement.nonce) {
@@ -436,8 +493,9 @@ impl Policy {
 
     fn accept_party(&self, index: usize, statement: &Statement) -> Result<(), PolicyRefusal> {
         let subjects = statement.subjects();
-        let one_party = |group: &BTreeSet<PublicKey>| subjects.iter().all(|subject| group.contains(subject));
-        if subjects.len() > 1 && !self.subject_groups.iter().any(one_party) {
+        let has_all = |group: &&BTreeSet<PublicKey>| subjects.iter().all(|subject| group.contains(subject));
+        let parties: Vec<&BTreeSet<PublicKey>> = self.subject_groups.iter().filter(has_all).collect();
+        if subjects.len() > 1 && parties.is_empty() {
             return Err(PolicyRefusal::Subjects {
                 statement: index,
                 subjects,
@@ -446,7 +504,8 @@ impl Policy {
         if !self.all_accounts {
             return Ok(());
         }
-        for ((venue, subject), count) in account_counts(statement) {
+        let counts = account_counts(statement);
+        for (&(venue, subject), count) in &counts {
             if usize::try_from(count.most).map_or(true, |most| count.found < most) {
                 let (venue, found, said) = (venue.to_owned(), count.found, count.most);
                 return Err(PolicyRefusal::AccountMissing {
@@ -458,16 +517,30 @@ impl Policy {
                 });
             }
         }
-        Ok(())
+        // What one key of a party hides behind another, nobody says: a venue counts the accounts of each key by itself. Of several groups that
+        // have the subjects, one that is all there will do.
+        let venues: BTreeSet<&str> = counts.keys().map(|(venue, _)| *venue).collect();
+        let missing = |party: &BTreeSet<PublicKey>| {
+            let mut pairs = venues
+                .iter()
+                .flat_map(|venue| party.iter().map(move |subject| (*venue, *subject)));
+            pairs.find(|pair| !counts.contains_key(pair))
+        };
+        let mut missing = parties.into_iter().map(missing);
+        match missing.next().flatten() {
+            Some((venue, subject)) if missing.all(|missing| missing.is_some()) => Err(PolicyRefusal::SubjectMissing {
+                statement: index,
+                venue: venue.to_owned(),
+                subject,
+            }),
+            _ => Ok(()),
+        }
     }
 }
 
 /// Whether what is proven is what is demanded: initial margin is also maintenance margin, variation is neither.
 fn suffices(found: Margin, demanded: Margin) -> bool {
-    match (found, demanded) {
-        (Margin::Level(Level::Initial), Margin::Level(_)) | (Margin::Variation, Margin::Variation) => true,
-        (found, demanded) => found == demanded,
-    }
+    found == demanded || matches!((found, demanded), (Margin::Level(Level::Initial), Margin::Level(_)))
 }
 
 #[cfg(test)]

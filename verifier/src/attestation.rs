@@ -18,7 +18,7 @@ use std::fmt;
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 use zkmargin_circuits::{Point, PointError};
-use zkmargin_risk::canonical::{CanonicalError, Digest, Personal, Reader, Writer};
+use zkmargin_risk::canonical::{CanonicalError, Digest, Personal, Reader, Writer, digest};
 use zkmargin_risk::instant::Instant;
 use zkmargin_risk::universe::{MAX_COLUMNS, MAX_NAME_BYTES, Network};
 
@@ -31,9 +31,6 @@ pub const MAX_PAYLOAD_BYTES: usize = 1 << 14;
 
 /// Elements of the payload's array.
 const FIELDS: usize = 15;
-
-/// Personalisation of an attestation's digest.
-const PERSONAL: &[u8; 16] = b"zkmargin-atts-v1";
 
 /// An account, as its venue names it to one audience: the same for one (account, audience) through every epoch, key and
 /// blind, and unlinkable between audiences.
@@ -299,13 +296,7 @@ impl SignedAttestation {
         let mut w = Writer::new();
         w.array(3);
         self.write_parts(&mut w);
-        let hash = blake2b_simd::Params::new()
-            .hash_length(32)
-            .personal(PERSONAL)
-            .hash(&w.into_bytes());
-        let mut digest = [0; 32];
-        digest.copy_from_slice(hash.as_bytes());
-        Digest(digest)
+        digest(Personal::Attestation, &w.into_bytes())
     }
 
     /// The bytes of an attestation file.

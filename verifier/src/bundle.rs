@@ -16,7 +16,7 @@
 use thiserror::Error;
 use zkmargin_circuits::{CIRCUIT_VERSION, MAX_STATEMENTS, PROTOCOL_VERSION};
 use zkmargin_program::COMPILER_VERSION;
-use zkmargin_risk::canonical::{CanonicalError, Digest, Writer};
+use zkmargin_risk::canonical::{CanonicalError, Digest, Personal, Writer, digest};
 
 use crate::dsse::{self, PublicKey, SIGNATURE_BYTES, SUBJECT_TYPE, SignatureError, SigningKey};
 use crate::envelope::{EnvelopeError, FileKind};
@@ -32,23 +32,14 @@ const VERSIONS: [(&str, u32); 3] = [
     ("circuit", CIRCUIT_VERSION),
 ];
 
-/// Personalisation of the hash of the proof bytes that subjects sign.
-const PROOF_PERSONAL: &[u8; 16] = b"zkmargin-prof-v1";
-
-/// BLAKE2b-256 of a proof's bytes, personalised `zkmargin-prof-v1`.
+/// BLAKE2b-256 of a proof's bytes, personalised `zkmargin-prof-v1`: what subjects sign.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct ProofHash(pub [u8; 32]);
 
 impl ProofHash {
     /// The hash of these proof bytes.
     pub fn of(proof: &[u8]) -> ProofHash {
-        let hash = blake2b_simd::Params::new()
-            .hash_length(32)
-            .personal(PROOF_PERSONAL)
-            .hash(proof);
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(hash.as_bytes());
-        ProofHash(bytes)
+        ProofHash(digest(Personal::Proof, proof).0)
     }
 }
 

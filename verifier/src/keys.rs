@@ -21,7 +21,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 use zkmargin_risk::instant::Instant;
 
-use crate::dsse::{PublicKey, SignatureError};
+use crate::dsse::PublicKey;
 
 /// When a key is good. An end that is absent is no bound; both ends belong to it.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
@@ -83,16 +83,13 @@ pub enum KeysError {
         /// Where it ends.
         until: Instant,
     },
-    /// A key that can sign nothing.
-    #[error(transparent)]
-    Unusable(#[from] SignatureError),
 }
 
 impl Keys {
-    /// The list of these keys with their times, if it is one.
+    /// The list of these keys with their times, if it is one. Whether they are keys that can sign, [`PublicKey::check`] says.
     ///
     /// # Errors
-    /// [`KeysError`], but not that of a key that cannot sign.
+    /// [`KeysError`].
     pub fn new(entries: impl IntoIterator<Item = (PublicKey, Validity)>) -> Result<Keys, KeysError> {
         let mut keys = BTreeMap::new();
         for (key, validity) in entries {

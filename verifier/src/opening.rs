@@ -96,6 +96,14 @@ pub enum OpeningError {
         /// Why not.
         error: CommitmentError,
     },
+    /// Parameters of another size than the attestation's.
+    #[error("the attestation is of k = {attestation}, the parameters are of k = {parameters}")]
+    Parameters {
+        /// The attestation's.
+        attestation: u32,
+        /// The parameters'.
+        parameters: u32,
+    },
     /// It belongs to another attestation.
     #[error("the opening and the attestation differ in {field}: {opening} and {attestation}")]
     Differs {
@@ -200,11 +208,21 @@ impl Opening {
         if self.universe != attestation.universe {
             return differs("universe", &self.universe, &attestation.universe);
         }
-        if self.k != attestation.k || self.k != parameters.k() {
+        if self.k != attestation.k {
             return differs("k", &self.k, &attestation.k);
         }
+        if attestation.k != parameters.k() {
+            return Err(OpeningError::Parameters {
+                attestation: attestation.k,
+                parameters: parameters.k(),
+            });
+        }
         if self.venue != attestation.venue {
-            return differs("venue", &self.venue, &attestation.venue);
+            return differs(
+                "venue",
+                &format!("{:?}", self.venue),
+                &format!("{:?}", attestation.venue),
+            );
         }
         if self.account != attestation.account {
             return differs("account", &self.account, &attestation.account);
@@ -393,15 +411,19 @@ mod tests {
         assert_eq!(field(|o| o.epoch = o.epoch.checked_add(1).unwrap()), "epoch");
         assert_eq!(field(|o| drop(o.columns.pop())), "number of columns");
         // Of one k with its attestation, and of another than the parameters; and the other way round.
-        for k in [[7, 7], [7, K]] {
+        let of = |k: u32| {
             let (mut other, mut content) = (opening.clone(), signed.content().clone());
-            [content.k, other.k] = k;
-            let refused = other.check(parameters(), &content);
-            assert!(
-                matches!(refused, Err(OpeningError::Differs { field: "k", .. })),
-                "{k:?}"
-            );
-        }
+            [content.k, other.k] = [7, k];
+            other.check(parameters(), &content)
+        };
+        assert!(matches!(of(K), Err(OpeningError::Differs { field: "k", .. })));
+        assert_eq!(
+            of(7),
+            Err(OpeningError::Parameters {
+                attestation: 7,
+                parameters: K
+            })
+        );
     }
 
     #[test]

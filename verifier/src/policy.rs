@@ -1,6 +1,6 @@
 //! The policy file: what a partner accepts, in JSON.
 //!
-//! Every field must be there, but for `breaker` and `calls`, and none may be unknown, so that a policy says in full what it means:
+//! Every field must be there, but for `max_validity`, `breaker` and `calls`, and none may be unknown, so that a policy says in full what it means:
 //!
 //! ```json
 //! {
@@ -66,7 +66,8 @@ pub struct Policy {
     pub required_venues: BTreeSet<String>,
     /// Subjects that are one party. A statement about several subjects is accepted only if one group has them all.
     pub subject_groups: Vec<BTreeSet<PublicKey>>,
-    /// Whether a statement must have all accounts that a subject has at each venue that it names.
+    /// Whether a statement must have all accounts of its party at each venue that it names. A party is a subject, or a whole group: each
+    /// subject of it must then have an account at each of the venues.
     pub all_accounts: bool,
     /// Whether every venue must hold withdrawals until its attestation expires.
     pub held: bool,
@@ -93,6 +94,9 @@ pub struct Policy {
     pub excess: u64,
     /// The oldest snapshot that is accepted.
     pub max_snapshot_age: Age,
+    /// How long after its snapshot a statement may be good; absent where the expiry of its attestations alone bounds that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_validity: Option<Age>,
     /// The oldest attestation that is accepted, by the time at which its venue signed.
     pub max_attestation_age: Age,
     /// Whether a statement must carry a nonce that the partner drew.

@@ -5,10 +5,11 @@
 //! confirmed survives a crash.
 //!
 //! - The key is the **statement digest**, not the proof's bytes: another proof of the same statement is the same acceptance.
-//! - An **account** (a venue's pseudonym) stands in one live statement, unless the new one names that one as replaced. Its epoch never goes
-//!   back, and one epoch has one snapshot.
-//! - The registry has a **clock** of its own, the latest instant at which it accepted anything: a system clock that is set back revives no
-//!   statement that had ended.
+//! - An **account** (a venue's pseudonym) stands in one statement until that lapses, unless the new one names that one as replaced. Its epoch
+//!   never goes back, and one epoch has one snapshot.
+//! - What the partner **released** is over: statements that rest on it end, and none that does is accepted any more.
+//! - The registry has a **clock** of its own, the latest instant at which it accepted anything. Nothing is verified at an earlier one: a system
+//!   clock that is set back revives no statement, no key and no snapshot.
 //! - An account is current, due, called or lapsed by the end of its last statement. A late proof is a call, not a liquidation: whoever
 //!   brings one within the grace time is current again, and the history shows that it was late.
 
@@ -22,17 +23,17 @@ use zkmargin_store::{Row, Schema, Store};
 use crate::attestation::Pseudonym;
 use crate::bundle::{Bundle, ProofHash};
 use crate::dsse::PublicKey;
-use crate::policy::NonceRule;
 use crate::verdict::Verdict;
 use crate::verify::{Context, Partner};
 
 mod export;
 mod record;
 mod refusal;
+mod release;
 mod standing;
 
 pub use export::ExportError;
-use record::{Acceptance, record};
+use record::{Acceptance, Recorded, record};
 pub use refusal::{RegistryError, RegistryRefusal};
 pub use standing::{Account, AccountStanding, Event, EventKind, Standing};
 
@@ -53,6 +54,13 @@ const SCHEMA: Schema = Schema {
             epoch BIGINT NOT NULL, snapshot BLOB NOT NULL, PRIMARY KEY (statement, venue, account)
         );
         CREATE INDEX holdings_by_account ON holdings (venue, account, epoch);
+    ", "
+        ALTER TABLE holdings ADD COLUMN attested BIGINT NOT NULL DEFAULT 0;
+        CREATE TABLE releases (
+            attestation BLOB PRIMARY KEY, venue TEXT NOT NULL, account BLOB NOT NULL, time BIGINT NOT NULL, recorded BIGINT NOT NULL,
+            bytes BLOB NOT NULL
+        );
+        CREATE INDEX releases_by_account ON releases (venue, account, time);
     "],
 };
 
@@ -117,7 +125,17 @@ impl Registry {
         })
     }
 
-    /// Verifies a bundle and records it, at most once. When this returns `Ok`, it is on the disk.
+    /// The registry's clock: the latest instant at which it accepted anything.
+    ///
+    /// # Errors
+    /// [`RegistryError::Store`].
+    pub fn clock(&mut self) -> Result<Instant, RegistryError> {
+        self.store
+            .read(|tx| instant(&tx.one("SELECT clock FROM partner", &[])?, 0, "clock"))
+    }
+
+    /// Verifies a bundle, at `at` or at the registry's [clock](Self::clock) if that is later, and records it, at most once. When this returns
+    /// `Ok`, it is on the disk.
     ///
     /// # Errors
     /// The first [`RegistryError`]; nothing is recorded then.
@@ -128,23 +146,29 @@ impl Registry {
         bundle: &[u8],
         at: Instant,
     ) -> Result<Verdict, RegistryError> {
-        let policy = partner.policy;
-        let calls = policy.calls.ok_or(RegistryError::NoCalls)?;
-        let verdict = partner.verify(context, bundle, at).map_err(Box::new)?;
-        let proof = Bundle::from_bytes(bundle)
-            .map_err(|error| Box::new(error.into()))?
-            .proof;
-        self.record(&Acceptance {
-            verdict: &verdict,
-            calls,
-            nonce_is_drawn: partner.nonce.is_some() || policy.nonce == NonceRule::Required,
-            bundle,
-            proof: ProofHash::of(&proof),
-        })?;
-        Ok(verdict)
+        let calls = partner.policy.calls.ok_or(RegistryError::NoCalls)?;
+        let mut at = at.max(self.clock()?);
+        loop {
+            let verdict = partner.verify(context, bundle, at).map_err(Box::new)?;
+            let proof = Bundle::from_bytes(bundle)
+                .map_err(|error| Box::new(error.into()))?
+                .proof;
+            let recorded = self.record(&Acceptance {
+                verdict: &verdict,
+                calls,
+                nonce_is_drawn: partner.nonce.is_some(),
+                bundle,
+                proof: ProofHash::of(&proof),
+            })?;
+            match recorded {
+                Recorded::Yes => return Ok(verdict),
+                // Somebody else accepted something meanwhile.
+                Recorded::Behind(clock) => at = clock,
+            }
+        }
     }
 
-    fn record(&mut self, acceptance: &Acceptance<'_>) -> Result<(), RegistryError> {
+    fn record(&mut self, acceptance: &Acceptance<'_>) -> Result<Recorded, RegistryError> {
         self.store.write(|tx| record(tx, acceptance))
     }
 }
@@ -164,6 +188,13 @@ fn instant(row: &Row, column: usize, field: &'static str) -> Result<Instant, Reg
         field,
         value: error.to_string(),
     })
+}
+
+fn instant_or_null(row: &Row, column: usize, field: &'static str) -> Result<Option<Instant>, RegistryError> {
+    match row.optional_integer(column)? {
+        None => Ok(None),
+        Some(_) => instant(row, column, field).map(Some),
+    }
 }
 
 fn digest_or_null(row: &Row, column: usize) -> Result<Option<Digest>, RegistryError> {

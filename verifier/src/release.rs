@@ -7,7 +7,8 @@
 //! ```
 //!
 //! under the DSSE payload type [`RELEASE_TYPE`], signed with the audience's own key, which is in the payload. From `time` on the audience
-//! accepts no statement about the account that rests on this attestation or an earlier one.
+//! accepts no statement about the account that rests on this attestation or an earlier one: its
+//! registry (cargo feature `registry`, `Registry::release`) sees to it.
 //!
 //! A release *file* is the canonical CBOR array `["zkmargin-release", 1, payload, signature]`.
 

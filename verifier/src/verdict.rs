@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use zkmargin_risk::canonical::Digest;
 use zkmargin_risk::instant::Instant;
+use zkmargin_risk::terms::Margin;
 use zkmargin_risk::universe::Network;
 
 use crate::attestation::{Attestation, Pseudonym, SignedAttestation};
@@ -36,7 +37,7 @@ pub struct Verdict {
     pub snapshot: Digest,
     /// Instant of the snapshot, and epoch of all attestations.
     pub snapshot_instant: Instant,
-    /// For variation, digest and instant of the later snapshot.
+    /// Digest and instant of the later snapshot, if a statement is about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub later: Option<(Digest, Instant)>,
     /// Name of the model.
@@ -59,7 +60,7 @@ pub struct Verdict {
 pub struct ProvenStatement {
     /// The statement digest.
     pub digest: Digest,
-    /// `initial` or `maintenance`.
+    /// `initial`, `maintenance` or `variation`.
     pub level: String,
     /// By which ratio the requirement is met at least.
     pub ratio: String,
@@ -129,13 +130,15 @@ impl Verdict {
                 venues_without_account: venues_without_account(context, statement),
                 accounts: statement.attestations.iter().map(ProvenAccount::of).collect(),
             });
+        let is_of_two = |statement: &&Statement| statement.terms.margin.snapshots() > 1;
+        let later = context.later.filter(|_| statements.iter().any(is_of_two));
         Verdict {
             at,
             network: context.universe.network(),
             universe: context.universe.digest(),
             snapshot: context.snapshot.digest(),
             snapshot_instant: context.snapshot.instant,
-            later: context.later.map(|later| (later.digest(), later.instant)),
+            later: later.map(|later| (later.digest(), later.instant)),
             model: context.model.name().to_owned(),
             model_digest: context.model.digest(),
             history: context.model.history(),
@@ -155,6 +158,13 @@ fn venues_without_account(context: &Context<'_>, statement: &Statement) -> Vec<S
     };
     let names = context.universe.venues().iter().map(|venue| venue.name.clone());
     names.filter(|name| !attested(name)).collect()
+}
+
+impl ProvenStatement {
+    /// Whether it is about what happened between two snapshots.
+    pub(crate) fn is_variation(&self) -> bool {
+        self.level == Margin::Variation.to_string()
+    }
 }
 
 impl ProvenAccount {
@@ -203,6 +213,11 @@ impl fmt::Display for Verdict {
 }
 
 impl Verdict {
+    /// Digest and instant of the later snapshot, if this statement is about it: one of the same bundle may be and another not.
+    pub(crate) fn later_of(&self, statement: &ProvenStatement) -> Option<(Digest, Instant)> {
+        self.later.filter(|_| statement.is_variation())
+    }
+
     fn write_statement(&self, f: &mut fmt::Formatter<'_>, statement: &ProvenStatement) -> fmt::Result {
         let ProvenStatement {
             level,
@@ -234,7 +249,7 @@ impl Verdict {
         } else {
             "The"
         };
-        if level == "variation" {
+        if statement.is_variation() {
             writeln!(
                 f,
                 "  {condition} accounts below, taken together, have the cash for what their positions lost between the snapshots,"
@@ -262,7 +277,7 @@ impl Verdict {
             writeln!(f, "  history   {history}")?;
         }
         writeln!(f, "  snapshot  of {snapshot_instant}, {snapshot}")?;
-        if let Some((later, instant)) = &self.later {
+        if let Some((later, instant)) = self.later_of(statement) {
             writeln!(f, "  and then  of {instant}, {later}")?;
         }
         let network = if *network == Network::Main { "main" } else { "TEST" };

@@ -49,6 +49,17 @@ pub(crate) fn keys(keys: &[PublicKey]) -> String {
     keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
+/// What a policy lists, in a sentence: the first ones, and how many there are besides.
+pub(crate) fn listed<T: Display>(items: impl ExactSizeIterator<Item = T>) -> String {
+    const SHOWN: usize = 8;
+    let besides = items.len().saturating_sub(SHOWN);
+    let mut texts: Vec<String> = items.take(SHOWN).map(|item| item.to_string()).collect();
+    if besides > 0 {
+        texts.push(format!("and {besides} more"));
+    }
+    texts.join(", ")
+}
+
 /// Why `--model` names nothing.
 pub fn no_model(name: &Path) -> String {
     let presets: Vec<&str> = PRESETS.iter().map(|(preset, _)| *preset).collect();
@@ -144,6 +155,13 @@ mod tests {
             [0, 1, 2].map(|count| counted(count, "leg")),
             ["0 legs", "1 leg", "2 legs"]
         );
+    }
+
+    #[test]
+    fn list_is_said_whole_up_to_eight_and_then_counted() {
+        assert_eq!(listed([1, 2].iter()), "1, 2");
+        assert_eq!(listed([0; 8].iter()), "0, 0, 0, 0, 0, 0, 0, 0");
+        assert_eq!(listed([0; 10].iter()), "0, 0, 0, 0, 0, 0, 0, 0, and 2 more");
     }
 
     #[test]

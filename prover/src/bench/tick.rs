@@ -156,6 +156,7 @@ impl Desk {
             ratio: "1".parse().map_err(shipped)?,
             excess: 0,
             max_snapshot_age: "1m".parse().map_err(shipped)?,
+            max_validity: None,
             max_attestation_age: "1m".parse().map_err(shipped)?,
             nonce: NonceRule::Required,
             breaker: None,

@@ -14,7 +14,7 @@ const OBSERVED: &str = "it counts when the breaker observes, and here it saw one
 const CALLS: &str = "it counts in a registry alone";
 
 /// Mutants under which the bundle is accepted all the same.
-const HARMLESS: [Harmless; 26] = [
+const HARMLESS: [Harmless; 27] = [
     Harmless {
         path: "/books",
         how: "twice",
@@ -96,11 +96,6 @@ const HARMLESS: [Harmless; 26] = [
         why: LOOSER,
     },
     Harmless {
-        path: "/all_accounts",
-        how: "flip",
-        why: LOOSER,
-    },
-    Harmless {
         path: "/held",
         how: "flip",
         why: LOOSER,
@@ -131,6 +126,16 @@ const HARMLESS: [Harmless; 26] = [
         why: LOOSER,
     },
     Harmless {
+        path: "/max_validity",
+        how: "last digit",
+        why: LOOSER,
+    },
+    Harmless {
+        path: "/max_validity",
+        how: "nothing",
+        why: LOOSER,
+    },
+    Harmless {
         path: "/breaker/**",
         how: "",
         why: OBSERVED,
@@ -149,15 +154,7 @@ const HARMLESS: [Harmless; 26] = [
 ];
 
 /// Fields of which one step from what the bundle says asks for less, or is no policy; what asks for more is tried in `acceptance::tests`.
-const ONE_WAY: [&str; 7] = [
-    "all_accounts",
-    "calls",
-    "held",
-    "level",
-    "network",
-    "nonce",
-    "required_venues",
-];
+const ONE_WAY: [&str; 6] = ["calls", "held", "level", "network", "nonce", "required_venues"];
 
 #[test]
 fn policy_changed_anywhere_refuses_the_bundle_or_asks_for_less() {

@@ -41,6 +41,7 @@ fn policy() -> Policy {
         ratio: Ratio20::ONE,
         excess: 0,
         max_snapshot_age: "1m".parse().unwrap(),
+        max_validity: None,
         max_attestation_age: "50s".parse().unwrap(),
         nonce: NonceRule::Required,
         breaker: None,
@@ -81,23 +82,38 @@ fn universe_model_or_snapshot_that_is_not_listed_is_refused() {
         change(&mut policy);
         accept_with(&policy, &good_statement())
     };
-    let others = || BTreeSet::from([Digest([8; 32])]);
+    fn others() -> BTreeSet<Digest> {
+        BTreeSet::from([Digest([8; 32])])
+    }
     assert_eq!(
-        refusal(|p| p.universes = BTreeSet::from([Digest([8; 32])])),
+        refusal(|p| p.universes = others()),
         Err(PolicyRefusal::Universe {
-            found: presented().universe
+            found: presented().universe,
+            accepted: others(),
         })
     );
     assert_eq!(
-        refusal(|p| p.models = BTreeSet::from([Digest([8; 32])])),
-        Err(PolicyRefusal::Model { found: Digest([2; 32]) })
+        refusal(|p| p.models = others()),
+        Err(PolicyRefusal::Model {
+            found: Digest([2; 32]),
+            accepted: others(),
+        })
     );
     let mut listed = policy();
     listed.snapshots = AcceptedSnapshots::Listed(others());
+    let refused = PolicyRefusal::Snapshot {
+        found: Digest([1; 32]),
+        accepted: others(),
+    };
     assert_eq!(
-        accept_with(&listed, &good_statement()),
-        Err(PolicyRefusal::Snapshot { found: Digest([1; 32]) })
+        refused.to_string(),
+        format!(
+            "snapshot {} is not one of the policy's: {}",
+            "01".repeat(32),
+            "08".repeat(32)
+        )
     );
+    assert_eq!(accept_with(&listed, &good_statement()), Err(refused));
     listed.snapshots = AcceptedSnapshots::Listed(BTreeSet::from([Digest([1; 32])]));
     assert_eq!(accept_with(&listed, &good_statement()), Ok(()));
 }
@@ -138,13 +154,16 @@ fn statement_for_another_audience_or_book_is_refused() {
     assert_eq!(accept(&other), Err(expected));
     let mut other = good_statement();
     other.book = book("line-2");
+    let refused = PolicyRefusal::Book {
+        statement: 0,
+        found: book("line-2"),
+        accepted: BTreeSet::from([book("line-1")]),
+    };
     assert_eq!(
-        accept(&other),
-        Err(PolicyRefusal::Book {
-            statement: 0,
-            found: book("line-2")
-        })
+        refused.to_string(),
+        "statement 1 is for book \"line-2\", which is not one of the policy's: \"line-1\""
     );
+    assert_eq!(accept(&other), Err(refused));
 }
 
 #[test]
@@ -249,7 +268,9 @@ fn two_subjects_are_refused_unless_one_group_has_both() {
             attestation("beta", "two", of(second)),
         ])
     };
-    assert_eq!(accept(&pair("a", "b")), Ok(()));
+    let mut lenient = policy();
+    lenient.all_accounts = false;
+    assert_eq!(accept_with(&lenient, &pair("a", "b")), Ok(()));
     assert_eq!(accept(&pair("x", "x")), Ok(()), "one subject needs no group");
     for (first, second) in [("a", "d"), ("a", "x"), ("x", "y")] {
         let mut subjects = vec![public(first), public(second)];
@@ -284,6 +305,59 @@ fn missing_account_of_a_subject_is_refused_where_all_are_demanded() {
         accept(&group),
         Err(PolicyRefusal::AccountMissing { found: 1, said: 2, .. })
     ));
+}
+
+#[test]
+fn every_subject_of_a_party_must_have_an_account_at_every_venue_where_all_are_demanded() {
+    let of = |subject: &'static str| move |a: &mut Attestation| a.subject = public(subject);
+    let one = |venue, subject: &'static str| attestation(venue, subject, of(subject));
+    let missing = |policy: &Policy, statement: &Statement| match accept_with(policy, statement) {
+        Ok(()) => None,
+        Err(PolicyRefusal::SubjectMissing { venue, subject, .. }) => Some((venue, subject)),
+        Err(other) => panic!("{other}"),
+    };
+    let mut pair = policy();
+    pair.subject_groups = vec![BTreeSet::from([public("a"), public("b")])];
+    // What "a" has at beta, "b" does not say; and "b" alone says nothing of "a".
+    let split = statement(vec![one("alpha", "a"), one("beta", "b")]);
+    let expected = [("alpha", "b"), ("beta", "a")].map(|(venue, subject)| (venue.to_owned(), public(subject)));
+    assert!(expected.contains(&missing(&pair, &split).unwrap()));
+    let alone = statement(vec![one("alpha", "b")]);
+    assert_eq!(missing(&pair, &alone), Some(("alpha".to_owned(), public("a"))));
+    let whole = statement(vec![
+        one("alpha", "a"),
+        one("alpha", "b"),
+        one("beta", "a"),
+        one("beta", "b"),
+    ]);
+    assert_eq!(missing(&pair, &whole), None);
+    // A subject of no group is a party by itself, and so is one that has a group for itself.
+    let stranger = statement(vec![one("alpha", "x"), one("beta", "x")]);
+    assert_eq!(missing(&pair, &stranger), None);
+    pair.subject_groups.push(BTreeSet::from([public("b")]));
+    assert_eq!(missing(&pair, &alone), None);
+    pair.all_accounts = false;
+    assert_eq!(missing(&pair, &split), None);
+}
+
+#[test]
+fn window_may_end_so_long_after_the_snapshot_and_not_a_millisecond_later() {
+    let mut bounded = policy();
+    let until = good_statement().window.until;
+    let most = until.millis_since(instant(EPOCH));
+    bounded.max_validity = Some(Age::from_millis(most).unwrap());
+    assert_eq!(accept_with(&bounded, &good_statement()), Ok(()));
+    let less = Age::from_millis(most - 1).unwrap();
+    bounded.max_validity = Some(less);
+    assert_eq!(
+        accept_with(&bounded, &good_statement()),
+        Err(PolicyRefusal::Validity {
+            statement: 0,
+            until,
+            instant: instant(EPOCH),
+            most: less
+        })
+    );
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::words::network;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BreakerRefusal {
     /// The policy has a breaker, and the verifier was shown none.
-    #[error("the policy has a breaker: say where its journal is")]
+    #[error("the policy has a breaker: give its journal")]
     NotGiven,
     /// The verifier was shown a breaker, and the policy has none.
     #[error("a breaker's journal is given, the policy has no breaker")]

@@ -1,5 +1,7 @@
 //! What a circuit breaker is shown, and what it makes of it.
 
+use std::collections::BTreeSet;
+
 use thiserror::Error;
 use zkmargin_risk::canonical::Digest;
 use zkmargin_risk::instant::Instant;
@@ -12,7 +14,7 @@ use crate::breaker::{Breaker, Cause, Finding, Limits, Moment, Reference, Seen, S
 use crate::policy::{AcceptedSnapshots, Policy};
 use crate::published::{PublisherRefusal, SnapshotSignature};
 use crate::verify::exit;
-use crate::words::network;
+use crate::words::{listed, network};
 
 /// What is observed at one instant.
 #[derive(Copy, Clone, Debug)]
@@ -65,7 +67,7 @@ pub enum ObserveError {
         /// By the clock.
         at: Instant,
     },
-    /// A snapshot from before the last one.
+    /// A snapshot from before the newest one that was observed, taken or not.
     #[error("the snapshot is of {found}, the last one observed of {last}: a breaker goes forward")]
     Rollback {
         /// Its instant.
@@ -104,10 +106,12 @@ pub enum ObserveError {
         most: Age,
     },
     /// A snapshot that the policy does not list.
-    #[error("snapshot {found} is not accepted by the policy")]
+    #[error("snapshot {found} is not one of the policy's: {}", listed(accepted.iter()))]
     NotListed {
         /// Its digest.
         found: Digest,
+        /// Those that the policy accepts.
+        accepted: BTreeSet<Digest>,
     },
     /// Not published as the policy demands.
     #[error(transparent)]
@@ -149,16 +153,19 @@ impl Breaker {
                 expected: policy.network,
             });
         }
-        let last = breaker.last.as_ref();
-        if let Some(last) = last.filter(|last| last.instant > now.market) {
+        let newest = breaker.observed.market;
+        if newest > now.market {
             return Err(ObserveError::Rollback {
                 found: now.market,
-                last: last.instant,
+                last: newest,
             });
         }
         let published = published(policy, sight)?;
+        let last = breaker.last.as_ref();
         // Another snapshot of the last one's instant is one more voice about that instant.
         let standing = last.filter(|last| last.instant == now.market);
+        // What was observed leaves a snapshot of its instant, unless voices disagreed about it.
+        let is_disputed = before.is_some() && newest == now.market && standing.is_none();
         let voices: Vec<&Snapshot> = snapshots.iter().chain(standing).collect();
         if let Some(cause) = worst_disagreement(limits, &voices) {
             let finding = Finding {
@@ -172,6 +179,16 @@ impl Breaker {
             return Ok(breaker);
         }
         let (digest, snapshot) = published?;
+        if is_disputed {
+            // One of the voices alone settles nothing: the other was heard as well. The halt is held, nothing is taken.
+            let finding = Finding {
+                entered: Stance::Normal,
+                held: Stance::Halted,
+                causes: Vec::new(),
+            };
+            breaker.settle(finding, limits.dwell, now);
+            return Ok(breaker);
+        }
         if let Some(standing) = standing.map(Snapshot::digest).filter(|standing| *standing != digest) {
             return Err(ObserveError::SecondOfInstant {
                 instant: now.market,
@@ -243,7 +260,10 @@ fn published<'a>(policy: &Policy, sight: &Sight<'a>) -> Result<Published<'a>, Ob
         };
         let found = snapshot.digest();
         return match &policy.snapshots {
-            AcceptedSnapshots::Listed(digests) if !digests.contains(&found) => Err(ObserveError::NotListed { found }),
+            AcceptedSnapshots::Listed(accepted) if !accepted.contains(&found) => Err(ObserveError::NotListed {
+                found,
+                accepted: accepted.clone(),
+            }),
             _ => Ok(Ok((found, snapshot))),
         };
     };

@@ -1,4 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod disputes;
 mod machine;
 
 use super::measure::{disagreement, measure};
@@ -9,7 +10,7 @@ use crate::policy::{AcceptedSnapshots, Policy};
 use crate::published::{PublisherRefusal, Publishers, SnapshotSignature};
 use rust_decimal::Decimal;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const MINUTE: u64 = 60_000;
 
@@ -508,6 +509,8 @@ fn disagreement_beyond_the_band_is_a_halt_and_no_average() {
     let after = Breaker::observe(Some(&before), &signed_policy(2), &sight(&second, &third)).unwrap();
     assert_eq!((before.stance(), after.stance()), (Stance::Normal, Stance::Halted));
     assert_eq!((before.seen().len(), after.seen().len()), (1, 0), "neither is used");
+    let again = Breaker::observe(Some(&after), &signed_policy(2), &sight(&first, &both)).unwrap();
+    assert_eq!((again.stance(), again.seen().len()), (Stance::Halted, 0));
 }
 
 #[test]
@@ -552,7 +555,11 @@ fn snapshot_that_the_policy_does_not_list_is_no_observation() {
     };
     assert_eq!(observe(&listed).unwrap(), Stance::Normal);
     let digest = other.digest();
-    assert!(matches!(observe(&other), Err(ObserveError::NotListed { found }) if found == digest));
+    let accepts = |accepted: &BTreeSet<Digest>| accepted.iter().eq([&listed.digest()]);
+    assert!(matches!(
+        observe(&other),
+        Err(ObserveError::NotListed { found, accepted }) if found == digest && accepts(&accepted)
+    ));
 }
 
 #[test]

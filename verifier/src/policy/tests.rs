@@ -202,7 +202,7 @@ fn file_larger_than_the_cap_is_refused() {
 fn schema_names_every_field_and_allows_no_other() {
     let schema = schemars::schema_for!(Policy).to_value();
     let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
-    let optional = ["breaker", "calls"].map(str::to_owned);
+    let optional = ["breaker", "calls", "max_validity"].map(str::to_owned);
     let all: BTreeSet<String> = names(&file()).into_iter().chain(optional).collect();
     assert_eq!(names(&schema["properties"]), all);
     assert_eq!(schema["additionalProperties"], json!(false));

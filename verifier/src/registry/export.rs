@@ -27,7 +27,7 @@ impl From<csv::Error> for ExportError {
 }
 
 /// The columns of the CSV form, one row per account of a statement, and where their values are.
-const COLUMNS: [(&str, &str); 30] = [
+const COLUMNS: [(&str, &str); 34] = [
     ("number", "/number"),
     ("accepted", "/accepted"),
     ("digest", "/statement/digest"),
@@ -35,6 +35,8 @@ const COLUMNS: [(&str, &str); 30] = [
     ("level", "/statement/level"),
     ("ratio", "/statement/ratio"),
     ("excess", "/statement/excess"),
+    ("order", "/statement/order"),
+    ("deposit", "/statement/deposit"),
     ("numeraire", "/facts/numeraire"),
     ("from", "/statement/from"),
     ("until", "/statement/until"),
@@ -48,8 +50,10 @@ const COLUMNS: [(&str, &str); 30] = [
     ("universe", "/facts/universe"),
     ("snapshot", "/facts/snapshot"),
     ("epoch", "/facts/epoch"),
+    ("later", "/facts/later/0"),
     ("model", "/facts/model"),
     ("model_digest", "/facts/model_digest"),
+    ("history", "/facts/history"),
     ("proof", "/proof"),
     ("venue", "/account/venue"),
     ("account", "/account/account"),

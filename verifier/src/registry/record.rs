@@ -24,8 +24,16 @@ pub(super) struct Acceptance<'a> {
     pub(super) proof: ProofHash,
 }
 
+/// What became of a verified bundle that is not refused.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Recorded {
+    Yes,
+    /// It was verified before the registry's clock: what it says must hold at that instant.
+    Behind(Instant),
+}
+
 /// Everything that one transaction checks and writes.
-pub(super) fn record(tx: &mut Transaction<'_>, acceptance: &Acceptance<'_>) -> Result<(), RegistryError> {
+pub(super) fn record(tx: &mut Transaction<'_>, acceptance: &Acceptance<'_>) -> Result<Recorded, RegistryError> {
     let Acceptance {
         verdict,
         nonce_is_drawn,
@@ -34,22 +42,25 @@ pub(super) fn record(tx: &mut Transaction<'_>, acceptance: &Acceptance<'_>) -> R
         ..
     } = *acceptance;
     let at = verdict.at;
-    let clock = instant(&tx.one("SELECT clock FROM partner", &[])?, 0, "clock")?.max(at);
+    let clock = instant(&tx.one("SELECT clock FROM partner", &[])?, 0, "clock")?;
+    if at < clock {
+        return Ok(Recorded::Behind(clock));
+    }
     tx.execute(
         "INSERT INTO bundles (proof, accepted, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
         &[(&proof.0).into(), millis(at).into(), bundle.into()],
     )?;
     // One after another: a statement is checked beside those of its own bundle, too.
     for (index, statement) in verdict.statements.iter().enumerate() {
-        check_statement(tx, verdict, index, statement, clock)?;
+        check_statement(tx, verdict, index, statement)?;
         write_statement(tx, acceptance, statement)?;
     }
     // All statements of a bundle carry the one nonce that was drawn for them.
     if let Some(statement) = verdict.statements.first().filter(|_| nonce_is_drawn) {
         use_nonce(tx, &statement.nonce, proof, at)?;
     }
-    tx.execute("UPDATE partner SET clock = $1", &[millis(clock).into()])?;
-    Ok(())
+    tx.execute("UPDATE partner SET clock = $1", &[millis(at).into()])?;
+    Ok(Recorded::Yes)
 }
 
 fn use_nonce(tx: &mut Transaction<'_>, nonce: &str, proof: ProofHash, at: Instant) -> Result<(), RegistryError> {
@@ -73,7 +84,6 @@ fn check_statement(
     verdict: &Verdict,
     index: usize,
     statement: &ProvenStatement,
-    clock: Instant,
 ) -> Result<(), RegistryError> {
     let digest = statement.digest;
     if let Some(row) = tx.optional(
@@ -87,32 +97,24 @@ fn check_statement(
         }
         .into());
     }
-    if statement.until < clock {
-        return Err(RegistryRefusal::ClockWentBack {
-            statement: index,
-            until: statement.until,
-            clock,
-        }
-        .into());
-    }
     if let Some(replaces) = statement.replaces {
-        check_replaced(tx, index, statement, replaces, clock)?;
+        check_replaced(tx, verdict, index, statement, replaces)?;
     }
     for account in &statement.accounts {
-        check_account(tx, verdict, index, statement, account, clock)?;
+        check_account(tx, verdict, index, statement, account)?;
     }
     Ok(())
 }
 
 fn check_replaced(
     tx: &mut Transaction<'_>,
+    verdict: &Verdict,
     index: usize,
     statement: &ProvenStatement,
     replaces: Digest,
-    clock: Instant,
 ) -> Result<(), RegistryError> {
     let found = tx.optional(
-        "SELECT replaced_by, lapses, book FROM statements WHERE digest = $1",
+        "SELECT replaced_by, lapses, book, record FROM statements WHERE digest = $1",
         &[(&replaces.0).into()],
     )?;
     let found = found.ok_or(RegistryRefusal::ReplacesUnknown {
@@ -128,7 +130,7 @@ fn check_replaced(
         .into());
     }
     let lapsed = instant(&found, 1, "lapses")?;
-    if lapsed < clock {
+    if lapsed < verdict.at {
         return Err(RegistryRefusal::ReplacesLapsed {
             statement: index,
             replaces,
@@ -143,6 +145,16 @@ fn check_replaced(
             replaces,
             found: statement.book.clone(),
             expected: expected.to_owned(),
+        }
+        .into());
+    }
+    let covered = covered_to(found.text(3)?)?;
+    if statement.is_variation() && verdict.snapshot_instant > covered {
+        return Err(RegistryRefusal::VariationGap {
+            statement: index,
+            replaces,
+            from: verdict.snapshot_instant,
+            covered,
         }
         .into());
     }
@@ -163,13 +175,25 @@ fn check_replaced(
     .into())
 }
 
+/// Up to which instant a recorded statement says what the market did to it: its later snapshot's, if it is of variation.
+fn covered_to(record: &str) -> Result<Instant, RegistryError> {
+    let damaged = |value: String| RegistryError::Row { field: "record", value };
+    let record: Value = serde_json::from_str(record).map_err(|error| damaged(error.to_string()))?;
+    let facts = record.get("facts");
+    let later = facts
+        .and_then(|facts| facts.get("later"))
+        .and_then(|later| later.get(1));
+    let covered = later.or_else(|| facts.and_then(|facts| facts.get("epoch")));
+    let covered = covered.cloned().unwrap_or_default();
+    serde_json::from_value(covered).map_err(|error| damaged(error.to_string()))
+}
+
 fn check_account(
     tx: &mut Transaction<'_>,
     verdict: &Verdict,
     index: usize,
     statement: &ProvenStatement,
     proven: &ProvenAccount,
-    clock: Instant,
 ) -> Result<(), RegistryError> {
     let account = || {
         Box::new(Account {
@@ -203,10 +227,25 @@ fn check_account(
             .into());
         }
     }
+    let released = tx.optional(
+        "SELECT time FROM releases WHERE venue = $1 AND account = $2 AND time >= $3 ORDER BY time LIMIT 1",
+        &[venue.into(), pseudonym.into(), millis(proven.time).into()],
+    )?;
+    if let Some(released) = released {
+        return Err(RegistryRefusal::Released {
+            statement: index,
+            account: account(),
+            attested: proven.time,
+            released: instant(&released, 0, "time")?,
+        }
+        .into());
+    }
+    // Also one that is called: whoever answers the call names it, or the call would be forgotten.
     let live = tx.rows(
-        "SELECT s.digest, s.ends FROM holdings h JOIN statements s ON s.digest = h.statement
-         WHERE h.venue = $1 AND h.account = $2 AND s.replaced_by IS NULL AND s.ends >= $3",
-        &[venue.into(), pseudonym.into(), millis(clock).into()],
+        "SELECT s.digest, s.ends, s.lapses FROM holdings h JOIN statements s ON s.digest = h.statement
+         WHERE h.venue = $1 AND h.account = $2 AND s.replaced_by IS NULL AND s.lapses >= $3
+         AND NOT EXISTS (SELECT 1 FROM releases r WHERE r.venue = h.venue AND r.account = h.account AND r.time >= h.attested)",
+        &[venue.into(), pseudonym.into(), millis(verdict.at).into()],
     )?;
     for row in &live {
         let live = Digest(row.byte_array(0)?);
@@ -216,6 +255,7 @@ fn check_account(
                 account: account(),
                 live,
                 until: instant(row, 1, "ends")?,
+                lapses: instant(row, 2, "lapses")?,
             }
             .into());
         }
@@ -259,7 +299,7 @@ fn write_statement(
     }
     for account in &statement.accounts {
         tx.execute(
-            "INSERT INTO holdings (statement, venue, account, subject, epoch, snapshot) VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO holdings (statement, venue, account, subject, epoch, snapshot, attested) VALUES ($1, $2, $3, $4, $5, $6, $7)",
             &[
                 (&statement.digest.0).into(),
                 account.venue.as_str().into(),
@@ -267,6 +307,7 @@ fn write_statement(
                 account.subject.as_bytes().into(),
                 millis(verdict.snapshot_instant).into(),
                 (&verdict.snapshot.0).into(),
+                millis(account.time).into(),
             ],
         )?;
     }
@@ -294,7 +335,7 @@ fn recorded(verdict: &Verdict, statement: &ProvenStatement, proof: ProofHash) ->
         universe: verdict.universe,
         snapshot: verdict.snapshot,
         epoch: verdict.snapshot_instant,
-        later: verdict.later,
+        later: verdict.later_of(statement),
         model: &verdict.model,
         model_digest: verdict.model_digest,
         history: verdict.history,

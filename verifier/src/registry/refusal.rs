@@ -7,7 +7,7 @@ use zkmargin_risk::universe::Network;
 use zkmargin_store::StoreError;
 
 use crate::book::Book;
-use crate::dsse::PublicKey;
+use crate::dsse::{PublicKey, SignatureError};
 use crate::registry::Account;
 use crate::verify::{VerifyError, exit};
 use crate::words::network;
@@ -32,18 +32,6 @@ pub enum RegistryRefusal {
         nonce: String,
         /// When.
         used: Instant,
-    },
-    /// It ended, by the registry's clock.
-    #[error(
-        "statement {} is not good after {until}: the registry accepted something at {clock}, the clock has been set back since", statement + 1
-    )]
-    ClockWentBack {
-        /// The statement.
-        statement: usize,
-        /// Its last instant.
-        until: Instant,
-        /// The registry's clock.
-        clock: Instant,
     },
     /// The statement that it takes the place of was never accepted.
     #[error("statement {} takes the place of {replaces}, which was never accepted", statement + 1)]
@@ -85,6 +73,20 @@ pub enum RegistryRefusal {
         /// The other's.
         expected: String,
     },
+    /// A statement of variation that begins after what it takes the place of ends.
+    #[error(
+        "statement {} covers what was lost from {from} on, and {replaces}, whose place it takes, only what was before {covered}", statement + 1
+    )]
+    VariationGap {
+        /// The statement.
+        statement: usize,
+        /// What it names.
+        replaces: Digest,
+        /// The instant of its first snapshot.
+        from: Instant,
+        /// That of the other's last one.
+        covered: Instant,
+    },
     /// The statement that it takes the place of is somebody else's.
     #[error("statement {} takes the place of {replaces}, with which it has no subject in common", statement + 1)]
     ReplacesStranger {
@@ -93,9 +95,23 @@ pub enum RegistryRefusal {
         /// What it names.
         replaces: Digest,
     },
-    /// An account stands in a live statement.
+    /// An account that was given back.
     #[error(
-        "statement {}: account {} at {:?} stands in {live} until {until}, which it does not take the place of",
+        "statement {}: account {} at {:?} was attested at {attested} and given back at {released}", statement + 1, account.account, account.venue
+    )]
+    Released {
+        /// The statement.
+        statement: usize,
+        /// The account.
+        account: Box<Account>,
+        /// When the attestation was signed that the statement rests on.
+        attested: Instant,
+        /// When the partner released what had been attested by then.
+        released: Instant,
+    },
+    /// An account stands in a statement that has not lapsed.
+    #[error(
+        "statement {}: account {} at {:?} stands in {live}, good until {until} and called until {lapses}, which it does not take the place of",
         statement + 1, account.account, account.venue
     )]
     InLiveStatement {
@@ -107,6 +123,8 @@ pub enum RegistryRefusal {
         live: Digest,
         /// Its last instant.
         until: Instant,
+        /// The last instant at which a call for another may be answered.
+        lapses: Instant,
     },
     /// An epoch before one that was accepted.
     #[error(
@@ -150,6 +168,21 @@ pub enum RegistryError {
     /// The policy does not say when proofs are due.
     #[error("the policy has no `calls`: a registry must know when a proof is due again")]
     NoCalls,
+    /// A release that is not one of this partner's.
+    #[error("the release is by audience {found} on network {}, the registry of {expected} on {}", network(*on), network(*expected_on))]
+    OthersRelease {
+        /// Who released.
+        found: PublicKey,
+        /// On which network.
+        on: Network,
+        /// Whose the registry is.
+        expected: PublicKey,
+        /// The registry's network.
+        expected_on: Network,
+    },
+    /// A release that its audience did not sign.
+    #[error("the release: {0}")]
+    ReleaseSignature(#[from] SignatureError),
     /// It is somebody else's.
     #[error("the registry is of audience {found} on network {}, the policy of {expected} on {}", network(*on), network(*expected_on))]
     OtherPartner {
@@ -200,6 +233,7 @@ impl RegistryError {
         match self {
             RegistryError::Verify(error) => error.exit_code(),
             RegistryError::Refused(_) => exit::POLICY,
+            RegistryError::ReleaseSignature(_) => exit::PROOF,
             _ => exit::USAGE,
         }
     }

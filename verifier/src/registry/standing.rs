@@ -8,7 +8,7 @@ use zkmargin_risk::canonical::Digest;
 use zkmargin_risk::instant::Instant;
 
 use crate::attestation::Pseudonym;
-use crate::registry::{Registry, RegistryError, digest_or_null, instant, millis, pseudonym};
+use crate::registry::{Registry, RegistryError, digest_or_null, instant, instant_or_null, millis, pseudonym};
 
 /// An account: a venue and its name for it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -31,7 +31,7 @@ pub enum Standing {
     Called,
     /// The call was not answered within the grace time.
     Lapsed,
-    /// A later statement took the place of its own, and is about other accounts.
+    /// It was given back, or a later statement that is not about it took the place of its own.
     Released,
 }
 
@@ -71,7 +71,7 @@ pub enum EventKind {
     Called,
     /// The call was not answered.
     Lapsed,
-    /// A statement that is not about it took the place of its own.
+    /// It was given back, or a statement that is not about it took the place of its own.
     Released,
 }
 
@@ -97,15 +97,15 @@ struct Held {
     due: Instant,
     until: Instant,
     lapses: Instant,
-    /// When another statement took its place, if that was by the instant that is asked for.
-    replaced: Option<Instant>,
+    /// When another statement took its place or the account was given back, if that was by the instant that is asked for.
+    over: Option<Instant>,
 }
 
 impl Held {
     fn standing(&self, at: Instant) -> Standing {
         match () {
             // Whether the other one is about this account, too, is known by whether it is the last.
-            () if self.replaced.is_some() => Standing::Released,
+            () if self.over.is_some() => Standing::Released,
             () if at > self.lapses => Standing::Lapsed,
             () if at > self.until => Standing::Called,
             () if at >= self.due => Standing::Due,
@@ -160,7 +160,7 @@ impl Registry {
                 statement,
             });
             // What its end brings, it brings unless something came before.
-            let end = next.or(this.replaced);
+            let end = next.or(this.over);
             for (event, last) in [
                 (EventKind::Due, this.due.millis().checked_sub(1)),
                 (EventKind::Called, Some(this.until.millis())),
@@ -177,9 +177,9 @@ impl Registry {
                     });
                 }
             }
-            if let (None, Some(replaced)) = (next, this.replaced) {
+            if let (None, Some(over)) = (next, this.over) {
                 events.push(Event {
-                    at: replaced,
+                    at: over.max(this.accepted),
                     event: EventKind::Released,
                     statement,
                 });
@@ -194,7 +194,8 @@ impl Registry {
         let name = account.map(|account| account.account.0.as_slice());
         self.store.read(|tx| {
             let rows = tx.rows(
-                "SELECT h.venue, h.account, s.book, s.digest, s.accepted, h.epoch, h.snapshot, s.due, s.ends, s.lapses, s.replaced_by, s.replaced
+                "SELECT h.venue, h.account, s.book, s.digest, s.accepted, h.epoch, h.snapshot, s.due, s.ends, s.lapses, s.replaced_by, s.replaced,
+                 (SELECT MIN(r.time) FROM releases r WHERE r.venue = h.venue AND r.account = h.account AND r.time >= h.attested)
                  FROM holdings h JOIN statements s ON s.digest = h.statement WHERE s.accepted <= $1
                  AND (h.venue = $2 OR $2 IS NULL) AND (h.account = $3 OR $3 IS NULL) ORDER BY s.number",
                 &[millis(at).into(), venue.into(), name.into()],
@@ -202,9 +203,11 @@ impl Registry {
             rows.iter()
                 .map(|row| {
                     let replaced = match digest_or_null(row, 10)? {
-                        Some(_) => Some(instant(row, 11, "replaced")?).filter(|replaced| *replaced <= at),
+                        Some(_) => Some(instant(row, 11, "replaced")?),
                         None => None,
                     };
+                    let released = instant_or_null(row, 12, "time")?;
+                    let over = replaced.into_iter().chain(released).min().filter(|over| *over <= at);
                     Ok(Held {
                         account: Account {
                             venue: row.text(0)?.to_owned(),
@@ -218,7 +221,7 @@ impl Registry {
                         due: instant(row, 7, "due")?,
                         until: instant(row, 8, "ends")?,
                         lapses: instant(row, 9, "lapses")?,
-                        replaced,
+                        over,
                     })
                 })
                 .collect()

@@ -2,6 +2,7 @@
 //! Bundles here are verdicts: that a bundle is verified before it is recorded is tested where there are proofs.
 
 mod crash;
+mod releases;
 mod rules;
 mod standings;
 
@@ -24,7 +25,7 @@ fn after(millis: u64) -> Instant {
 }
 
 fn named(name: &str) -> [u8; 32] {
-    digest(Personal::Seed, name.as_bytes()).0
+    digest(Personal::Statement, name.as_bytes()).0
 }
 
 fn account(name: &str) -> Account {
@@ -107,10 +108,17 @@ impl Registry {
             bundle: &proof,
             proof: ProofHash(proof),
         })
+        .map(|recorded| assert_eq!(recorded, Recorded::Yes))
     }
 
     fn takes(&mut self, statement: ProvenStatement) -> Result<(), RegistryError> {
         self.take(&verdict(vec![statement]), true)
+    }
+
+    fn takes_at(&mut self, millis: u64, statement: ProvenStatement) -> Result<(), RegistryError> {
+        let mut verdict = verdict(vec![statement]);
+        verdict.at = after(millis);
+        self.take(&verdict, true)
     }
 
     /// Everything that is in it.

@@ -11,7 +11,7 @@ use crate::policy::{AcceptedSnapshots, NonceRule};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 use zkmargin_circuits::Malformed;
-use zkmargin_risk::terms::{Level, Order, Ratio20};
+use zkmargin_risk::terms::{Level, Margin, Order, Ratio20};
 
 /// The files of a verifier.
 struct World {
@@ -78,7 +78,7 @@ fn policy() -> Policy {
         venues: BTreeMap::from([keys("alpha"), keys("beta"), keys("gamma")]),
         required_venues: BTreeSet::new(),
         subject_groups: vec![BTreeSet::from([public("a"), public("b")])],
-        all_accounts: true,
+        all_accounts: false,
         held: false,
         hypothetical_orders: true,
         hypothetical_deposits: true,
@@ -88,6 +88,7 @@ fn policy() -> Policy {
         ratio: Ratio20::ONE,
         excess: 0,
         max_snapshot_age: "10m".parse().unwrap(),
+        max_validity: None,
         max_attestation_age: "10m".parse().unwrap(),
         nonce: NonceRule::Required,
         breaker: None,
@@ -389,4 +390,22 @@ fn verdict_says_what_is_proven_and_what_is_not() {
     let json = serde_json::to_value(&verdict).unwrap();
     assert_eq!(json["statements"][0]["accounts"][1]["venue"], "beta");
     assert_eq!(json["at"], "2026-08-06T12:01:00Z");
+}
+
+#[test]
+fn later_snapshot_is_in_the_verdict_of_statements_about_it_alone() {
+    let context = Context {
+        later: Some(&world().snapshot),
+        ..world().context()
+    };
+    let (level, mut variation) = (good_statement(), good_statement());
+    variation.terms.margin = Margin::Variation;
+    let digests = [Digest([1; 32]), Digest([2; 32])];
+    let alone = Verdict::new(&context, &[&level], &digests[..1], now());
+    assert_eq!(alone.later, None);
+    assert!(!alone.to_string().contains("and then"), "{alone}");
+    let both = Verdict::new(&context, &[&level, &variation], &digests, now());
+    let later = world().snapshot.digest();
+    assert_eq!(both.later, Some((later, world().snapshot.instant)));
+    assert_eq!(both.to_string().matches("and then").count(), 1, "{both}");
 }

@@ -314,7 +314,11 @@ fn policy_refusals_exit_with_3() {
 
 #[test]
 fn required_nonce_that_is_not_given_is_a_usage_error() {
-    assert_refused(&Folder::new().verify(&["--at", NOW]), 2, "requires a nonce");
+    assert_refused(
+        &Folder::new().verify(&["--at", NOW]),
+        2,
+        "--nonce: the policy requires a nonce: give the one that was drawn for this statement",
+    );
 }
 
 #[test]
@@ -324,6 +328,31 @@ fn json_says_the_same_as_the_exit_code() {
     assert_eq!((&value["valid"], &value["exit"]), (&json!(false), &json!(1)));
     assert!(value["error"].as_str().unwrap().contains("the proof ends at byte 0"));
     assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn empty_file_is_called_empty_and_what_was_expected_is_named() {
+    for (name, expected) in [
+        ("policy.json", "a policy"),
+        ("universe.json", "a universe"),
+        ("snapshot.json", "a snapshot"),
+        ("bundle", "a bundle"),
+    ] {
+        let folder = Folder::new();
+        fs::write(folder.path(name), "").unwrap();
+        let said = format!("zkmargin-verify: {name}: the file is empty, expected {expected}\n");
+        assert_refused(&folder.verify_now(&[]), 2, &said);
+    }
+    let folder = Folder::new();
+    fs::write(folder.path("empty"), "").unwrap();
+    for (flag, expected) in [
+        ("--later", "a snapshot"),
+        ("--history", "a price history"),
+        ("--snapshot-signature", "a signature on a snapshot"),
+    ] {
+        let said = format!("empty: the file is empty, expected {expected}\n");
+        assert_refused(&folder.verify_now(&[flag, "empty"]), 2, &said);
+    }
 }
 
 #[test]

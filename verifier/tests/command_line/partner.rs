@@ -145,7 +145,7 @@ fn breaker_lets_pass_what_it_observed_and_nothing_once_it_is_halted() {
     assert_refused(
         &folder.verify_now(&[]),
         2,
-        "the policy has a breaker: say where its journal is",
+        "--breaker: the policy has a breaker: give its journal",
     );
     assert_done(&folder.observe(NOW, &[]), "NORMAL since 2026-08-06T12:01:00Z");
     assert_done(&with(), "VALID");
@@ -304,6 +304,22 @@ mod registry {
             policy.as_object_mut().unwrap().remove("calls");
         });
         assert_refused(&with("r.db"), 2, "the policy has no `calls`");
+        assert_eq!(export(&folder), "");
+        // A registry in which nothing could be recorded is not made.
+        let made = folder.run(&["registry", "create", "--registry", "new.db", "--policy", "policy.json"]);
+        assert_refused(&made, 2, "the policy has no `calls`");
+        assert!(!folder.path("new.db").exists());
+    }
+
+    #[test]
+    fn refusal_of_a_registry_names_the_missing_flag_as_one_without_does() {
+        let folder = world();
+        let refused = folder.verify(&["--at", NOW, "--registry", "r.db"]);
+        assert_refused(
+            &refused,
+            2,
+            "bundle: refused at 2026-08-06T12:01:00Z: --nonce: the policy requires a nonce",
+        );
         assert_eq!(export(&folder), "");
     }
 

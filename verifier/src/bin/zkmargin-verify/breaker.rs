@@ -81,7 +81,9 @@ fn observe(args: &Observe) -> Result<(String, Value), Failure> {
     let snapshots = args.snapshots.iter().map(|path| load::snapshot(path));
     let snapshots = snapshots.collect::<Result<Vec<_>, _>>()?;
     let signatures = load::signatures(&args.signatures)?;
-    let reference = load::load(&args.reference, MAX_BYTES, |bytes| Ok(Reference::from_json(bytes)?));
+    let reference = load::load(&args.reference, MAX_BYTES, "reference prices", |bytes| {
+        Ok(Reference::from_json(bytes)?)
+    });
     let reference = reference.map_err(Failure::usage)?;
     let usage = |error: JournalError| Failure::usage(error.into());
     let mut journal = Journal::hold(&args.journal).map_err(usage)?;

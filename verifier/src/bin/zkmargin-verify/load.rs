@@ -18,10 +18,23 @@ use zkmargin_verifier::{Policy, SnapshotSignature, words};
 
 use crate::Failure;
 
-/// Reads a file and what is in it; an error names the file.
-pub(crate) fn load<T>(path: &Path, cap: usize, read: impl FnOnce(&[u8]) -> anyhow::Result<T>) -> anyhow::Result<T> {
+/// The bytes of a file in which there should be `what`. An empty one is refused as such: a reader would complain of a byte 0 or a column 0.
+pub(crate) fn bytes(path: &Path, cap: usize, what: &str) -> anyhow::Result<Vec<u8>> {
     let bytes = read_file(path, cap)?;
-    read(&bytes).with_context(|| path.display().to_string())
+    if bytes.is_empty() {
+        bail!("{}: the file is empty, expected {what}", path.display());
+    }
+    Ok(bytes)
+}
+
+/// Reads a file and what is in it; an error names the file.
+pub(crate) fn load<T>(
+    path: &Path,
+    cap: usize,
+    what: &str,
+    read: impl FnOnce(&[u8]) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    read(&bytes(path, cap, what)?).with_context(|| path.display().to_string())
 }
 
 fn text(bytes: &[u8]) -> anyhow::Result<&str> {
@@ -35,7 +48,7 @@ pub(crate) fn load_model(name: &Path) -> anyhow::Result<Model> {
     match preset {
         Some(preset) => Ok(Model::preset(preset)?),
         None if !name.exists() => bail!("--model: {}", words::no_model(name)),
-        None => load(name, MAX_BYTES, |bytes| Ok(Model::from_json(text(bytes)?)?)),
+        None => load(name, MAX_BYTES, "a model", |bytes| Ok(Model::from_json(text(bytes)?)?)),
     }
 }
 
@@ -45,7 +58,9 @@ pub(crate) fn with_history(model: Model, path: Option<&Path>) -> anyhow::Result<
         (None, None) => Ok(model),
         (None, Some(digest)) => bail!("--history: {}", words::no_history(model.name(), digest)),
         (Some(path), _) => {
-            let history = load(path, MAX_BYTES, |bytes| Ok(History::from_json(text(bytes)?)?))?;
+            let history = load(path, MAX_BYTES, "a price history", |bytes| {
+                Ok(History::from_json(text(bytes)?)?)
+            })?;
             model.with_history(history).with_context(|| path.display().to_string())
         }
     }
@@ -67,16 +82,23 @@ pub(crate) fn instant(given: Option<Instant>) -> Result<Instant, Failure> {
 }
 
 pub(crate) fn policy(path: &Path) -> Result<Policy, Failure> {
-    load(path, MAX_POLICY_BYTES, |bytes| Ok(Policy::from_json(bytes)?)).map_err(Failure::usage)
+    load(path, MAX_POLICY_BYTES, "a policy", |bytes| {
+        Ok(Policy::from_json(bytes)?)
+    })
+    .map_err(Failure::usage)
 }
 
 pub(crate) fn snapshot(path: &Path) -> Result<Snapshot, Failure> {
-    load(path, MAX_BYTES, |bytes| Ok(Snapshot::from_json(text(bytes)?)?)).map_err(Failure::usage)
+    load(path, MAX_BYTES, "a snapshot", |bytes| {
+        Ok(Snapshot::from_json(text(bytes)?)?)
+    })
+    .map_err(Failure::usage)
 }
 
 pub(crate) fn signatures(paths: &[PathBuf]) -> Result<Vec<SnapshotSignature>, Failure> {
     let one = |path: &PathBuf| {
-        load(path, FileKind::SnapshotSignature.max_bytes(), |bytes| {
+        let cap = FileKind::SnapshotSignature.max_bytes();
+        load(path, cap, "a signature on a snapshot", |bytes| {
             Ok(SnapshotSignature::from_bytes(bytes)?)
         })
     };
@@ -88,7 +110,7 @@ pub(crate) fn signatures(paths: &[PathBuf]) -> Result<Vec<SnapshotSignature>, Fa
 }
 
 pub(crate) fn universe(path: &Path) -> Result<Universe, Failure> {
-    load(path, MAX_BYTES, |bytes| {
+    load(path, MAX_BYTES, "a universe", |bytes| {
         let universe = Universe::from_json(text(bytes)?)?;
         check_venue_keys(&universe)?;
         Ok(universe)

@@ -18,11 +18,15 @@ use serde_json::Value;
 use zkmargin_circuits::{Parameters, ParametersError};
 use zkmargin_risk::canonical::parse_hex;
 use zkmargin_risk::instant::Instant;
+use zkmargin_verifier::acceptance::PolicyRefusal;
+use zkmargin_verifier::breaker::BreakerRefusal;
 use zkmargin_verifier::envelope::FileKind;
-use zkmargin_verifier::file::{default_cache_dir, read_file};
+use zkmargin_verifier::file::default_cache_dir;
 use zkmargin_verifier::journal::Journal;
+#[cfg(feature = "registry")]
+use zkmargin_verifier::registry::RegistryError;
 use zkmargin_verifier::verify::exit;
-use zkmargin_verifier::{Context, Partner, Verdict, words};
+use zkmargin_verifier::{Context, Partner, Verdict, VerifyError, words};
 
 /// In whose name errors are said.
 const TOOL: &str = "zkmargin-verify";
@@ -80,7 +84,7 @@ struct VerifyArgs {
     history: Option<PathBuf>,
     /// The bundle of statements and proof.
     proof: PathBuf,
-    /// The nonce that you drew for this proof, 64 hexadecimal digits.
+    /// The nonce that you drew for this proof, 64 lower-case hexadecimal digits.
     #[arg(long, value_parser = parse_hex::<32>)]
     nonce: Option<[u8; 32]>,
     /// A publisher's signature on a snapshot; may be given several times.
@@ -148,7 +152,7 @@ fn run(cli: &Cli) -> u8 {
         #[cfg(feature = "registry")]
         (Some(Command::Registry(verb)), _) => registry::run(verb),
         (None, Some(args)) => match verify(args) {
-            Ok(verdict) => answer(args, &verdict),
+            Ok((verdict, clock)) => answer(args, &verdict, clock),
             Err(failure) => refuse(
                 &failure,
                 args.json
@@ -165,9 +169,28 @@ fn nonce() -> anyhow::Result<String> {
     Ok(hex::encode(bytes))
 }
 
-fn verify(args: &VerifyArgs) -> Result<Verdict, Failure> {
-    let at = load::instant(args.at)?;
+/// The verdict, and by which clock.
+fn verify(args: &VerifyArgs) -> Result<(Verdict, &'static str), Failure> {
+    #[cfg_attr(not(feature = "registry"), expect(unused_mut))]
+    let mut at = load::instant(args.at)?;
+    #[cfg_attr(not(feature = "registry"), expect(unused_mut))]
+    let mut clock = match args.at {
+        Some(_) => "the instant given with --at",
+        None => "the system's clock",
+    };
     let policy = load::policy(&args.policy)?;
+    #[cfg(feature = "registry")]
+    let mut registry = match &args.registry {
+        Some(url) => Some(registry::open_for(url, &policy)?),
+        None => None,
+    };
+    #[cfg(feature = "registry")]
+    if let Some(registry) = &mut registry {
+        let later = registry.clock().map_err(registry::failure)?;
+        if later > at {
+            (at, clock) = (later, "the registry's clock, which is ahead");
+        }
+    }
     let universe = load::universe(&args.universe)?;
     let snapshot = load::snapshot(&args.snapshot)?;
     let later = args.later.as_deref().map(load::snapshot).transpose()?;
@@ -179,7 +202,7 @@ fn verify(args: &VerifyArgs) -> Result<Verdict, Failure> {
     let journal = args.breaker.as_deref().map(Journal::share).transpose();
     let journal = journal.map_err(|error| Failure::usage(error.into()))?;
     let breaker = journal.as_ref().map(breaker::of).transpose()?;
-    let bundle = read_file(&args.proof, FileKind::Bundle.max_bytes()).map_err(|error| Failure::usage(error.into()))?;
+    let bundle = load::bytes(&args.proof, FileKind::Bundle.max_bytes(), "a bundle").map_err(Failure::usage)?;
 
     let cache = if args.no_cache {
         None
@@ -211,33 +234,36 @@ fn verify(args: &VerifyArgs) -> Result<Verdict, Failure> {
         let error = error.context(format!("{}: refused at {at}", args.proof.display()));
         Failure { code, error }
     };
+    let unverified = |error: VerifyError| refused(error.exit_code(), with_missing_flag(error));
     #[cfg(feature = "registry")]
-    if let Some(url) = &args.registry {
-        let mut registry = registry::open_for(url, &policy)?;
+    if let Some(mut registry) = registry {
         let accepted = registry.accept(&partner, &context, &bundle, at);
-        return accepted.map_err(|error| match error.is_refusal() {
-            true => refused(error.exit_code(), error.into()),
-            false => Failure {
-                code: error.exit_code(),
-                error: error.into(),
-            },
+        let accepted = accepted.map_err(|error| match error {
+            RegistryError::Verify(error) => unverified(*error),
+            error if error.is_refusal() => refused(error.exit_code(), error.into()),
+            error => registry::failure(error),
         });
+        return Ok((accepted?, clock));
     }
-    partner
-        .verify(&context, &bundle, at)
-        .map_err(|error| refused(error.exit_code(), error.into()))
+    let verdict = partner.verify(&context, &bundle, at).map_err(unverified)?;
+    Ok((verdict, clock))
 }
 
-fn answer(args: &VerifyArgs, verdict: &Verdict) -> u8 {
+/// A refusal for want of something that a flag gives names that flag, of which the library knows nothing.
+fn with_missing_flag(error: VerifyError) -> anyhow::Error {
+    let flag = match error {
+        VerifyError::Policy(PolicyRefusal::NonceNotGiven) => "--nonce",
+        VerifyError::Breaker(BreakerRefusal::NotGiven) => "--breaker",
+        _ => return error.into(),
+    };
+    anyhow!("{flag}: {error}")
+}
+
+fn answer(args: &VerifyArgs, verdict: &Verdict, clock: &str) -> u8 {
     let text = if args.json {
         let value = serde_json::json!({ "valid": true, "exit": exit::OK, "verdict": verdict });
         format!("{value:#}")
     } else {
-        let clock = if args.at.is_some() {
-            "the instant given with --at"
-        } else {
-            "the system's clock"
-        };
         format!("{verdict}\nVerified at {}, {clock}.", verdict.at)
     };
     words::answer(TOOL, &text, exit::OK)

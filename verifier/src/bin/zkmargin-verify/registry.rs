@@ -10,7 +10,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use zkmargin_risk::canonical::{Digest, parse_hex};
 use zkmargin_risk::instant::Instant;
+use zkmargin_verifier::envelope::FileKind;
 use zkmargin_verifier::registry::{Account, ExportError, Registry, RegistryError};
+use zkmargin_verifier::release::SignedRelease;
 use zkmargin_verifier::verify::exit;
 use zkmargin_verifier::words::{self, OutputError};
 use zkmargin_verifier::{Policy, Pseudonym};
@@ -25,6 +27,8 @@ pub(crate) enum Verb {
     Accounts(Accounts),
     /// What happened to an account.
     History(History),
+    /// Records what you release: what rests on it is over. Do it before you hand the release out.
+    Release(Release),
     /// Every accepted statement, for whoever audits.
     Export(Export),
     /// Gives back the bundle that a statement was accepted with.
@@ -74,9 +78,25 @@ pub(crate) struct History {
     /// The account's venue.
     #[arg(long)]
     venue: String,
-    /// The venue's name for the account, 64 hexadecimal digits.
+    /// The account's pseudonym, 64 lower-case hexadecimal digits.
     #[arg(long, value_parser = parse_hex::<32>)]
     account: [u8; 32],
+    /// Prints the answer as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// `registry release`.
+#[derive(Debug, Args)]
+pub(crate) struct Release {
+    /// The registry: a path, sqlite:PATH or postgres://USER@HOST/DATABASE.
+    #[arg(long, value_name = "URL")]
+    registry: String,
+    /// The release that you signed with `zkmargin release`.
+    release: PathBuf,
+    /// The instant to write down; by default the system's clock.
+    #[arg(long)]
+    at: Option<Instant>,
     /// Prints the answer as JSON.
     #[arg(long)]
     json: bool,
@@ -98,7 +118,7 @@ pub(crate) struct BundleOf {
     /// The registry.
     #[arg(long, value_name = "URL")]
     registry: String,
-    /// The statement digest, 64 hexadecimal digits.
+    /// The statement digest, 64 lower-case hexadecimal digits.
     #[arg(long, value_parser = parse_hex::<32>)]
     statement: [u8; 32],
     /// The file to write; it must not be there yet.
@@ -122,6 +142,7 @@ pub(crate) fn run(verb: &Verb) -> u8 {
         Verb::Create(args) => respond(args.json, create(args)),
         Verb::Accounts(args) => respond(args.json, accounts(args)),
         Verb::History(args) => respond(args.json, history(args)),
+        Verb::Release(args) => respond(args.json, release(args)),
         Verb::Export(args) => export(args),
         Verb::Bundle(args) => respond(args.json, bundle(args)),
     }
@@ -132,7 +153,7 @@ pub(crate) fn open_for(url: &str, policy: &Policy) -> Result<Registry, Failure> 
     Registry::open(url, policy.network, policy.audience).map_err(failure)
 }
 
-fn failure(error: RegistryError) -> Failure {
+pub(crate) fn failure(error: RegistryError) -> Failure {
     Failure {
         code: error.exit_code(),
         error: error.into(),
@@ -141,6 +162,10 @@ fn failure(error: RegistryError) -> Failure {
 
 fn create(args: &Create) -> Result<(String, Value), Failure> {
     let policy = load::policy(&args.policy)?;
+    // Nothing could ever be recorded in it.
+    if policy.calls.is_none() {
+        return Err(failure(RegistryError::NoCalls));
+    }
     Registry::create(&args.registry, policy.network, policy.audience).map_err(failure)?;
     let text = format!(
         "A registry for audience {} on network {}.",
@@ -190,6 +215,33 @@ fn history(args: &History) -> Result<(String, Value), Failure> {
     ))
 }
 
+fn release(args: &Release) -> Result<(String, Value), Failure> {
+    let at = load::instant(args.at)?;
+    let bytes = load::bytes(&args.release, FileKind::Release.max_bytes(), "a release").map_err(Failure::usage)?;
+    let path = args.release.display().to_string();
+    let release = SignedRelease::from_bytes(&bytes)
+        .context(path.clone())
+        .map_err(Failure::usage)?;
+    Registry::open_any(&args.registry)
+        .and_then(|mut registry| registry.release(&release, at))
+        .map_err(|error| {
+            let Failure { code, error } = failure(error);
+            let error = error.context(path);
+            Failure { code, error }
+        })?;
+    let content = release.content();
+    let text = format!(
+        "Account {} at {:?} is given back from {} on: nothing that rests on its attestation {} or an earlier one is good after that.",
+        content.account, content.venue, content.time, content.attestation
+    );
+    Ok((
+        text,
+        json!({
+            "venue": content.venue, "account": content.account, "attestation": content.attestation, "time": content.time,
+        }),
+    ))
+}
+
 fn bundle(args: &BundleOf) -> Result<(String, Value), Failure> {
     let bytes = Registry::open_any(&args.registry)
         .and_then(|mut registry| registry.bundle(Digest(args.statement)))
@@ -210,8 +262,11 @@ fn bundle(args: &BundleOf) -> Result<(String, Value), Failure> {
 }
 
 fn export(args: &Export) -> u8 {
+    let at = match load::instant(args.of.at) {
+        Ok(at) => at,
+        Err(failure) => return refuse(&failure, None),
+    };
     let run = || -> Result<(), ExportError> {
-        let at = load::instant(args.of.at).map_err(|failure| io::Error::other(failure.error))?;
         let mut registry = Registry::open_any(&args.of.registry)?;
         let out = io::stdout().lock();
         match args.format {

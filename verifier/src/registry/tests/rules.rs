@@ -50,12 +50,13 @@ fn drawn_nonce_is_used_once_and_counts_once_for_all_statements_of_a_bundle() {
 }
 
 #[test]
-fn account_stands_in_one_live_statement_until_that_has_ended() {
-    for (at, good) in [(60 * MINUTE - 1, false), (60 * MINUTE, false), (60 * MINUTE + 1, true)] {
+fn account_stands_in_one_statement_until_that_has_lapsed() {
+    // From an hour on it is called; half an hour later, it lapses.
+    for (at, good) in [(60 * MINUTE, false), (90 * MINUTE, false), (90 * MINUTE + 1, true)] {
         let mut registry = anywhere();
         registry.takes(proven("a", &["one", "two"])).unwrap();
         let mut next = verdict(vec![proven("b", &["two", "three"])]);
-        (next.at, next.statements[0].until) = (after(at), after(90 * MINUTE));
+        (next.at, next.statements[0].until) = (after(at), after(100 * MINUTE));
         if good {
             registry.take(&next, true).unwrap();
         } else {
@@ -66,6 +67,7 @@ fn account_stands_in_one_live_statement_until_that_has_ended() {
                     account: Box::new(account("two")),
                     live: Digest(named("a")),
                     until: after(60 * MINUTE),
+                    lapses: after(90 * MINUTE),
                 }
             );
         }
@@ -126,6 +128,42 @@ fn called_statement_may_be_replaced_and_a_lapsed_one_not() {
             registry.take(&next, true).unwrap();
         }
     }
+}
+
+#[test]
+fn variation_begins_where_what_it_takes_the_place_of_ended_or_before() {
+    // The margin of "a" is of the epoch; "b" covers the five minutes after it, "c" what comes then.
+    let variation = |name: &str, replaced: &str, from: u64, to: u64| {
+        let mut next = verdict(vec![replacing(name, replaced, &["one"])]);
+        next.statements[0].level = "variation".to_owned();
+        (next.snapshot_instant, next.snapshot) = (after(from), Digest([from as u8; 32]));
+        (next.later, next.at) = (Some((Digest([to as u8; 32]), after(to))), after(MINUTE));
+        next
+    };
+    let mut registry = anywhere();
+    let mut first = verdict(vec![proven("a", &["one"])]);
+    first.snapshot = Digest([0; 32]);
+    registry.take(&first, true).unwrap();
+    let gap = |registry: &mut Registry, next: &Verdict, replaced: &str, from: u64, covered: u64| {
+        assert_eq!(
+            refused(registry, next),
+            RegistryRefusal::VariationGap {
+                statement: 0,
+                replaces: Digest(named(replaced)),
+                from: after(from),
+                covered: after(covered),
+            }
+        );
+    };
+    gap(&mut registry, &variation("b", "a", 1, 50), "a", 1, 0);
+    registry.take(&variation("b", "a", 0, 50), true).unwrap();
+    gap(&mut registry, &variation("c", "b", 51, 90), "b", 51, 50);
+    registry.take(&variation("c", "b", 50, 90), true).unwrap();
+    // It may overlap, and a level proven anew needs nothing of the kind.
+    registry.take(&variation("d", "c", 60, 99), true).unwrap();
+    let mut level = variation("e", "d", 120, 130);
+    level.statements[0].level = "maintenance".to_owned();
+    registry.take(&level, true).unwrap();
 }
 
 #[test]
@@ -215,42 +253,27 @@ fn two_partners_have_a_registry_each_and_none_opens_the_others() {
 }
 
 #[test]
-fn clock_that_is_set_back_revives_no_statement() {
+fn verdict_of_before_the_registrys_clock_is_not_recorded_and_told_that_clock() {
     let mut registry = anywhere();
-    registry.takes(proven("a", &["one"])).unwrap();
-    // An hour on, "a" has ended, and its account stands in another.
-    let mut second = verdict(vec![proven("b", &["one"])]);
-    (second.at, second.statements[0].until) = (after(61 * MINUTE), after(100 * MINUTE));
-    registry.take(&second, true).unwrap();
-    // Back again: what had ended by the registry's clock is not good any more, whatever the system's clock says.
-    let edge = |until: u64| {
-        let mut third = verdict(vec![proven("c", &["two"])]);
-        (third.at, third.statements[0].until) = (after(2 * MINUTE), after(until));
-        third
+    let mut first = verdict(vec![proven("a", &["one"])]);
+    first.at = after(20 * MINUTE);
+    registry.take(&first, true).unwrap();
+    assert_eq!(registry.clock().unwrap(), after(20 * MINUTE));
+    let mut second = verdict(vec![proven("b", &["two"])]);
+    let mut record = |at: u64| {
+        second.at = after(at);
+        registry.record(&Acceptance {
+            verdict: &second,
+            calls: calls(),
+            nonce_is_drawn: true,
+            bundle: &[],
+            proof: ProofHash([7; 32]),
+        })
     };
+    assert_eq!(record(20 * MINUTE - 1).unwrap(), Recorded::Behind(after(20 * MINUTE)));
     assert_eq!(
-        refused(&mut registry, &edge(61 * MINUTE - 1)),
-        RegistryRefusal::ClockWentBack {
-            statement: 0,
-            until: after(61 * MINUTE - 1),
-            clock: after(61 * MINUTE),
-        }
+        record(20 * MINUTE).unwrap(),
+        Recorded::Yes,
+        "nothing of the first attempt stayed"
     );
-    registry.take(&edge(61 * MINUTE), true).unwrap();
-    // And "b" is live, though by that clock it has not begun.
-    let mut fourth = verdict(vec![proven("d", &["one"])]);
-    (fourth.at, fourth.statements[0].until) = (after(3 * MINUTE), after(100 * MINUTE));
-    assert!(matches!(
-        refused(&mut registry, &fourth),
-        RegistryRefusal::InLiveStatement { live, .. } if live == Digest(named("b"))
-    ));
-    // Forth and back, as often as one likes: there are never two.
-    for (step, minute) in [70, 5, 80, 6, 90].into_iter().enumerate() {
-        fourth.at = after(minute * MINUTE);
-        fourth.statements[0].digest = Digest([step as u8; 32]);
-        assert!(matches!(
-            refused(&mut registry, &fourth),
-            RegistryRefusal::InLiveStatement { .. }
-        ));
-    }
 }

@@ -68,7 +68,14 @@ fn late_proof_answers_the_call_and_history_shows_that_it_was_late() {
 fn export_has_every_statement_and_account_and_csv_is_quoted() {
     let mut registry = anywhere();
     registry.takes(proven("a", &["one", "two"])).unwrap();
-    registry.takes(replacing("b", "a", &["one"])).unwrap();
+    let mut supposed = verdict(vec![replacing("b", "a", &["one"])]);
+    let statement = &mut supposed.statements[0];
+    statement.level = "variation".to_owned();
+    statement.order = Some("buy 1 alpha:BTC @ 65000".to_owned());
+    statement.deposit = Some("alpha:BTC 1".to_owned());
+    supposed.later = Some((Digest([4; 32]), after(MINUTE)));
+    supposed.history = Some(Digest([5; 32]));
+    registry.take(&supposed, true).unwrap();
     let mut lines = Vec::new();
     registry.export_json_lines(Instant::MAX, &mut lines).unwrap();
     let lines: Vec<serde_json::Value> = String::from_utf8(lines)
@@ -97,6 +104,11 @@ fn export_has_every_statement_and_account_and_csv_is_quoted() {
     assert_eq!(cell(2, "replaces"), Digest(named("a")).to_string());
     assert_eq!(cell(2, "model"), "some \"model\", with a comma");
     assert_eq!(cell(2, "replaced_by"), "");
+    // A statement that supposes something is told from one that does not.
+    assert_eq!([0, 2].map(|row| cell(row, "order")), ["", "buy 1 alpha:BTC @ 65000"]);
+    assert_eq!([0, 2].map(|row| cell(row, "deposit")), ["", "alpha:BTC 1"]);
+    assert_eq!(cell(2, "later"), Digest([4; 32]).to_string());
+    assert_eq!(cell(2, "history"), Digest([5; 32]).to_string());
     // Every column is filled somewhere: none points to nothing.
     for header in &headers {
         assert!((0..3).any(|row| !cell(row, header).is_empty()), "{header}");
@@ -113,4 +125,19 @@ fn export_has_every_statement_and_account_and_csv_is_quoted() {
     early.at = after(2 * MINUTE);
     registry.take(&early, true).unwrap();
     assert_eq!(registry.statements(after(MINUTE)).unwrap().len(), 2);
+}
+
+#[test]
+fn later_snapshot_is_recorded_of_the_statement_about_it_and_of_no_other() {
+    let mut registry = anywhere();
+    let mut both = verdict(vec![proven("a", &["one"]), proven("b", &["two"])]);
+    both.statements[1].level = "variation".to_owned();
+    both.later = Some((Digest([4; 32]), after(MINUTE)));
+    registry.take(&both, true).unwrap();
+    let statements = registry.statements(Instant::MAX).unwrap();
+    assert_eq!(statements[0]["facts"].get("later"), None);
+    assert_eq!(
+        statements[1]["facts"]["later"],
+        serde_json::json!([Digest([4; 32]), after(MINUTE)])
+    );
 }

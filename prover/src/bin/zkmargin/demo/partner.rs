@@ -79,6 +79,7 @@ impl Partner {
             ratio: "1.05".parse()?,
             excess: 1000,
             max_snapshot_age: "10m".parse()?,
+            max_validity: None,
             max_attestation_age: "10m".parse()?,
             nonce: NonceRule::Required,
             breaker: None,

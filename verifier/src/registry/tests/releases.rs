@@ -1,0 +1,123 @@
+//! What a partner gave back, it accepts nothing more on.
+use super::*;
+use crate::fixture::{attestation, key};
+use crate::registry::RegistryError;
+use crate::release::{Release, SignedRelease};
+
+/// The release of an account of ours, attested at the epoch, so many milliseconds after it.
+fn released(name: &str, millis: u64) -> SignedRelease {
+    let attested = attestation("alpha", name, |a| {
+        (a.account, a.audience, a.time) = (account(name).account, public("audience"), after(0));
+    });
+    let release = Release::of(&attested, after(millis)).unwrap();
+    release.sign(&key("audience")).unwrap()
+}
+
+fn standings(registry: &mut Registry, millis: u64) -> Vec<(Pseudonym, Standing)> {
+    let accounts = registry.accounts(after(millis)).unwrap();
+    accounts
+        .into_iter()
+        .map(|one| (one.account.account, one.standing))
+        .collect()
+}
+
+fn attested_at(mut statement: ProvenStatement, millis: u64) -> Verdict {
+    statement
+        .accounts
+        .iter_mut()
+        .for_each(|account| account.time = after(millis));
+    let mut verdict = verdict(vec![statement]);
+    (verdict.at, verdict.statements[0].until) = (after(20 * MINUTE), after(80 * MINUTE));
+    verdict
+}
+
+#[test]
+fn nothing_that_rests_on_what_was_released_is_accepted_any_more() {
+    let mut registry = anywhere();
+    registry.takes(proven("a", &["one", "two"])).unwrap();
+    registry
+        .release(&released("one", 10 * MINUTE), after(11 * MINUTE))
+        .unwrap();
+    for attested in [0, 10 * MINUTE] {
+        for next in [replacing("b", "a", &["one", "two"]), proven("c", &["one"])] {
+            assert_eq!(
+                refusal(registry.take(&attested_at(next, attested), true)),
+                RegistryRefusal::Released {
+                    statement: 0,
+                    account: Box::new(account("one")),
+                    attested: after(attested),
+                    released: after(10 * MINUTE),
+                }
+            );
+        }
+    }
+    // Attested anew, it is as good as any other, and needs to replace nothing.
+    registry
+        .take(&attested_at(proven("d", &["one"]), 10 * MINUTE + 1), true)
+        .unwrap();
+    // An account that is not there yet, or of another venue, is not touched.
+    registry.takes_at(20 * MINUTE, proven("e", &["three"])).unwrap();
+}
+
+#[test]
+fn statement_of_a_released_account_ends_and_its_other_accounts_are_called() {
+    let mut registry = anywhere();
+    registry.takes(proven("a", &["one", "two"])).unwrap();
+    registry.takes(proven("b", &["three"])).unwrap();
+    registry
+        .release(&released("one", 10 * MINUTE), after(11 * MINUTE))
+        .unwrap();
+    let standing = |registry: &mut Registry, name: &str, millis: u64| {
+        let pseudonym = account(name).account;
+        let all = standings(registry, millis);
+        all.into_iter().find(|(one, _)| *one == pseudonym).unwrap().1
+    };
+    assert_eq!(standing(&mut registry, "one", 10 * MINUTE - 2), Standing::Current);
+    assert_eq!(standing(&mut registry, "one", 10 * MINUTE), Standing::Released);
+    assert_eq!(standing(&mut registry, "two", 10 * MINUTE), Standing::Called);
+    assert_eq!(standing(&mut registry, "two", 40 * MINUTE), Standing::Lapsed);
+    assert_eq!(standing(&mut registry, "three", 10 * MINUTE), Standing::Current);
+    let events = registry.history(&account("one"), after(90 * MINUTE)).unwrap();
+    let events: Vec<(Instant, EventKind)> = events.into_iter().map(|event| (event.at, event.event)).collect();
+    assert_eq!(
+        events,
+        [
+            (after(MINUTE), EventKind::Accepted),
+            (after(10 * MINUTE - 1), EventKind::Due),
+            (after(10 * MINUTE), EventKind::Released)
+        ]
+    );
+    // The call of the other one is answered by what takes the statement's place without the account that is gone.
+    let answer = attested_at(replacing("c", "a", &["two"]), 15 * MINUTE);
+    registry.take(&answer, true).unwrap();
+    assert_eq!(standing(&mut registry, "two", 20 * MINUTE), Standing::Current);
+}
+
+#[test]
+fn release_is_recorded_once_and_by_its_own_partner_alone() {
+    let mut registry = anywhere();
+    registry.takes(proven("a", &["one"])).unwrap();
+    let release = released("one", 10 * MINUTE);
+    registry.release(&release, after(11 * MINUTE)).unwrap();
+    let before = registry.everything();
+    registry.release(&release, after(12 * MINUTE)).unwrap();
+    assert_eq!(registry.everything(), before);
+
+    let attested = attestation("alpha", "one", |a| a.audience = public("stranger"));
+    let theirs = Release::of(&attested, after(10 * MINUTE))
+        .unwrap()
+        .sign(&key("stranger"))
+        .unwrap();
+    assert!(matches!(
+        registry.release(&theirs, after(11 * MINUTE)),
+        Err(RegistryError::OthersRelease { found, .. }) if found == public("stranger")
+    ));
+    let mut bytes = release.to_bytes();
+    *bytes.last_mut().unwrap() ^= 1;
+    let forged = SignedRelease::from_bytes(&bytes).unwrap();
+    assert!(matches!(
+        registry.release(&forged, after(11 * MINUTE)),
+        Err(RegistryError::ReleaseSignature(_))
+    ));
+    assert_eq!(registry.everything(), before);
+}
