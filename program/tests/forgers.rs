@@ -42,8 +42,10 @@ fn item() -> impl Strategy<Value = Item> {
         .prop_map(|(coefficients, constant)| Item { coefficients, constant })
 }
 
+/// Some may be constant, but not all: of constants alone nothing can be required.
 fn items(n: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Vec<Item>> {
-    prop::collection::vec(item(), n)
+    let depends = |item: &Item| item.coefficients.iter().any(|coefficient| *coefficient != 0);
+    prop::collection::vec(item(), n).prop_filter("all are constant", move |items| items.iter().any(depends))
 }
 
 /// Mostly books within the width, some far beyond it.

@@ -273,8 +273,8 @@ pub(crate) fn classify(place: &Place, error: sqlx::Error, is_opening: bool) -> F
     };
     if is_server {
         return match code.as_str() {
-            // Could not be fitted among others, or found a table that another was just making.
-            "40001" | "40P01" | "42P07" => Failure {
+            // Could not be fitted among others, or found a table or column that another was just making.
+            "40001" | "40P01" | "42P07" | "42701" => Failure {
                 error: StoreError::Contended { place, attempts: 1 },
                 is_collision: true,
                 is_lost: false,

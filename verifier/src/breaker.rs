@@ -229,15 +229,17 @@ impl Breaker {
     }
 
     /// The rule of the state machine, and all of it.
-    fn settle(&mut self, finding: Finding, dwell: Age, now: Moment) {
+    fn settle(&mut self, finding: Finding, dwell: Age, silence: Age, now: Moment) {
         // A clock that was set back begins the wait anew; what it said before is not believed.
         for moment in [&mut self.since, &mut self.unrest] {
             moment.at = moment.at.min(now.at);
         }
+        // While nobody looked, nothing was calm.
+        let was_silent = now.at.millis_since(self.observed.at) > silence.millis();
         self.observed = now;
         if finding.entered > self.stance {
             self.go(finding.entered, finding.causes, now);
-        } else if self.stance == Stance::Normal || finding.held >= self.stance {
+        } else if self.stance == Stance::Normal || finding.held >= self.stance || was_silent {
             self.unrest = now;
         } else if now.millis_since(self.unrest) >= dwell.millis() {
             let since = self.unrest.at;

@@ -37,7 +37,7 @@ use record::{Acceptance, Recorded, record};
 pub use refusal::{RegistryError, RegistryRefusal};
 pub use standing::{Account, AccountStanding, Event, EventKind, Standing};
 
-/// The tables.
+/// The tables. What was accepted before `attested` was written is after every release: none ends it, and it stands to its end.
 const SCHEMA: Schema = Schema {
     application: "zkmargin-registry",
     migrations: &["
@@ -55,10 +55,10 @@ const SCHEMA: Schema = Schema {
         );
         CREATE INDEX holdings_by_account ON holdings (venue, account, epoch);
     ", "
-        ALTER TABLE holdings ADD COLUMN attested BIGINT NOT NULL DEFAULT 0;
+        ALTER TABLE holdings ADD COLUMN attested BIGINT NOT NULL DEFAULT 9223372036854775807;
         CREATE TABLE releases (
-            attestation BLOB PRIMARY KEY, venue TEXT NOT NULL, account BLOB NOT NULL, time BIGINT NOT NULL, recorded BIGINT NOT NULL,
-            bytes BLOB NOT NULL
+            attestation BLOB NOT NULL, time BIGINT NOT NULL, venue TEXT NOT NULL, account BLOB NOT NULL, recorded BIGINT NOT NULL,
+            bytes BLOB NOT NULL, PRIMARY KEY (attestation, time)
         );
         CREATE INDEX releases_by_account ON releases (venue, account, time);
     "],

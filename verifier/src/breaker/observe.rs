@@ -175,7 +175,7 @@ impl Breaker {
             };
             let instant = now.market;
             breaker.seen.retain(|seen| seen.instant != instant);
-            breaker.settle(finding, limits.dwell, now);
+            breaker.settle(finding, limits.dwell, limits.silence, now);
             return Ok(breaker);
         }
         let (digest, snapshot) = published?;
@@ -186,7 +186,7 @@ impl Breaker {
                 held: Stance::Halted,
                 causes: Vec::new(),
             };
-            breaker.settle(finding, limits.dwell, now);
+            breaker.settle(finding, limits.dwell, limits.silence, now);
             return Ok(breaker);
         }
         if let Some(standing) = standing.map(Snapshot::digest).filter(|standing| *standing != digest) {
@@ -209,7 +209,7 @@ impl Breaker {
                 instant: now.market,
             });
         }
-        breaker.settle(finding, limits.dwell, now);
+        breaker.settle(finding, limits.dwell, limits.silence, now);
         breaker.last = Some(snapshot.clone());
         Ok(breaker)
     }

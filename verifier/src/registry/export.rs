@@ -7,7 +7,9 @@ use thiserror::Error;
 use zkmargin_risk::canonical::Digest;
 use zkmargin_risk::instant::Instant;
 
-use crate::registry::{Registry, RegistryError, digest_or_null, instant, millis};
+use zkmargin_store::Transaction;
+
+use crate::registry::{Registry, RegistryError, digest_or_null, instant, millis, pseudonym};
 
 /// Why an export stopped.
 #[derive(Debug, Error)]
@@ -27,7 +29,7 @@ impl From<csv::Error> for ExportError {
 }
 
 /// The columns of the CSV form, one row per account of a statement, and where their values are.
-const COLUMNS: [(&str, &str); 34] = [
+const COLUMNS: [(&str, &str); 36] = [
     ("number", "/number"),
     ("accepted", "/accepted"),
     ("digest", "/statement/digest"),
@@ -40,6 +42,7 @@ const COLUMNS: [(&str, &str); 34] = [
     ("numeraire", "/facts/numeraire"),
     ("from", "/statement/from"),
     ("until", "/statement/until"),
+    ("ends", "/ends"),
     ("due", "/due"),
     ("lapses", "/lapses"),
     ("replaces", "/statement/replaces"),
@@ -62,7 +65,32 @@ const COLUMNS: [(&str, &str); 34] = [
     ("signed", "/account/time"),
     ("expiry", "/account/expiry"),
     ("held", "/account/held"),
+    ("released", "/account/released"),
 ];
+
+/// Says of each account of a statement when it was given back, if it was by the instant that is asked for.
+fn note_releases(
+    tx: &mut Transaction<'_>,
+    record: &mut Value,
+    statement: [u8; 32],
+    at: Instant,
+) -> Result<(), RegistryError> {
+    let rows = tx.rows(
+        "SELECT h.venue, h.account, MIN(r.time) FROM holdings h JOIN releases r ON r.venue = h.venue AND r.account = h.account
+         WHERE h.statement = $1 AND r.time >= h.attested AND r.time <= $2 GROUP BY h.venue, h.account",
+        &[(&statement).into(), millis(at).into()],
+    )?;
+    let accounts = record.pointer_mut("/statement/accounts").and_then(Value::as_array_mut);
+    for account in accounts.into_iter().flatten() {
+        for row in &rows {
+            let (venue, name) = (row.text(0)?, pseudonym(row, 1)?.to_string());
+            if account["venue"] == venue && account["account"] == name.as_str() {
+                account["released"] = json!(instant(row, 2, "time")?);
+            }
+        }
+    }
+    Ok(())
+}
 
 impl Registry {
     /// Every statement accepted by an instant, the first one first: what was proven, on which facts, and what became of it.
@@ -72,7 +100,7 @@ impl Registry {
     pub fn statements(&mut self, at: Instant) -> Result<Vec<Value>, RegistryError> {
         self.store.read(|tx| {
             let rows = tx.rows(
-                "SELECT number, accepted, due, lapses, replaced_by, replaced, record FROM statements WHERE accepted <= $1 ORDER BY number",
+                "SELECT number, accepted, due, lapses, replaced_by, replaced, record, ends, digest FROM statements WHERE accepted <= $1 ORDER BY number",
                 &[millis(at).into()],
             )?;
             rows.iter()
@@ -94,6 +122,9 @@ impl Registry {
                     record["accepted"] = json!(instant(row, 1, "accepted")?);
                     record["due"] = json!(instant(row, 2, "due")?);
                     record["lapses"] = json!(instant(row, 3, "lapses")?);
+                    // Before its last instant, where an account of it was given back.
+                    record["ends"] = json!(instant(row, 7, "ends")?);
+                    note_releases(tx, &mut record, row.byte_array(8)?, at)?;
                     record["replaced_by"] = json!(replaced_by.filter(|_| shown));
                     record["replaced"] = json!(replaced.filter(|_| shown));
                     Ok(record)

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use zkmargin_risk::canonical::Digest;
 use zkmargin_risk::instant::Instant;
+use zkmargin_risk::terms::Margin;
 use zkmargin_risk::universe::Network;
 use zkmargin_store::Transaction;
 
@@ -52,6 +53,15 @@ pub(super) fn record(tx: &mut Transaction<'_>, acceptance: &Acceptance<'_>) -> R
     )?;
     // One after another: a statement is checked beside those of its own bundle, too.
     for (index, statement) in verdict.statements.iter().enumerate() {
+        // What a bundle brings, it does not take away again: both would be said to be proven, and one would stand.
+        let own = |replaces: &Digest| verdict.statements.iter().any(|other| other.digest == *replaces);
+        if let Some(replaces) = statement.replaces.filter(own) {
+            return Err(RegistryRefusal::ReplacesUnknown {
+                statement: index,
+                replaces,
+            }
+            .into());
+        }
         check_statement(tx, verdict, index, statement)?;
         write_statement(tx, acceptance, statement)?;
     }
@@ -138,6 +148,18 @@ fn check_replaced(
         }
         .into());
     }
+    let stands = tx.optional(
+        "SELECT 1 FROM holdings h WHERE h.statement = $1
+         AND NOT EXISTS (SELECT 1 FROM releases r WHERE r.venue = h.venue AND r.account = h.account AND r.time >= h.attested) LIMIT 1",
+        &[(&replaces.0).into()],
+    )?;
+    if stands.is_none() {
+        return Err(RegistryRefusal::ReplacesReleased {
+            statement: index,
+            replaces,
+        }
+        .into());
+    }
     let expected = found.text(2)?;
     if expected != statement.book.as_str() {
         return Err(RegistryRefusal::ReplacesOtherBook {
@@ -148,16 +170,7 @@ fn check_replaced(
         }
         .into());
     }
-    let covered = covered_to(found.text(3)?)?;
-    if statement.is_variation() && verdict.snapshot_instant > covered {
-        return Err(RegistryRefusal::VariationGap {
-            statement: index,
-            replaces,
-            from: verdict.snapshot_instant,
-            covered,
-        }
-        .into());
-    }
+    check_gap(verdict, index, statement, replaces, found.text(3)?)?;
     let subjects = tx.rows(
         "SELECT DISTINCT subject FROM holdings WHERE statement = $1",
         &[(&replaces.0).into()],
@@ -175,14 +188,35 @@ fn check_replaced(
     .into())
 }
 
+/// A statement of variation begins no later than the one before it ended.
+fn check_gap(
+    verdict: &Verdict,
+    index: usize,
+    statement: &ProvenStatement,
+    before: Digest,
+    record: &str,
+) -> Result<(), RegistryError> {
+    let covered = covered_to(record)?;
+    if statement.is_variation() && verdict.snapshot_instant > covered {
+        return Err(RegistryRefusal::VariationGap {
+            statement: index,
+            before,
+            from: verdict.snapshot_instant,
+            covered,
+        }
+        .into());
+    }
+    Ok(())
+}
+
 /// Up to which instant a recorded statement says what the market did to it: its later snapshot's, if it is of variation.
 fn covered_to(record: &str) -> Result<Instant, RegistryError> {
     let damaged = |value: String| RegistryError::Row { field: "record", value };
     let record: Value = serde_json::from_str(record).map_err(|error| damaged(error.to_string()))?;
     let facts = record.get("facts");
-    let later = facts
-        .and_then(|facts| facts.get("later"))
-        .and_then(|later| later.get(1));
+    let is_variation =
+        record.pointer("/statement/level").and_then(Value::as_str) == Some(Margin::Variation.to_string().as_str());
+    let later = record.pointer("/facts/later/1").filter(|_| is_variation);
     let covered = later.or_else(|| facts.and_then(|facts| facts.get("epoch")));
     let covered = covered.cloned().unwrap_or_default();
     serde_json::from_value(covered).map_err(|error| damaged(error.to_string()))
@@ -239,6 +273,23 @@ fn check_account(
             released: instant(&released, 0, "time")?,
         }
         .into());
+    }
+    // What an account lost between two calls is not forgotten because another account answered one of them.
+    let before = tx.optional(
+        "SELECT s.digest, s.record FROM holdings h JOIN statements s ON s.digest = h.statement
+         WHERE h.venue = $1 AND h.account = $2 AND s.lapses >= $3
+         AND NOT EXISTS (SELECT 1 FROM releases r WHERE r.venue = h.venue AND r.account = h.account AND r.time >= h.attested)
+         ORDER BY s.number DESC LIMIT 1",
+        &[venue.into(), pseudonym.into(), millis(verdict.at).into()],
+    )?;
+    if let Some(before) = before {
+        check_gap(
+            verdict,
+            index,
+            statement,
+            Digest(before.byte_array(0)?),
+            before.text(1)?,
+        )?;
     }
     // Also one that is called: whoever answers the call names it, or the call would be forgotten.
     let live = tx.rows(

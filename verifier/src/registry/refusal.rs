@@ -73,15 +73,23 @@ pub enum RegistryRefusal {
         /// The other's.
         expected: String,
     },
-    /// A statement of variation that begins after what it takes the place of ends.
-    #[error(
-        "statement {} covers what was lost from {from} on, and {replaces}, whose place it takes, only what was before {covered}", statement + 1
-    )]
-    VariationGap {
+    /// Everything that it takes the place of was given back.
+    #[error("statement {} takes the place of {replaces}, of which every account was given back: there is nothing left to replace", statement + 1)]
+    ReplacesReleased {
         /// The statement.
         statement: usize,
         /// What it names.
         replaces: Digest,
+    },
+    /// A statement of variation that begins after the one before it ended: the one that it takes the place of, or the last one of an account.
+    #[error(
+        "statement {} covers what was lost from {from} on, and the statement before it, {before}, only what was before {covered}", statement + 1
+    )]
+    VariationGap {
+        /// The statement.
+        statement: usize,
+        /// The one before it.
+        before: Digest,
         /// The instant of its first snapshot.
         from: Instant,
         /// That of the other's last one.
@@ -180,6 +188,14 @@ pub enum RegistryError {
         /// The registry's network.
         expected_on: Network,
     },
+    /// A release of what is still to come.
+    #[error("the release is of {time}, it is {at}: a release is not recorded before its time")]
+    EarlyRelease {
+        /// The release's time.
+        time: Instant,
+        /// By the clock, and the registry's if that is later.
+        at: Instant,
+    },
     /// A release that its audience did not sign.
     #[error("the release: {0}")]
     ReleaseSignature(#[from] SignatureError),
@@ -234,6 +250,7 @@ impl RegistryError {
             RegistryError::Verify(error) => error.exit_code(),
             RegistryError::Refused(_) => exit::POLICY,
             RegistryError::ReleaseSignature(_) => exit::PROOF,
+            RegistryError::EarlyRelease { .. } => exit::POLICY,
             _ => exit::USAGE,
         }
     }

@@ -10,10 +10,11 @@ impl Registry {
     /// Records that the partner released an account: from the release's time on, statements that rest on its attestation or an earlier one are over,
     /// and none is accepted any more. Record a release **before** it is handed out. The same one again changes nothing.
     ///
-    /// Other accounts of such a statement are called: what was proven of all together holds of none alone.
+    /// Other accounts of such a statement are called, from when it is recorded if that is later: what was proven of all together holds of none
+    /// alone.
     ///
     /// # Errors
-    /// [`RegistryError::OthersRelease`], [`RegistryError::ReleaseSignature`], [`RegistryError::Store`].
+    /// [`RegistryError::OthersRelease`], [`RegistryError::ReleaseSignature`], [`RegistryError::EarlyRelease`], [`RegistryError::Store`].
     pub fn release(&mut self, release: &SignedRelease, at: Instant) -> Result<(), RegistryError> {
         let (expected_on, expected) = self.partner()?;
         let Release { network, audience, .. } = *release.content();
@@ -33,6 +34,10 @@ impl Registry {
 fn write(tx: &mut Transaction<'_>, release: &SignedRelease, at: Instant) -> Result<(), RegistryError> {
     let content = release.content();
     let (venue, account, time) = (content.venue.as_str(), &content.account.0, content.time);
+    let at = at.max(instant(&tx.one("SELECT clock FROM partner", &[])?, 0, "clock")?);
+    if time > at {
+        return Err(RegistryError::EarlyRelease { time, at });
+    }
     tx.execute(
         "INSERT INTO releases (attestation, venue, account, time, recorded, bytes) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
         &[
@@ -59,7 +64,7 @@ fn write(tx: &mut Transaction<'_>, release: &SignedRelease, at: Instant) -> Resu
             instant(row, 3, "lapses")?,
         );
         let grace = lapses.millis().saturating_sub(ends.millis());
-        let lapses = last.checked_add(grace).unwrap_or(lapses);
+        let lapses = at.checked_add(grace).unwrap_or(lapses);
         tx.execute(
             "UPDATE statements SET due = $1, ends = $2, lapses = $3 WHERE digest = $4",
             &[

@@ -41,9 +41,21 @@ struct Of {
     /// The registry: a path, sqlite:PATH or postgres://USER@HOST/DATABASE.
     #[arg(long, value_name = "URL")]
     registry: String,
-    /// The instant to speak of; by default the system's clock.
+    /// The instant to speak of; by default the system's clock, or the registry's if that is ahead.
     #[arg(long)]
     at: Option<Instant>,
+}
+
+impl Of {
+    /// The registry, and the instant to speak of.
+    fn open(&self) -> Result<(Registry, Instant), Failure> {
+        let mut registry = Registry::open_any(&self.registry).map_err(failure)?;
+        let at = match self.at {
+            Some(at) => at,
+            None => load::instant(None)?.max(registry.clock().map_err(failure)?),
+        };
+        Ok((registry, at))
+    }
 }
 
 /// `registry create`.
@@ -176,10 +188,8 @@ fn create(args: &Create) -> Result<(String, Value), Failure> {
 }
 
 fn accounts(args: &Accounts) -> Result<(String, Value), Failure> {
-    let at = load::instant(args.of.at)?;
-    let accounts = Registry::open_any(&args.of.registry)
-        .and_then(|mut registry| registry.accounts(at))
-        .map_err(failure)?;
+    let (mut registry, at) = args.of.open()?;
+    let accounts = registry.accounts(at).map_err(failure)?;
     let mut text = format!("{} at {at}", words::counted(accounts.len(), "account"));
     for account in &accounts {
         let _ = write!(
@@ -197,14 +207,12 @@ fn accounts(args: &Accounts) -> Result<(String, Value), Failure> {
 }
 
 fn history(args: &History) -> Result<(String, Value), Failure> {
-    let at = load::instant(args.of.at)?;
+    let (mut registry, at) = args.of.open()?;
     let account = Account {
         venue: args.venue.clone(),
         account: Pseudonym(args.account),
     };
-    let events = Registry::open_any(&args.of.registry)
-        .and_then(|mut registry| registry.history(&account, at))
-        .map_err(failure)?;
+    let events = registry.history(&account, at).map_err(failure)?;
     let lines: Vec<String> = events
         .iter()
         .map(|event| format!("{}  {:8}  {}", event.at, event.event.to_string(), event.statement))
@@ -262,12 +270,11 @@ fn bundle(args: &BundleOf) -> Result<(String, Value), Failure> {
 }
 
 fn export(args: &Export) -> u8 {
-    let at = match load::instant(args.of.at) {
-        Ok(at) => at,
+    let (mut registry, at) = match args.of.open() {
+        Ok(opened) => opened,
         Err(failure) => return refuse(&failure, None),
     };
-    let run = || -> Result<(), ExportError> {
-        let mut registry = Registry::open_any(&args.of.registry)?;
+    let mut run = || -> Result<(), ExportError> {
         let out = io::stdout().lock();
         match args.format {
             Format::Jsonl => registry.export_json_lines(at, out),

@@ -130,8 +130,21 @@ fn clock_that_is_set_forward_or_a_feed_that_stands_still_ends_no_halt() {
         (now(10 * MINUTE, 10 * MINUTE), Stance::Cautious),
     ] {
         let mut breaker = wild.clone();
-        breaker.settle(quiet(), dwell, moment);
+        breaker.settle(quiet(), dwell, Age::MAX, moment);
         assert_eq!(breaker.stance(), expected, "{moment:?}");
+    }
+    // A silence is no calm: what is seen after it begins the wait anew.
+    let silence: Age = "5m".parse().unwrap();
+    for (first, second, expected) in [
+        (5 * MINUTE, 10 * MINUTE, Stance::Cautious),
+        (5 * MINUTE, 10 * MINUTE + 1, Stance::Halted),
+        (5 * MINUTE + 1, 10 * MINUTE, Stance::Halted),
+    ] {
+        let mut breaker = wild.clone();
+        for millis in [first, second] {
+            breaker.settle(quiet(), dwell, silence, now(millis, 10 * MINUTE));
+        }
+        assert_eq!(breaker.stance(), expected, "{first} {second}");
     }
     // Set back, and then on again: the wait begins where the clock went back to.
     let mut breaker = wild.clone();
@@ -141,12 +154,13 @@ fn clock_that_is_set_forward_or_a_feed_that_stands_still_ends_no_halt() {
             ..quiet()
         },
         dwell,
+        Age::MAX,
         now(600 * MINUTE, MINUTE),
     );
-    breaker.settle(quiet(), dwell, now(2 * MINUTE, 2 * MINUTE));
-    breaker.settle(quiet(), dwell, now(12 * MINUTE - 1, 20 * MINUTE));
+    breaker.settle(quiet(), dwell, Age::MAX, now(2 * MINUTE, 2 * MINUTE));
+    breaker.settle(quiet(), dwell, Age::MAX, now(12 * MINUTE - 1, 20 * MINUTE));
     assert_eq!(breaker.stance(), Stance::Halted);
-    breaker.settle(quiet(), dwell, now(12 * MINUTE, 20 * MINUTE));
+    breaker.settle(quiet(), dwell, Age::MAX, now(12 * MINUTE, 20 * MINUTE));
     assert_eq!(breaker.stance(), Stance::Cautious);
 }
 
@@ -174,7 +188,7 @@ proptest! {
             let cause = Cause::Missing { what: "calm".to_owned() };
             let causes = if entered > Stance::Normal { vec![cause] } else { Vec::new() };
             let before = breaker.clone();
-            breaker.settle(Finding { entered, held: held.max(entered), causes }, dwell, now);
+            breaker.settle(Finding { entered, held: held.max(entered), causes }, dwell, Age::MAX, now);
             prop_assert!(breaker.stance >= entered);
             prop_assert!(breaker.transitions.starts_with(&before.transitions));
             prop_assert!(breaker.transitions.len() <= before.transitions.len() + 1);

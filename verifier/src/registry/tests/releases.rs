@@ -5,7 +5,7 @@ use crate::registry::RegistryError;
 use crate::release::{Release, SignedRelease};
 
 /// The release of an account of ours, attested at the epoch, so many milliseconds after it.
-fn released(name: &str, millis: u64) -> SignedRelease {
+pub(super) fn released(name: &str, millis: u64) -> SignedRelease {
     let attested = attestation("alpha", name, |a| {
         (a.account, a.audience, a.time) = (account(name).account, public("audience"), after(0));
     });
@@ -75,7 +75,8 @@ fn statement_of_a_released_account_ends_and_its_other_accounts_are_called() {
     assert_eq!(standing(&mut registry, "one", 10 * MINUTE - 2), Standing::Current);
     assert_eq!(standing(&mut registry, "one", 10 * MINUTE), Standing::Released);
     assert_eq!(standing(&mut registry, "two", 10 * MINUTE), Standing::Called);
-    assert_eq!(standing(&mut registry, "two", 40 * MINUTE), Standing::Lapsed);
+    assert_eq!(standing(&mut registry, "two", 41 * MINUTE), Standing::Called);
+    assert_eq!(standing(&mut registry, "two", 41 * MINUTE + 1), Standing::Lapsed);
     assert_eq!(standing(&mut registry, "three", 10 * MINUTE), Standing::Current);
     let events = registry.history(&account("one"), after(90 * MINUTE)).unwrap();
     let events: Vec<(Instant, EventKind)> = events.into_iter().map(|event| (event.at, event.event)).collect();
@@ -91,6 +92,58 @@ fn statement_of_a_released_account_ends_and_its_other_accounts_are_called() {
     let answer = attested_at(replacing("c", "a", &["two"]), 15 * MINUTE);
     registry.take(&answer, true).unwrap();
     assert_eq!(standing(&mut registry, "two", 20 * MINUTE), Standing::Current);
+}
+
+#[test]
+fn statement_that_was_given_back_whole_is_no_place_to_take() {
+    let mut registry = anywhere();
+    registry.takes(proven("a", &["one", "two"])).unwrap();
+    for name in ["one", "two"] {
+        registry
+            .release(&released(name, 10 * MINUTE), after(10 * MINUTE))
+            .unwrap();
+    }
+    let next = attested_at(replacing("b", "a", &["one"]), 15 * MINUTE);
+    assert_eq!(
+        refusal(registry.take(&next, true)),
+        RegistryRefusal::ReplacesReleased {
+            statement: 0,
+            replaces: Digest(named("a"))
+        }
+    );
+}
+
+#[test]
+fn later_release_of_the_same_attestation_counts_and_one_of_the_future_is_refused() {
+    let mut registry = anywhere();
+    registry.takes(proven("a", &["one"])).unwrap();
+    assert!(matches!(
+        registry.release(&released("one", 10 * MINUTE), after(10 * MINUTE - 1)),
+        Err(RegistryError::EarlyRelease { .. })
+    ));
+    for minute in [2, 6] {
+        registry
+            .release(&released("one", minute * MINUTE), after(6 * MINUTE))
+            .unwrap();
+    }
+    let refused = refusal(registry.take(&attested_at(proven("b", &["one"]), 5 * MINUTE), true));
+    assert!(matches!(refused, RegistryRefusal::Released { released, .. } if released == after(6 * MINUTE)));
+}
+
+#[test]
+fn accounts_of_a_release_that_is_recorded_late_are_called_from_then_on() {
+    let mut registry = anywhere();
+    registry.takes(proven("a", &["one", "two"])).unwrap();
+    registry
+        .release(&released("one", 2 * MINUTE), after(45 * MINUTE))
+        .unwrap();
+    let two = |registry: &mut Registry, millis: u64| {
+        let pseudonym = account("two").account;
+        let all = standings(registry, millis);
+        all.into_iter().find(|(one, _)| *one == pseudonym).unwrap().1
+    };
+    assert_eq!(two(&mut registry, 75 * MINUTE), Standing::Called);
+    assert_eq!(two(&mut registry, 75 * MINUTE + 1), Standing::Lapsed);
 }
 
 #[test]

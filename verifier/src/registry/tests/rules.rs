@@ -149,7 +149,7 @@ fn variation_begins_where_what_it_takes_the_place_of_ended_or_before() {
             refused(registry, next),
             RegistryRefusal::VariationGap {
                 statement: 0,
-                replaces: Digest(named(replaced)),
+                before: Digest(named(replaced)),
                 from: after(from),
                 covered: after(covered),
             }
@@ -161,7 +161,14 @@ fn variation_begins_where_what_it_takes_the_place_of_ended_or_before() {
     registry.take(&variation("c", "b", 50, 90), true).unwrap();
     // It may overlap, and a level proven anew needs nothing of the kind.
     registry.take(&variation("d", "c", 60, 99), true).unwrap();
-    let mut level = variation("e", "d", 120, 130);
+    // An account that another one answered for: what it lost meanwhile is still to be covered.
+    let mut other = variation("other", "d", 99, 110);
+    other.statements[0].accounts[0].account = account("two").account;
+    registry.take(&other, true).unwrap();
+    let mut back = variation("back", "d", 111, 120);
+    back.statements[0].replaces = None;
+    gap(&mut registry, &back, "d", 111, 99);
+    let mut level = variation("e", "other", 120, 130);
     level.statements[0].level = "maintenance".to_owned();
     registry.take(&level, true).unwrap();
 }
@@ -214,6 +221,12 @@ fn bundle_of_which_one_statement_is_refused_is_refused_whole() {
     // The same for one that meets only what its own bundle brings.
     let mut replaces_twice = vec![replacing("b", "a", &["one"]), replacing("c", "a", &["two"])];
     assert!(registry.take(&verdict(replaces_twice.clone()), true).is_err());
+    // Nor does one statement of a bundle take the place of another of it.
+    let own = vec![replacing("b", "a", &["one"]), replacing("c", "b", &["one"])];
+    assert!(matches!(
+        refused(&mut registry, &verdict(own)),
+        RegistryRefusal::ReplacesUnknown { statement: 1, .. }
+    ));
     replaces_twice.truncate(1);
     registry.take(&verdict(replaces_twice), true).unwrap();
 }

@@ -1,4 +1,5 @@
 //! How accounts stand, and what is exported.
+use super::releases::released;
 use super::*;
 
 fn standing(registry: &mut Registry, name: &str, at: u64) -> Standing {
@@ -76,6 +77,12 @@ fn export_has_every_statement_and_account_and_csv_is_quoted() {
     supposed.later = Some((Digest([4; 32]), after(MINUTE)));
     supposed.history = Some(Digest([5; 32]));
     registry.take(&supposed, true).unwrap();
+    registry
+        .release(&released("two", 10 * MINUTE), after(10 * MINUTE))
+        .unwrap();
+    registry
+        .release(&released("one", 20 * MINUTE), after(20 * MINUTE))
+        .unwrap();
     let mut lines = Vec::new();
     registry.export_json_lines(Instant::MAX, &mut lines).unwrap();
     let lines: Vec<serde_json::Value> = String::from_utf8(lines)
@@ -107,6 +114,16 @@ fn export_has_every_statement_and_account_and_csv_is_quoted() {
     // A statement that supposes something is told from one that does not.
     assert_eq!([0, 2].map(|row| cell(row, "order")), ["", "buy 1 alpha:BTC @ 65000"]);
     assert_eq!([0, 2].map(|row| cell(row, "deposit")), ["", "alpha:BTC 1"]);
+    // Of the statement that stood, an account was given back, and it ended then; the one that had been replaced did not.
+    let last = after(20 * MINUTE - 1).to_string();
+    assert_eq!(
+        [0, 2].map(|row| cell(row, "ends")),
+        [after(60 * MINUTE).to_string(), last]
+    );
+    assert_eq!(
+        [1, 2].map(|row| cell(row, "released")),
+        [10, 20].map(|at| after(at * MINUTE).to_string())
+    );
     assert_eq!(cell(2, "later"), Digest([4; 32]).to_string());
     assert_eq!(cell(2, "history"), Digest([5; 32]).to_string());
     // Every column is filled somewhere: none points to nothing.
