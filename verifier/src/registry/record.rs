@@ -213,12 +213,13 @@ fn check_gap(
 fn covered_to(record: &str) -> Result<Instant, RegistryError> {
     let damaged = |value: String| RegistryError::Row { field: "record", value };
     let record: Value = serde_json::from_str(record).map_err(|error| damaged(error.to_string()))?;
-    let facts = record.get("facts");
-    let is_variation =
-        record.pointer("/statement/level").and_then(Value::as_str) == Some(Margin::Variation.to_string().as_str());
+    let level = record.pointer("/statement/level").and_then(Value::as_str);
+    let is_variation = level.is_some_and(|level| level == Margin::Variation.to_string());
     let later = record.pointer("/facts/later/1").filter(|_| is_variation);
-    let covered = later.or_else(|| facts.and_then(|facts| facts.get("epoch")));
-    let covered = covered.cloned().unwrap_or_default();
+    let covered = later
+        .or_else(|| record.pointer("/facts/epoch"))
+        .cloned()
+        .unwrap_or_default();
     serde_json::from_value(covered).map_err(|error| damaged(error.to_string()))
 }
 
