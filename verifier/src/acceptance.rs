@@ -494,8 +494,9 @@ impl Policy {
     fn accept_party(&self, index: usize, statement: &Statement) -> Result<(), PolicyRefusal> {
         let subjects = statement.subjects();
         let has_all = |group: &&BTreeSet<PublicKey>| subjects.iter().all(|subject| group.contains(subject));
-        let parties: Vec<&BTreeSet<PublicKey>> = self.subject_groups.iter().filter(has_all).collect();
-        if subjects.len() > 1 && parties.is_empty() {
+        // At most one: the reader of a policy refuses a subject in two groups.
+        let party = self.subject_groups.iter().find(has_all);
+        if subjects.len() > 1 && party.is_none() {
             return Err(PolicyRefusal::Subjects {
                 statement: index,
                 subjects,
@@ -517,23 +518,18 @@ impl Policy {
                 });
             }
         }
-        // What one key of a party hides behind another, nobody says: a venue counts the accounts of each key by itself. Of several groups that
-        // have the subjects, one that is all there will do.
+        // What one key of a party hides behind another, nobody says: a venue counts the accounts of each key by itself.
         let venues: BTreeSet<&str> = counts.keys().map(|(venue, _)| *venue).collect();
-        let missing = |party: &BTreeSet<PublicKey>| {
-            let mut pairs = venues
-                .iter()
-                .flat_map(|venue| party.iter().map(move |subject| (*venue, *subject)));
-            pairs.find(|pair| !counts.contains_key(pair))
-        };
-        let mut missing = parties.into_iter().map(missing);
-        match missing.next().flatten() {
-            Some((venue, subject)) if missing.all(|missing| missing.is_some()) => Err(PolicyRefusal::SubjectMissing {
+        let mut pairs = venues
+            .into_iter()
+            .flat_map(|venue| party.into_iter().flatten().map(move |subject| (venue, *subject)));
+        match pairs.find(|pair| !counts.contains_key(pair)) {
+            Some((venue, subject)) => Err(PolicyRefusal::SubjectMissing {
                 statement: index,
                 venue: venue.to_owned(),
                 subject,
             }),
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 }

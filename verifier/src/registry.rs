@@ -18,13 +18,20 @@ use zkmargin_risk::instant::Instant;
 use zkmargin_risk::universe::Network;
 #[cfg(test)]
 use zkmargin_store::StoreError;
-use zkmargin_store::{Row, Schema, Store};
+use zkmargin_store::{Row, Schema, Store, Transaction};
 
 use crate::attestation::Pseudonym;
 use crate::bundle::{Bundle, ProofHash};
 use crate::dsse::PublicKey;
 use crate::verdict::Verdict;
 use crate::verify::{Context, Partner};
+
+/// In a statement of SQL, of a holding `h`: that it was not given back.
+macro_rules! is_held {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM releases r WHERE r.venue = h.venue AND r.account = h.account AND r.time >= h.attested)"
+    };
+}
 
 mod export;
 mod record;
@@ -130,8 +137,7 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::Store`].
     pub fn clock(&mut self) -> Result<Instant, RegistryError> {
-        self.store
-            .read(|tx| instant(&tx.one("SELECT clock FROM partner", &[])?, 0, "clock"))
+        self.store.read(clock)
     }
 
     /// Verifies a bundle, at `at` or at the registry's [clock](Self::clock) if that is later, and records it, at most once. When this returns
@@ -188,6 +194,10 @@ fn instant(row: &Row, column: usize, field: &'static str) -> Result<Instant, Reg
         field,
         value: error.to_string(),
     })
+}
+
+fn clock(tx: &mut Transaction<'_>) -> Result<Instant, RegistryError> {
+    instant(&tx.one("SELECT clock FROM partner", &[])?, 0, "clock")
 }
 
 fn instant_or_null(row: &Row, column: usize, field: &'static str) -> Result<Option<Instant>, RegistryError> {

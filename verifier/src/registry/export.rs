@@ -1,12 +1,12 @@
 //! The registry for whoever audits: every accepted statement, as JSON lines or CSV.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
 use thiserror::Error;
 use zkmargin_risk::canonical::Digest;
 use zkmargin_risk::instant::Instant;
-
 use zkmargin_store::Transaction;
 
 use crate::registry::{Registry, RegistryError, digest_or_null, instant, millis, pseudonym};
@@ -68,28 +68,37 @@ const COLUMNS: [(&str, &str); 36] = [
     ("released", "/account/released"),
 ];
 
-/// Says of each account of a statement when it was given back, if it was by the instant that is asked for.
-fn note_releases(
-    tx: &mut Transaction<'_>,
-    record: &mut Value,
-    statement: [u8; 32],
-    at: Instant,
-) -> Result<(), RegistryError> {
+/// By statement, venue and account: when it was given back.
+type Releases = BTreeMap<([u8; 32], String, String), Instant>;
+
+/// What was given back by an instant.
+fn releases(tx: &mut Transaction<'_>, at: Instant) -> Result<Releases, RegistryError> {
     let rows = tx.rows(
-        "SELECT h.venue, h.account, MIN(r.time) FROM holdings h JOIN releases r ON r.venue = h.venue AND r.account = h.account
-         WHERE h.statement = $1 AND r.time >= h.attested AND r.time <= $2 GROUP BY h.venue, h.account",
-        &[(&statement).into(), millis(at).into()],
+        "SELECT h.statement, h.venue, h.account, MIN(r.time) FROM holdings h JOIN releases r ON r.venue = h.venue AND r.account = h.account
+         WHERE r.time >= h.attested AND r.time <= $1 GROUP BY h.statement, h.venue, h.account",
+        &[millis(at).into()],
     )?;
+    rows.iter()
+        .map(|row| {
+            let place = (
+                row.byte_array(0)?,
+                row.text(1)?.to_owned(),
+                pseudonym(row, 2)?.to_string(),
+            );
+            Ok((place, instant(row, 3, "time")?))
+        })
+        .collect()
+}
+
+/// Says of each account of a statement when it was given back, if it was.
+fn note_releases(record: &mut Value, statement: [u8; 32], releases: &Releases) {
     let accounts = record.pointer_mut("/statement/accounts").and_then(Value::as_array_mut);
     for account in accounts.into_iter().flatten() {
-        for row in &rows {
-            let (venue, name) = (row.text(0)?, pseudonym(row, 1)?.to_string());
-            if account["venue"] == venue && account["account"] == name.as_str() {
-                account["released"] = json!(instant(row, 2, "time")?);
-            }
+        let text = |field: &str| account[field].as_str().unwrap_or_default().to_owned();
+        if let Some(time) = releases.get(&(statement, text("venue"), text("account"))) {
+            account["released"] = json!(time);
         }
     }
-    Ok(())
 }
 
 impl Registry {
@@ -99,6 +108,7 @@ impl Registry {
     /// [`RegistryError`].
     pub fn statements(&mut self, at: Instant) -> Result<Vec<Value>, RegistryError> {
         self.store.read(|tx| {
+            let releases = releases(tx, at)?;
             let rows = tx.rows(
                 "SELECT number, accepted, due, lapses, replaced_by, replaced, record, ends, digest FROM statements WHERE accepted <= $1 ORDER BY number",
                 &[millis(at).into()],
@@ -124,7 +134,7 @@ impl Registry {
                     record["lapses"] = json!(instant(row, 3, "lapses")?);
                     // Before its last instant, where an account of it was given back.
                     record["ends"] = json!(instant(row, 7, "ends")?);
-                    note_releases(tx, &mut record, row.byte_array(8)?, at)?;
+                    note_releases(&mut record, row.byte_array(8)?, &releases);
                     record["replaced_by"] = json!(replaced_by.filter(|_| shown));
                     record["replaced"] = json!(replaced.filter(|_| shown));
                     Ok(record)

@@ -11,7 +11,7 @@ use zkmargin_store::Transaction;
 use crate::bundle::ProofHash;
 use crate::dsse::PublicKey;
 use crate::policy::Calls;
-use crate::registry::{Account, RegistryError, RegistryRefusal, digest_or_null, instant, millis};
+use crate::registry::{Account, RegistryError, RegistryRefusal, clock, digest_or_null, instant, millis};
 use crate::verdict::{ProvenAccount, ProvenStatement, Verdict};
 
 /// A verified bundle and what is recorded beside it.
@@ -43,7 +43,7 @@ pub(super) fn record(tx: &mut Transaction<'_>, acceptance: &Acceptance<'_>) -> R
         ..
     } = *acceptance;
     let at = verdict.at;
-    let clock = instant(&tx.one("SELECT clock FROM partner", &[])?, 0, "clock")?;
+    let clock = clock(tx)?;
     if at < clock {
         return Ok(Recorded::Behind(clock));
     }
@@ -149,8 +149,11 @@ fn check_replaced(
         .into());
     }
     let stands = tx.optional(
-        "SELECT 1 FROM holdings h WHERE h.statement = $1
-         AND NOT EXISTS (SELECT 1 FROM releases r WHERE r.venue = h.venue AND r.account = h.account AND r.time >= h.attested) LIMIT 1",
+        concat!(
+            "SELECT 1 FROM holdings h WHERE h.statement = $1 AND ",
+            is_held!(),
+            " LIMIT 1"
+        ),
         &[(&replaces.0).into()],
     )?;
     if stands.is_none() {
@@ -275,33 +278,23 @@ fn check_account(
         }
         .into());
     }
+    // Those that have not lapsed, the last one first: also one that is called. Whoever answers the call names it, or the call would be forgotten.
+    let rows = tx.rows(
+        concat!(
+            "SELECT s.digest, s.ends, s.lapses, s.replaced_by, s.record FROM holdings h JOIN statements s ON s.digest = h.statement
+             WHERE h.venue = $1 AND h.account = $2 AND s.lapses >= $3 AND ",
+            is_held!(),
+            " ORDER BY s.number DESC"
+        ),
+        &[venue.into(), pseudonym.into(), millis(verdict.at).into()],
+    )?;
     // What an account lost between two calls is not forgotten because another account answered one of them.
-    let before = tx.optional(
-        "SELECT s.digest, s.record FROM holdings h JOIN statements s ON s.digest = h.statement
-         WHERE h.venue = $1 AND h.account = $2 AND s.lapses >= $3
-         AND NOT EXISTS (SELECT 1 FROM releases r WHERE r.venue = h.venue AND r.account = h.account AND r.time >= h.attested)
-         ORDER BY s.number DESC LIMIT 1",
-        &[venue.into(), pseudonym.into(), millis(verdict.at).into()],
-    )?;
-    if let Some(before) = before {
-        check_gap(
-            verdict,
-            index,
-            statement,
-            Digest(before.byte_array(0)?),
-            before.text(1)?,
-        )?;
+    if let Some(last) = rows.first() {
+        check_gap(verdict, index, statement, Digest(last.byte_array(0)?), last.text(4)?)?;
     }
-    // Also one that is called: whoever answers the call names it, or the call would be forgotten.
-    let live = tx.rows(
-        "SELECT s.digest, s.ends, s.lapses FROM holdings h JOIN statements s ON s.digest = h.statement
-         WHERE h.venue = $1 AND h.account = $2 AND s.replaced_by IS NULL AND s.lapses >= $3
-         AND NOT EXISTS (SELECT 1 FROM releases r WHERE r.venue = h.venue AND r.account = h.account AND r.time >= h.attested)",
-        &[venue.into(), pseudonym.into(), millis(verdict.at).into()],
-    )?;
-    for row in &live {
+    for row in &rows {
         let live = Digest(row.byte_array(0)?);
-        if statement.replaces != Some(live) {
+        if digest_or_null(row, 3)?.is_none() && statement.replaces != Some(live) {
             return Err(RegistryRefusal::InLiveStatement {
                 statement: index,
                 account: account(),

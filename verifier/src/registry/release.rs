@@ -3,7 +3,7 @@
 use zkmargin_risk::instant::Instant;
 use zkmargin_store::Transaction;
 
-use crate::registry::{Registry, RegistryError, instant, millis};
+use crate::registry::{Registry, RegistryError, clock, instant, millis};
 use crate::release::{Release, SignedRelease};
 
 impl Registry {
@@ -34,7 +34,7 @@ impl Registry {
 fn write(tx: &mut Transaction<'_>, release: &SignedRelease, at: Instant) -> Result<(), RegistryError> {
     let content = release.content();
     let (venue, account, time) = (content.venue.as_str(), &content.account.0, content.time);
-    let at = at.max(instant(&tx.one("SELECT clock FROM partner", &[])?, 0, "clock")?);
+    let at = at.max(clock(tx)?);
     if time > at {
         return Err(RegistryError::EarlyRelease { time, at });
     }

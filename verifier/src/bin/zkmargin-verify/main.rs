@@ -171,26 +171,23 @@ fn nonce() -> anyhow::Result<String> {
 
 /// The verdict, and by which clock.
 fn verify(args: &VerifyArgs) -> Result<(Verdict, &'static str), Failure> {
-    #[cfg_attr(not(feature = "registry"), expect(unused_mut))]
-    let mut at = load::instant(args.at)?;
-    #[cfg_attr(not(feature = "registry"), expect(unused_mut))]
-    let mut clock = match args.at {
-        Some(_) => "the instant given with --at",
-        None => "the system's clock",
+    let (at, clock) = match args.at {
+        Some(at) => (at, "the instant given with --at"),
+        None => (load::instant(None)?, "the system's clock"),
     };
     let policy = load::policy(&args.policy)?;
     #[cfg(feature = "registry")]
-    let mut registry = match &args.registry {
-        Some(url) => Some(registry::open_for(url, &policy)?),
-        None => None,
-    };
-    #[cfg(feature = "registry")]
-    if let Some(registry) = &mut registry {
-        let later = registry.clock().map_err(registry::failure)?;
-        if later > at {
-            (at, clock) = (later, "the registry's clock, which is ahead");
+    let (registry, at, clock) = match &args.registry {
+        Some(url) => {
+            let mut registry = registry::open_for(url, &policy)?;
+            let ahead = registry.clock().map_err(registry::failure)?;
+            match ahead > at {
+                true => (Some(registry), ahead, "the registry's clock, which is ahead"),
+                false => (Some(registry), at, clock),
+            }
         }
-    }
+        None => (None, at, clock),
+    };
     let universe = load::universe(&args.universe)?;
     let snapshot = load::snapshot(&args.snapshot)?;
     let later = args.later.as_deref().map(load::snapshot).transpose()?;

@@ -1,4 +1,5 @@
 //! What a partner gave back, it accepts nothing more on.
+use super::standings::standing;
 use super::*;
 use crate::fixture::{attestation, key};
 use crate::registry::RegistryError;
@@ -11,14 +12,6 @@ pub(super) fn released(name: &str, millis: u64) -> SignedRelease {
     });
     let release = Release::of(&attested, after(millis)).unwrap();
     release.sign(&key("audience")).unwrap()
-}
-
-fn standings(registry: &mut Registry, millis: u64) -> Vec<(Pseudonym, Standing)> {
-    let accounts = registry.accounts(after(millis)).unwrap();
-    accounts
-        .into_iter()
-        .map(|one| (one.account.account, one.standing))
-        .collect()
 }
 
 fn attested_at(mut statement: ProvenStatement, millis: u64) -> Verdict {
@@ -67,11 +60,6 @@ fn statement_of_a_released_account_ends_and_its_other_accounts_are_called() {
     registry
         .release(&released("one", 10 * MINUTE), after(11 * MINUTE))
         .unwrap();
-    let standing = |registry: &mut Registry, name: &str, millis: u64| {
-        let pseudonym = account(name).account;
-        let all = standings(registry, millis);
-        all.into_iter().find(|(one, _)| *one == pseudonym).unwrap().1
-    };
     assert_eq!(standing(&mut registry, "one", 10 * MINUTE - 2), Standing::Current);
     assert_eq!(standing(&mut registry, "one", 10 * MINUTE), Standing::Released);
     assert_eq!(standing(&mut registry, "two", 10 * MINUTE), Standing::Called);
@@ -137,13 +125,8 @@ fn accounts_of_a_release_that_is_recorded_late_are_called_from_then_on() {
     registry
         .release(&released("one", 2 * MINUTE), after(45 * MINUTE))
         .unwrap();
-    let two = |registry: &mut Registry, millis: u64| {
-        let pseudonym = account("two").account;
-        let all = standings(registry, millis);
-        all.into_iter().find(|(one, _)| *one == pseudonym).unwrap().1
-    };
-    assert_eq!(two(&mut registry, 75 * MINUTE), Standing::Called);
-    assert_eq!(two(&mut registry, 75 * MINUTE + 1), Standing::Lapsed);
+    assert_eq!(standing(&mut registry, "two", 75 * MINUTE), Standing::Called);
+    assert_eq!(standing(&mut registry, "two", 75 * MINUTE + 1), Standing::Lapsed);
 }
 
 #[test]

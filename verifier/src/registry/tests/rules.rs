@@ -132,7 +132,7 @@ fn called_statement_may_be_replaced_and_a_lapsed_one_not() {
 
 #[test]
 fn variation_begins_where_what_it_takes_the_place_of_ended_or_before() {
-    // The margin of "a" is of the epoch; "b" covers the five minutes after it, "c" what comes then.
+    // The margin of "a" is of the epoch; "b" covers what was lost in the time after it, "c" what comes then.
     let variation = |name: &str, replaced: &str, from: u64, to: u64| {
         let mut next = verdict(vec![replacing(name, replaced, &["one"])]);
         next.statements[0].level = "variation".to_owned();
@@ -289,4 +289,24 @@ fn verdict_of_before_the_registrys_clock_is_not_recorded_and_told_that_clock() {
         Recorded::Yes,
         "nothing of the first attempt stayed"
     );
+    // Forth and back, as often as one likes: an account is never in two.
+    let mut third = verdict(vec![proven("c", &["two"])]);
+    for (step, minute) in [70, 5, 60, 6, 30].into_iter().enumerate() {
+        third.at = after(minute * MINUTE);
+        third.statements[0].digest = Digest([step as u8; 32]);
+        let recorded = registry.record(&Acceptance {
+            verdict: &third,
+            calls: calls(),
+            nonce_is_drawn: true,
+            bundle: &[],
+            proof: ProofHash([8; 32]),
+        });
+        match recorded {
+            Ok(recorded) => assert_eq!(recorded, Recorded::Behind(after(20 * MINUTE))),
+            refused => assert!(matches!(
+                refusal(refused.map(|_| ())),
+                RegistryRefusal::InLiveStatement { live, .. } if live == Digest(named("b"))
+            )),
+        }
+    }
 }

@@ -2,7 +2,7 @@
 use super::releases::released;
 use super::*;
 
-fn standing(registry: &mut Registry, name: &str, at: u64) -> Standing {
+pub(super) fn standing(registry: &mut Registry, name: &str, at: u64) -> Standing {
     let accounts = registry.accounts(after(at)).unwrap();
     accounts
         .iter()
