@@ -94,6 +94,15 @@ pub fn to_ratio(value: Decimal) -> BigRational {
     BigRational::new(BigInt::from(value.mantissa()), BigInt::from(10).pow(value.scale()))
 }
 
+/// The decimal that an exact ratio is, if it is one that [`Decimal`] holds.
+pub(crate) fn from_ratio(value: &BigRational) -> Option<Decimal> {
+    (0..=Decimal::MAX_SCALE).find_map(|scale| {
+        let scaled = value * BigRational::from_integer(BigInt::from(10).pow(scale));
+        let mantissa = scaled.is_integer().then(|| scaled.to_integer().to_i128())??;
+        Decimal::try_from_i128_with_scale(mantissa, scale).ok()
+    })
+}
+
 /// Most lots of one leg of one account: `2^48 - 1`.
 pub const MAX_LOTS: u64 = (1 << LOT_BITS) - 1;
 

@@ -1,7 +1,7 @@
 //! JSON as our files are written: objects where structures are meant, maps without duplicate keys, and one short line
 //! per entry.
 //!
-//! All files of ours are read by [`from_str`] or [`from_slice`].
+//! All files of ours that people write, or that decide anything, are read by [`from_str`] or [`from_slice`].
 
 mod strict;
 

@@ -12,6 +12,8 @@
 
 use std::collections::BTreeMap;
 
+use num_rational::BigRational;
+use num_traits::{One as _, Zero as _};
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -95,24 +97,27 @@ impl AssetParameters {
         }
     }
 
-    /// The lines of which `H` is the smallest; `None` if a number does not fit, which a checked file excludes.
+    /// The lines of which `H` is the smallest, exactly; `None` if one is no decimal, which a checked file excludes.
     pub(crate) fn pieces(&self) -> Option<Vec<Piece>> {
         let mut tiers = vec![(Decimal::ZERO, self.haircut)];
         tiers.extend(self.tiers.iter().map(|tier| (tier.above, tier.haircut)));
         tiers.extend(self.cap.map(|cap| (cap, Decimal::ONE)));
         let mut pieces = Vec::with_capacity(tiers.len());
         // H at the beginning of the tier.
-        let (mut begun, mut reached, mut slope) = (Decimal::ZERO, Decimal::ZERO, Decimal::ZERO);
+        let (mut begun, mut reached, mut slope) = (BigRational::zero(), BigRational::zero(), BigRational::zero());
         for (above, haircut) in tiers {
             // A cap may cut tiers off.
             if self.cap.is_some_and(|cap| above > cap) {
                 continue;
             }
-            reached = reached.checked_add(slope.checked_mul(above.checked_sub(begun)?)?)?;
-            slope = Decimal::ONE.checked_sub(haircut)?;
+            let above = amount::to_ratio(above);
+            reached += &slope * (&above - begun);
+            slope = BigRational::one() - amount::to_ratio(haircut);
+            pieces.push(Piece {
+                slope: amount::from_ratio(&slope)?,
+                constant: amount::from_ratio(&(&reached - &slope * &above))?,
+            });
             begun = above;
-            let constant = reached.checked_sub(slope.checked_mul(above)?)?;
-            pieces.push(Piece { slope, constant });
         }
         Some(pieces)
     }
@@ -259,6 +264,16 @@ mod tests {
         ] {
             assert_eq!(counted(coins), worth.parse::<Decimal>().unwrap(), "{coins}");
         }
+    }
+
+    #[test]
+    fn tiers_whose_pieces_are_no_decimals_are_refused_and_not_rounded() {
+        let file = |above: &str| {
+            format!(r#"{{"haircut":"0.1","tiers":[{{"above":"{above}","haircut":"0.1000000000000000000000000001"}}]}}"#)
+        };
+        assert!(asset(&file("10")).pieces().is_some());
+        assert_eq!(asset(&file("0.5")).pieces(), None);
+        assert!(refusal(&file("0.5")).contains("haircuts and coins of fewer digits"));
     }
 
     #[test]

@@ -91,6 +91,16 @@ pub enum CompileError {
         /// The name.
         name: String,
     },
+    /// More of something than a program is made of.
+    #[error("{found} {what} are more than the {bound} that are compiled")]
+    TooMany {
+        /// Of what.
+        what: String,
+        /// How many there are.
+        found: usize,
+        /// The bound.
+        bound: usize,
+    },
     /// The program was refused.
     #[error(transparent)]
     Build(#[from] BuildError),

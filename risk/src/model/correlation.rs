@@ -241,8 +241,8 @@ impl Matrix {
             }
         }
         let over = |i: usize, j: usize| product.get(i.max(j) * n + i.min(j)).copied().unwrap_or(0) - self.at(i, j);
-        // Entries are rounded to 1e-15 themselves.
-        let rounding = n as i128 * 10_i128.pow(30 - FACTOR_DECIMALS);
+        // Entries are rounded to 1e-15 themselves, those inside a bucket twice.
+        let rounding = 2 * n as i128 * 10_i128.pow(30 - FACTOR_DECIMALS);
         (0..n).all(|i| {
             let others: i128 = (0..n).filter(|j| *j != i).map(|j| over(i, j).abs()).sum();
             over(i, i) >= others + rounding

@@ -10,17 +10,19 @@
 //!              maintenance  max( maintenance_put · I · k , maintenance_put_mark · m ) + m
 //! ```
 
+use num_bigint::BigInt;
 use num_rational::BigRational;
+use num_traits::{One as _, ToPrimitive as _, Zero as _};
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zkmargin_program::{NumberError, Ratio, Real};
 
-use crate::amount;
+use crate::amount::{self, to_ratio};
 use crate::model::ModelError;
 use crate::model::check::{MAX_FACTOR, at_least, at_most};
 use crate::model::compile::CompileError;
-use crate::model::factor::{inverse, ratio};
+use crate::model::factor::ratio;
 use crate::model::sheet::Position;
 use crate::terms::Level;
 use crate::universe::Right;
@@ -138,31 +140,22 @@ impl ShortOption {
     }
 
     fn by_moneyness(&self, facts: &Facts) -> Result<Charge, NumberError> {
-        let reference = match self.moneyness {
-            Reference::Index => facts.index,
-            Reference::Forward => facts.forward,
+        let (strike, index, forward) = (to_ratio(facts.strike), to_ratio(facts.index), to_ratio(facts.forward));
+        // Of the index, `I / U` is 1.
+        let (reference, per_reference) = match self.moneyness {
+            Reference::Index => (index.clone(), BigRational::one()),
+            Reference::Forward if forward.is_zero() => return Err(NumberError::ZeroDenominator),
+            Reference::Forward => (forward.clone(), &index / forward),
         };
-        let [strike, reference] = [facts.strike, reference].map(ratio);
-        let (strike, reference) = (strike?, reference?);
-        let (above, below) = match facts.right {
-            Right::Call => (strike, reference),
-            Right::Put => (reference, strike),
+        let out = match facts.right {
+            Right::Call => strike - reference,
+            Right::Put => reference - strike,
         };
-        let out = above.checked_add(below.checked_neg()?)?;
-        let index = ratio(facts.index)?;
-        let least = index.checked_mul(ratio(self.initial_least)?)?;
-        let mut most = index.checked_mul(ratio(self.initial)?)?;
-        if !out.is_negative() {
-            // Against the index, `I / U` is 1.
-            let out = match self.moneyness {
-                Reference::Index => out,
-                Reference::Forward => out.checked_mul(index.checked_mul(inverse(facts.forward)?)?)?,
-            };
-            most = most.checked_add(out.checked_neg()?)?;
-        }
-        let is_less = most.checked_add(least.checked_neg()?)?.is_negative();
+        let out = out.max(BigRational::zero()) * per_reference;
+        let least = &index * to_ratio(self.initial_least);
+        let most = index * to_ratio(self.initial) - out;
         Ok(Charge {
-            per_coin: if is_less { least } else { most },
+            per_coin: above(&most.max(least))?,
             part: Ratio::ONE,
             scale: Ratio::ONE,
         })
@@ -179,11 +172,21 @@ impl ShortOption {
     }
 }
 
+/// A charge in USD as a ratio of 128 bits; one that has more digits, up to a multiple of `2^-48`.
+fn above(charge: &BigRational) -> Result<Ratio, NumberError> {
+    if let (Some(num), Some(den)) = (charge.numer().to_i128(), charge.denom().to_u128()) {
+        return Ratio::new(num, den);
+    }
+    const BITS: u32 = 48;
+    let up = (charge * BigRational::from_integer(BigInt::one() << BITS)).ceil();
+    Ratio::new(up.to_integer().to_i128().ok_or(NumberError::Overflow)?, 1 << BITS)
+}
+
 impl Charge {
     /// A part of the index, and the mark.
     fn of(index: Decimal, part: Decimal) -> Result<Charge, NumberError> {
         Ok(Charge {
-            per_coin: ratio(index)?.checked_mul(ratio(part)?)?,
+            per_coin: above(&(to_ratio(index) * to_ratio(part)))?,
             part: Ratio::ONE,
             scale: Ratio::ONE,
         })
@@ -198,5 +201,39 @@ impl Charge {
         let amount =
             |charge: &Charge| exact(charge.scale) * (exact(charge.per_coin) * &contract + exact(charge.part) * &mark);
         if amount(&other) > amount(&self) { other } else { self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn charge_of_figures_with_all_digits_is_that_of_exact_ones_and_never_less() {
+        let rule: ShortOption = serde_json::from_str(
+            r#"{"initial":"0.15","initial_least":"0.1","maintenance_call":"0.075","maintenance_put":"0.075",
+                "maintenance_put_mark":"0.075","initial_put_scale":"1","moneyness":"forward"}"#,
+        )
+        .unwrap();
+        let charge = |index: &str, forward: &str| {
+            let facts = Facts {
+                right: Right::Call,
+                strike: "66000".parse().unwrap(),
+                index: index.parse().unwrap(),
+                forward: forward.parse().unwrap(),
+                mark: 1.0,
+            };
+            let shown = rule.by_moneyness(&facts).unwrap().per_coin;
+            let shown = BigRational::new(shown.numerator().into(), shown.denominator().into());
+            let (index, forward) = (to_ratio(facts.index), to_ratio(facts.forward));
+            let out = (to_ratio(facts.strike) - &forward) / &forward;
+            (shown, &index * to_ratio(rule.initial) - out * index)
+        };
+        let (shown, exact) = charge("65000", "65100.5");
+        assert_eq!(shown, exact);
+        let (shown, exact) = charge("65000.12345678901234567890123", "65100.50000000000000000000001");
+        let least = BigRational::new(1.into(), BigInt::one() << 48);
+        assert!(shown >= exact && &shown - &exact < least);
     }
 }

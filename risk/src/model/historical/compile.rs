@@ -158,7 +158,7 @@ impl Compiler<'_> {
         let items = match &self.rules.parameters.procyclicality {
             None => vec![self.measure(builder, words, window, factor)?],
             Some(Procyclicality::Buffer(Buffer { part })) => {
-                let factor = factor.checked_mul(ratio(Decimal::ONE + part)?)?;
+                let factor = factor.checked_mul(Ratio::ONE.checked_add(ratio(*part)?)?)?;
                 vec![self.measure(builder, words, window, factor)?]
             }
             Some(Procyclicality::Stressed(stressed)) => {

@@ -270,8 +270,10 @@ impl UnderlyingParameters {
 impl Depeg {
     /// The tiers of two prices.
     pub(crate) fn tiers(&self, a: Decimal, b: Decimal) -> &[Tier] {
-        let (low, high) = (a.min(b), a.max(b));
-        let level = self.levels.iter().find(|level| level.at_least * high <= low);
+        let (low, high) = (amount::to_ratio(a.min(b)), amount::to_ratio(a.max(b)));
+        // Exactly: a product of decimals is rounded, and may be rounded to the other side.
+        let reaches = |least: Decimal| amount::to_ratio(least) * &high <= low;
+        let level = self.levels.iter().find(|level| reaches(level.at_least));
         level.or(self.levels.last()).map_or(&[], |level| &level.tiers)
     }
 }

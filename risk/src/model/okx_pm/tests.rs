@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::model::okx_pm::parameters::Depeg;
 use crate::model::{Model, ModelError, PRESETS};
 
 /// What a change of the preset is refused with.
@@ -28,6 +29,25 @@ fn tiers_that_step_down_or_overlap_are_refused() {
     assert!(tiers([("1", "2"), ("5", "3")]).contains("0, of the first tier"));
     assert!(tiers([("0", "0.0000001"), ("5", "3")]).contains("at most 6 decimals"));
     assert!(refusal("/depeg/levels/0/tiers/1/rate", json!("0.001")).contains("depeg.levels[0].tiers[1].rate"));
+}
+
+#[test]
+fn the_level_of_two_prices_is_that_of_their_exact_ratio() {
+    let (_, text) = PRESETS.iter().find(|(name, _)| *name == "okx-pm").unwrap();
+    let file: Value = serde_json::from_str(text).unwrap();
+    let depeg: Depeg = serde_json::from_value(file["depeg"].clone()).unwrap();
+    let level = |low: &str, high: &str| {
+        let tiers = depeg.tiers(low.parse().unwrap(), high.parse().unwrap());
+        depeg.levels.iter().position(|level| level.tiers == tiers).unwrap()
+    };
+    let at = |low| level(low, "1.0000000000000000000000000051");
+    // 0.99 of it ends in …5049, the last digits of which no decimal holds.
+    assert_eq!(at("0.9900000000000000000000000051"), 1);
+    assert_eq!(at("0.9900000000000000000000000050"), 2);
+    assert_eq!(
+        (level("0.995", "1"), level("0.99", "1"), level("0.9899", "1")),
+        (0, 1, 2)
+    );
 }
 
 #[test]

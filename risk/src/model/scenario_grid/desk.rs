@@ -174,7 +174,8 @@ impl<'a> Desk<'a> {
         } else {
             Decimal::ONE + range
         };
-        let part = ratio(x.abs() - range)?.checked_mul(inverse(range)?)?;
+        let beyond = ratio(x.abs())?.checked_add(ratio(range)?.checked_neg()?)?;
+        let part = beyond.checked_mul(inverse(range)?)?;
         let usd = part.checked_mul(inverse(at_range)?)?;
         Ok(Some(
             self.units_per_usd

@@ -27,6 +27,8 @@ use crate::model::simm::tables::{Measure, Placed, RiskClass, RiskFactor};
 use crate::model::{Rule, Scope};
 use crate::universe::{Instrument, Kind};
 
+/// Most risk factors of one margin: their correlations are a matrix, whose factor takes time that grows with the cube.
+const MAX_RISK_FACTORS: usize = 1 << 10;
 /// Decimals of `λ` and of the factor of `ψ`.
 const PSI_UNITS: i64 = 1_000_000_000;
 
@@ -299,6 +301,14 @@ impl Compiler<'_, '_> {
         power: u32,
     ) -> Result<Option<Upper>, CompileError> {
         let parameters = self.parameters;
+        // Before memory is taken for the matrix.
+        if of.len() > MAX_RISK_FACTORS {
+            return Err(CompileError::TooMany {
+                what: format!("risk factors in the {} {word} margin", self.product),
+                found: of.len(),
+                bound: MAX_RISK_FACTORS,
+            });
+        }
         let mut buckets: BTreeMap<&str, Vec<(&RiskFactor, &Vec<Line>)>> = BTreeMap::new();
         for (factor, lines) in of {
             buckets.entry(&factor.bucket).or_default().push((factor, lines));

@@ -52,6 +52,11 @@ fn world(rows: &[Row<'_>]) -> World {
 }
 
 impl World {
+    fn model_refusal(&self, model: &Model) -> String {
+        let program = model.compile(&self.universe, &self.snapshot, &Terms::at(Level::Initial));
+        program.unwrap_err().to_string()
+    }
+
     fn requirement(&self, model: &Model) -> BigRational {
         let evaluation = oracle::evaluate(model, &self.universe, &self.snapshot, &self.book).unwrap();
         evaluation.initial
@@ -88,6 +93,18 @@ fn changed(pointer: &str, to: Value) -> Result<Model, ModelError> {
     let mut file: Value = serde_json::from_str(TEN_DAY).unwrap();
     *file.pointer_mut(pointer).unwrap() = to;
     Model::from_json(&file.to_string())
+}
+
+#[test]
+fn more_risk_factors_than_a_matrix_is_made_of_are_refused_before_it_is() {
+    let labels: Vec<String> = (0..1025).map(|index| format!("curve {index}")).collect();
+    let row = |label| ("RatesFX", "Risk_IRCurve", "EUR", "1", "5y", label, 0);
+    let rows: Vec<Row<'_>> = labels.iter().map(|label| row(label.as_str())).collect();
+    let refused = world(&rows).model_refusal(&model(TEN_DAY));
+    assert_eq!(
+        refused,
+        "1025 risk factors in the RatesFX delta margin are more than the 1024 that are compiled"
+    );
 }
 
 // Figures of the tests of AcadiaSoft's simm-lib (MIT), which are those of ISDA's unit tests; whole USD.

@@ -1,8 +1,11 @@
 //! Bounds from above of progressive charges.
 
+use num_rational::BigRational;
+use num_traits::Zero as _;
 use rust_decimal::Decimal;
 use zkmargin_program::{Builder, Linear, NonNegative, NumberError, Ratio, Real, Upper};
 
+use crate::amount::{from_ratio, to_ratio};
 use crate::model::compile::CompileError;
 use crate::model::factor::{Factor, ratio};
 use crate::model::stress::parameters::Tier;
@@ -17,13 +20,12 @@ impl Progressive {
     pub(crate) fn new<'t>(charges: impl IntoIterator<Item = &'t [Tier]>) -> Result<Progressive, NumberError> {
         let mut pieces: Vec<(Decimal, Decimal)> = Vec::new();
         for charge in charges {
-            let (mut offset, mut before) = (Decimal::ZERO, Decimal::ZERO);
+            let (mut sum, mut before) = (BigRational::zero(), BigRational::zero());
             for tier in charge {
-                let step = tier.above.checked_mul(tier.rate - before);
-                offset = step
-                    .and_then(|step| offset.checked_add(step))
-                    .ok_or(NumberError::Overflow)?;
-                before = tier.rate;
+                let rate = to_ratio(tier.rate);
+                sum += to_ratio(tier.above) * (&rate - before);
+                before = rate;
+                let offset = from_ratio(&sum).ok_or(NumberError::Overflow)?;
                 // Of one rate, the piece with the smallest offset is the largest.
                 match pieces.iter_mut().find(|(rate, _)| *rate == tier.rate) {
                     Some((_, known)) => *known = offset.min(*known),
