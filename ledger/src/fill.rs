@@ -28,7 +28,7 @@ use zkmargin_program::Pair;
 use zkmargin_risk::account::carry;
 use zkmargin_risk::amount::{LotsError, lots, lots_rounded_down, to_ratio};
 use zkmargin_risk::market::MAX_PRICE;
-use zkmargin_risk::universe::{Universe, Venue};
+use zkmargin_risk::universe::{Asset, Instrument, Kind, Universe, Venue};
 
 use crate::running::{RunningAccount, RunningError};
 
@@ -81,7 +81,16 @@ pub struct Transfer {
     pub amount: Decimal,
 }
 
-opaque_debug!(Fills Fill Transfer);
+/// What a position in a perpetual earned or paid between two trades; no withdrawal.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Funding {
+    /// The perpetual's name at the venue.
+    pub(crate) instrument: String,
+    /// Coins of its settlement asset, negative if paid.
+    pub(crate) amount: Decimal,
+}
+
+opaque_debug!(Fills Fill Transfer Funding);
 
 /// Why a trade or transfer moves nothing. For the venue alone: it shows amounts.
 #[derive(Debug, Error)]
@@ -101,6 +110,12 @@ pub enum MoveError {
     NoContracts {
         /// The contracts, as the file has them.
         value: Decimal,
+    },
+    /// Funding of what has none.
+    #[error("{name:?} is no perpetual, and has no funding")]
+    NoFunding {
+        /// The instrument.
+        name: String,
     },
     /// A price out of bounds.
     #[error("price is {value}, expected {bound} and at most {MAX_PRICE}")]
@@ -215,22 +230,30 @@ impl Fills {
     }
 }
 
+fn unknown(venue: &Venue, what: &'static str, name: &str) -> MoveError {
+    MoveError::Unknown {
+        venue: venue.name.clone(),
+        what,
+        name: name.to_owned(),
+    }
+}
+
+/// An instrument of the venue, and the asset that it settles in.
+fn settled<'a>(venue: &'a Venue, name: &str) -> Result<(&'a Instrument, &'a Asset), MoveError> {
+    let instrument = venue.instrument(name);
+    let instrument = instrument.ok_or_else(|| unknown(venue, "instrument", name))?;
+    let asset = venue.settlement_of(instrument);
+    Ok((
+        instrument,
+        asset.ok_or_else(|| unknown(venue, "asset", &instrument.settlement))?,
+    ))
+}
+
 impl Fill {
     /// What it does to the legs of an account at `venue`.
     pub(crate) fn moves(&self, venue: &Venue) -> Result<Vec<Move>, MoveError> {
-        let unknown = |what, name: &str| MoveError::Unknown {
-            venue: venue.name.clone(),
-            what,
-            name: name.to_owned(),
-        };
         let not_lots = |field| move |error| MoveError::Lots { field, error };
-        let instrument = venue
-            .instrument(&self.instrument)
-            .ok_or_else(|| unknown("instrument", &self.instrument))?;
-        let settlement = &instrument.settlement;
-        let asset = venue
-            .settlement_of(instrument)
-            .ok_or_else(|| unknown("asset", settlement))?;
+        let (instrument, asset) = settled(venue, &self.instrument)?;
         if self.contracts.is_zero() {
             return Err(MoveError::NoContracts { value: self.contracts });
         }
@@ -254,7 +277,9 @@ impl Fill {
         }];
         let mut cash = -to_ratio(self.fee);
         if is_carried {
-            let pair = asset.carry.ok_or_else(|| unknown("carry of asset", settlement))?;
+            let pair = asset
+                .carry
+                .ok_or_else(|| unknown(venue, "carry of asset", &instrument.settlement))?;
             let carry = carry(instrument, self.contracts, self.price).unwrap_or_default();
             moves.push(Move {
                 name: asset.label(),
@@ -276,16 +301,30 @@ impl Fill {
 impl Transfer {
     /// What it does to the legs of an account at `venue`.
     pub(crate) fn moves(&self, venue: &Venue) -> Result<Vec<Move>, MoveError> {
-        let asset = venue.asset(&self.asset, None).ok_or_else(|| MoveError::Unknown {
-            venue: venue.name.clone(),
-            what: "asset",
-            name: self.asset.clone(),
-        })?;
-        let field = "amount";
-        Ok(vec![Move {
-            name: asset.label(),
-            pair: asset.pair(),
-            lots: lots(self.amount, asset.lot).map_err(|error| MoveError::Lots { field, error })?,
-        }])
+        let asset = venue.asset(&self.asset, None);
+        paid(asset.ok_or_else(|| unknown(venue, "asset", &self.asset))?, self.amount)
     }
+}
+
+impl Funding {
+    /// What it does to the legs of an account at `venue`.
+    pub(crate) fn moves(&self, venue: &Venue) -> Result<Vec<Move>, MoveError> {
+        let (instrument, asset) = settled(venue, &self.instrument)?;
+        match instrument.kind {
+            Kind::Perpetual => paid(asset, self.amount),
+            _ => Err(MoveError::NoFunding {
+                name: instrument.name.clone(),
+            }),
+        }
+    }
+}
+
+/// A payment in whole lots of an asset.
+fn paid(asset: &Asset, amount: Decimal) -> Result<Vec<Move>, MoveError> {
+    let field = "amount";
+    Ok(vec![Move {
+        name: asset.label(),
+        pair: asset.pair(),
+        lots: lots(amount, asset.lot).map_err(|error| MoveError::Lots { field, error })?,
+    }])
 }

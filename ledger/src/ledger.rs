@@ -78,9 +78,10 @@ impl Ledger {
         let (name, text) = (venue.name.as_str(), universe.to_json()?);
         let (check, digest) = (secret_check(secret), facts.digest);
         let store = Store::create(url, &SCHEMA, |tx| {
+            insert_universe(tx, &digest, &text)?;
             tx.execute(
-                "INSERT INTO venue (one, name, universe, digest, secret_check) VALUES (1, $1, $2, $3, $4)",
-                &[name.into(), text.as_str().into(), (&digest.0).into(), (&check).into()],
+                "INSERT INTO venue (one, name, digest, secret_check) VALUES (1, $1, $2, $3)",
+                &[name.into(), (&digest.0).into(), (&check).into()],
             )?;
             Ok::<(), LedgerError>(())
         })?;
@@ -93,7 +94,12 @@ impl Ledger {
     /// [`LedgerError`].
     pub fn open(url: &str, cache: Option<&Path>) -> Result<Ledger, LedgerError> {
         let mut store = Store::open(url, &SCHEMA)?;
-        let row = store.read(|tx| tx.one("SELECT name, universe FROM venue", &[]))?;
+        let row = store.read(|tx| {
+            tx.one(
+                "SELECT name, text FROM venue JOIN universes ON universes.digest = venue.digest",
+                &[],
+            )
+        })?;
         let universe = Universe::from_json(row.text(1)?)?;
         let facts = Facts::new(universe, row.text(0)?, cache)?;
         Ok(Ledger { store, facts })
@@ -195,10 +201,8 @@ impl Ledger {
         let (from, to) = (before.columns.len(), after.columns.len());
         self.store.write(|tx| {
             old.check_universe(tx)?;
-            tx.execute(
-                "UPDATE venue SET universe = $1, digest = $2",
-                &[text.as_str().into(), (&new.digest.0).into()],
-            )?;
+            insert_universe(tx, &new.digest, &text)?;
+            tx.execute("UPDATE venue SET digest = $1", &[(&new.digest.0).into()])?;
             for account in tx.rows("SELECT name FROM accounts", &[])? {
                 for place in from..to {
                     let blind = Blind::random()?;
@@ -272,6 +276,14 @@ impl Facts {
 /// Tells one pseudonym secret from another without giving it away: a pseudonym that no account and no audience has.
 fn secret_check(secret: &PseudonymSecret) -> [u8; 32] {
     secret.pseudonym("", &PublicKey([0; 32])).0
+}
+
+fn insert_universe(tx: &mut Transaction<'_>, digest: &Digest, text: &str) -> Result<(), LedgerError> {
+    tx.execute(
+        "INSERT INTO universes (digest, text) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        &[(&digest.0).into(), text.into()],
+    )?;
+    Ok(())
 }
 
 fn insert_commitment(

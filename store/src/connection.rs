@@ -54,9 +54,19 @@ pub(crate) fn create_file(place: &Place, path: &Path) -> Result<(), StoreError> 
             let _ = std::fs::File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
             Ok(())
         }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => own(path).map_err(|error| of_io(place, &error)),
         Err(error) => Err(of_io(place, &error)),
     }
+}
+
+/// Takes an empty file, in which the database is made, for the user alone.
+fn own(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    if path.metadata()?.len() == 0 {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(())
 }
 
 fn of_io(place: &Place, error: &io::Error) -> StoreError {

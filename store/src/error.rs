@@ -66,7 +66,7 @@ pub enum StoreError {
         reason: String,
     },
     /// Its file or its folder may not be written to.
-    #[error("{place}: read-only: the file and its folder must be writable ({reason}); nothing was changed")]
+    #[error("{place}: read-only: the file and its folder must be writable ({reason}); this change was not made")]
     ReadOnly {
         /// Which database.
         place: Place,
@@ -74,7 +74,7 @@ pub enum StoreError {
         reason: String,
     },
     /// No room.
-    #[error("{place}: the disk is full ({reason}); nothing was changed")]
+    #[error("{place}: the disk is full ({reason}); this change was not made")]
     Full {
         /// Which database.
         place: Place,
@@ -98,7 +98,7 @@ pub enum StoreError {
         reason: String,
     },
     /// Another process writes, and did not finish in time.
-    #[error("{place}: locked by another process for more than {} s; nothing was changed", waited.as_secs())]
+    #[error("{place}: locked by another process for more than {} s; this change was not made", waited.as_secs())]
     Locked {
         /// Which database.
         place: Place,
@@ -106,7 +106,7 @@ pub enum StoreError {
         waited: Duration,
     },
     /// Others kept changing the same rows.
-    #[error("{place}: {attempts} attempts collided with changes that others made; nothing was changed")]
+    #[error("{place}: {attempts} attempts collided with changes that others made; this change was not made")]
     Contended {
         /// Which database.
         place: Place,

@@ -26,10 +26,11 @@ const SERVERS: [&str; 2] = ["postgres://", "postgresql://"];
 impl Place {
     /// A path, `sqlite:PATH`, `sqlite://PATH`, or a PostgreSQL URL.
     pub(crate) fn parse(text: &str) -> Result<Place, StoreError> {
+        let scheme = scheme(text);
         let refused = |reason: &str| StoreError::Url {
-            // What stands behind the scheme of an unknown URL may be a password.
-            text: match text.split_once("://") {
-                Some((scheme, _)) => format!("{scheme}://…"),
+            // What stands behind the scheme of a URL may be a password.
+            text: match scheme {
+                Some(scheme) => format!("{scheme}:…"),
                 None => text.to_owned(),
             },
             reason: reason.to_owned(),
@@ -39,16 +40,29 @@ impl Place {
                 PgConnectOptions::from_str(text).map_err(|_| refused("not a URL of the form that PostgreSQL has"))?;
             return Ok(Place(Kind::Server(Box::new(options))));
         }
-        let path = match text.strip_prefix("sqlite:") {
-            Some(rest) => rest.strip_prefix("//").unwrap_or(rest),
-            None if text.contains("://") => return Err(refused("unknown scheme")),
-            None => text,
+        let path = match (text.strip_prefix("sqlite:"), scheme) {
+            (Some(rest), _) => rest.strip_prefix("//").unwrap_or(rest),
+            (None, Some(_)) => {
+                return Err(refused(
+                    "unknown scheme, and a path that begins like one needs ./ before it",
+                ));
+            }
+            (None, None) => text,
         };
         if path.is_empty() || path == ":memory:" {
             return Err(refused("no path of a file"));
         }
         Ok(Place(Kind::File(Path::new(path).to_owned())))
     }
+}
+
+/// What a text begins with if it is a URL (RFC 3986, section 3.1): two characters at least, since one is the name of a drive.
+fn scheme(text: &str) -> Option<&str> {
+    let (scheme, _) = text.split_once(':')?;
+    let is_scheme = scheme.len() > 1
+        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    is_scheme.then_some(scheme)
 }
 
 impl fmt::Display for Place {
@@ -81,6 +95,8 @@ mod tests {
             ("a/ledger.db", "a/ledger.db"),
             ("sqlite:ledger.db", "ledger.db"),
             ("sqlite:///var/ledger.db", "/var/ledger.db"),
+            ("./postgres:ledger.db", "./postgres:ledger.db"),
+            ("C:ledger.db", "C:ledger.db"),
         ] {
             assert_eq!(Place::parse(text).unwrap().to_string(), path);
         }
@@ -91,6 +107,8 @@ mod tests {
         for text in [
             "postgres://me:hunter2@db.example:5433/ledger",
             "mysql://me:hunter2@db/x",
+            "postgres:me:hunter2@db/x",
+            "POSTGRES:/me:hunter2@db/x",
             "postgres://me:hunter2@db:x/y",
         ] {
             let shown = match Place::parse(text) {
@@ -105,7 +123,7 @@ mod tests {
 
     #[test]
     fn what_names_no_database_is_refused() {
-        for text in ["", "sqlite:", ":memory:", "mysql://x/y"] {
+        for text in ["", "sqlite:", ":memory:", "mysql://x/y", "postgres:x/y"] {
             assert!(matches!(Place::parse(text), Err(StoreError::Url { .. })), "{text:?}");
         }
     }

@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// Serialises who creates and migrates the tables of a PostgreSQL database.
 const MIGRATION_LOCK: &str = "SELECT pg_advisory_xact_lock(8819660113)";
 
-/// One connection to an application's database. Not to be used on a thread that drives an async runtime: it would wait there.
+/// One connection to an application's database. Not to be made, used or dropped on a thread that drives an async runtime, where that panics.
 pub struct Store {
     place: Place,
     runtime: Runtime,

@@ -9,10 +9,10 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 use zkmargin_risk::instant::Instant;
 
-use crate::fill::{Fill, Move, MoveError, Transfer};
+use crate::fill::{Fill, Funding, Move, MoveError, Transfer};
 
-/// Most bytes of a file of fills.
-pub const MAX_ENTRIES_BYTES: usize = 1 << 28;
+/// Most bytes of a file of fills. Reading one takes up to 14 times as much memory.
+pub const MAX_ENTRIES_BYTES: usize = 1 << 26;
 
 /// The first line of a file of CSV that we write: the fields of [`EntryRow`], in their order.
 pub(crate) const CSV_HEADER: &str = "id,account,time,instrument,contracts,price,fee,asset,amount\n";
@@ -26,8 +26,8 @@ pub enum EntryFormat {
     JsonLines,
 }
 
-/// A line of a file of fills: a trade has `instrument`, `contracts`, `price` and `fee`, a transfer `asset` and `amount`. Secret: its
-/// `Debug` shows nothing.
+/// A line of a file of fills: a trade has `instrument`, `contracts`, `price` and `fee`, a transfer `asset` and `amount`, funding `instrument`
+/// and `amount`. Secret: its `Debug` shows nothing.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EntryRow {
@@ -67,7 +67,7 @@ pub struct EntryRow {
     /// The asset's name at the venue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asset: Option<String>,
-    /// Coins, negative if withdrawn.
+    /// Coins, negative if withdrawn or paid. Funding: of the perpetual's settlement asset.
     #[serde(
         default,
         with = "zkmargin_risk::amount::option",
@@ -77,7 +77,7 @@ pub struct EntryRow {
     pub amount: Option<Decimal>,
 }
 
-/// What happened to an account: a trade or a transfer. Secret: its `Debug` shows nothing.
+/// What happened to an account: a trade, a transfer or funding. Secret: its `Debug` shows nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The venue's id, unique within the account.
@@ -93,6 +93,7 @@ pub struct Entry {
 pub(crate) enum What {
     Trade(Fill),
     Transfer(Transfer),
+    Funding(Funding),
 }
 
 /// Lines of a file with their numbers, from 1.
@@ -117,9 +118,15 @@ pub enum EntryError {
         /// What is wrong.
         reason: String,
     },
-    /// A line that is neither a trade nor a transfer.
+    /// A file that may be cut short: what a line of CSV ends with may be the beginning of an amount.
+    #[error("the file ends in the middle of a line, and may be cut short: line {line} has no line feed behind it")]
+    Cut {
+        /// The last line.
+        line: u64,
+    },
+    /// A line that is neither a trade nor a transfer nor funding.
     #[error(
-        "line {line}: a trade has instrument, contracts, price and fee, a transfer asset and amount; this has {found}"
+        "line {line}: a trade has instrument, contracts, price and fee, a transfer asset and amount, funding instrument and amount; this has {found}"
     )]
     Neither {
         /// The line.
@@ -197,6 +204,12 @@ fn csv_rows(bytes: &[u8]) -> Result<Vec<(u64, EntryRow)>, EntryError> {
         };
         EntryError::Line { line, reason }
     };
+    if bytes.last() != Some(&b'\n') {
+        let ends = bytes.iter().filter(|byte| **byte == b'\n').count();
+        return Err(EntryError::Cut {
+            line: u64::try_from(ends).unwrap_or(u64::MAX).saturating_add(1),
+        });
+    }
     let headers = reader.headers().map_err(|error| broken(error, 1))?.clone();
     let mut names: Vec<&str> = headers.iter().collect();
     names.sort_unstable();
@@ -252,6 +265,18 @@ impl Entry {
                 asset: asset.clone(),
                 amount: *amount,
             }),
+            EntryRow {
+                instrument: Some(instrument),
+                contracts: None,
+                price: None,
+                fee: None,
+                asset: None,
+                amount: Some(amount),
+                ..
+            } => What::Funding(Funding {
+                instrument: instrument.clone(),
+                amount: *amount,
+            }),
             _ => {
                 let found = row.fields().join(", ");
                 return Err(EntryError::Neither { line, found });
@@ -275,6 +300,7 @@ impl Entry {
         match &self.what {
             What::Trade(fill) => fill.moves(venue),
             What::Transfer(transfer) => transfer.moves(venue),
+            What::Funding(funding) => funding.moves(venue),
         }
     }
 
@@ -293,6 +319,11 @@ impl Entry {
                 amount: Some(transfer.amount),
                 ..EntryRow::default()
             },
+            What::Funding(funding) => EntryRow {
+                instrument: Some(funding.instrument.clone()),
+                amount: Some(funding.amount),
+                ..EntryRow::default()
+            },
         };
         EntryRow {
             id: self.id.clone(),
@@ -304,10 +335,11 @@ impl Entry {
 
     /// Its one text: what the ledger keeps of it, and compares when an id comes again.
     pub(crate) fn content(&self) -> Result<Zeroizing<String>, EntryError> {
-        let text = serde_json::to_string(&self.row()).map_err(|error| EntryError::Line {
-            line: 0,
-            reason: error.to_string(),
-        })?;
+        // Reserved for all but the longest names, so that no growth leaves a copy behind.
+        let mut text = Vec::with_capacity(1 << 10);
+        let broken = |reason: String| EntryError::Line { line: 0, reason };
+        serde_json::to_writer(&mut text, &self.row()).map_err(|error| broken(error.to_string()))?;
+        let text = String::from_utf8(text).map_err(|error| broken(error.utf8_error().to_string()))?;
         Ok(Zeroizing::new(text))
     }
 
@@ -424,6 +456,23 @@ mod tests {
             text.starts_with(&CSV.replace("3,0.0,", "3,0,").replace("BTC,1.0", "BTC,1")),
             "{text}"
         );
+    }
+
+    #[test]
+    fn csv_that_is_cut_short_is_refused_wherever_that_is_not_at_the_end_of_a_line() {
+        for length in 0..CSV.len() {
+            let (cut, read) = (
+                &CSV[..length],
+                Entries::read(&CSV.as_bytes()[..length], EntryFormat::Csv),
+            );
+            assert_eq!(read.is_ok(), cut.ends_with('\n'), "{cut}");
+        }
+        let open = CSV.replace("2,a,", "\"2,a,");
+        assert!(Entries::read(open.as_bytes(), EntryFormat::Csv).is_err());
+        let said = Entries::read(&CSV.as_bytes()[..CSV.len() - 2], EntryFormat::Csv)
+            .unwrap_err()
+            .to_string();
+        assert!(said.contains("line 3 has no line feed"), "{said}");
     }
 
     #[test]

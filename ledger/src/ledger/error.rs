@@ -133,6 +133,20 @@ pub enum LedgerError {
         /// The instant gone by.
         now: Instant,
     },
+    /// A fill that has not happened yet: until then nothing else could be attested, and nothing undoes it.
+    #[error(
+        "fill {id:?} of account {account:?} happened at {time}, and it is {now}: set the clock, or the fill's time, right"
+    )]
+    Future {
+        /// The account.
+        account: String,
+        /// The fill's id.
+        id: String,
+        /// When it is said to have happened.
+        time: Instant,
+        /// The instant gone by.
+        now: Instant,
+    },
     /// What is to be imported is none.
     #[error(transparent)]
     Entry(#[from] EntryError),
@@ -142,6 +156,14 @@ pub enum LedgerError {
         /// Line of the file.
         line: u64,
         /// What is wrong.
+        error: Box<LedgerError>,
+        /// Fills of the file that are in the ledger now and were not before.
+        recorded: usize,
+    },
+    /// What stops an import, and is not a fill of the file.
+    #[error("{error} ({recorded} of this file recorded before; the rest was not)")]
+    Interrupted {
+        /// What it is.
         error: Box<LedgerError>,
         /// Fills of the file that are in the ledger now and were not before.
         recorded: usize,

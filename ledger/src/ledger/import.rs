@@ -26,6 +26,9 @@ pub struct Imported {
     pub legs_moved: usize,
 }
 
+/// In place of an epoch, where there is none yet.
+pub(crate) const NEVER: i64 = -1;
+
 /// A line's number, what is on it, and what that does.
 type Planned<'a> = (u64, &'a Entry, Vec<Move>);
 
@@ -40,10 +43,10 @@ struct Account<'a> {
 impl Ledger {
     /// Records fills and moves the accounts and their commitments by them, in their order. A fill that is recorded already, with the same
     /// content, is skipped: a file may be imported again after whatever interrupted it. `now` is what withdrawals are
-    /// [held](LedgerError::Held) by.
+    /// [held](LedgerError::Held) by, and no fill is [after it](LedgerError::Future).
     ///
     /// What is wrong with a line by itself is found before anything is recorded. What is wrong with it in this ledger stops the import there:
-    /// fills before it may be recorded, and [`LedgerError::Import`] says how many.
+    /// fills before it may be recorded, and [`LedgerError::Import`] says how many; [`LedgerError::Interrupted`], where it is the database that stops it.
     ///
     /// # Errors
     /// [`LedgerError`]; [`LedgerError::Import`] names the line.
@@ -71,7 +74,11 @@ impl Ledger {
                     error,
                     recorded: done.recorded,
                 },
-                other => other,
+                error if done.recorded == 0 => error,
+                error => LedgerError::Interrupted {
+                    error: Box::new(error),
+                    recorded: done.recorded,
+                },
             })?;
             done.recorded += chunk.recorded;
             done.skipped += chunk.skipped;
@@ -155,9 +162,10 @@ impl<'a> Account<'a> {
     ) -> Result<Applied, LedgerError> {
         let (account, id) = (entry.account.as_str(), entry.id.as_str());
         let (at, content) = (signed(entry.time.millis()), entry.content()?);
+        let after = self.epoch.unwrap_or(NEVER);
         let is_new = tx.execute(
-            "INSERT INTO fills (account, id, instant, content) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-            &[account.into(), id.into(), at.into(), content.as_str().into()],
+            "INSERT INTO fills (account, id, instant, content, after_epoch) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+            &[account.into(), id.into(), at.into(), content.as_str().into(), after.into()],
         )?;
         if is_new == 0 {
             let row = tx.one(
@@ -172,6 +180,14 @@ impl<'a> Account<'a> {
                 id: id.to_owned(),
                 recorded: row.text(0)?.to_owned(),
                 given: content.as_str().to_owned(),
+            });
+        }
+        if entry.time > now {
+            return Err(LedgerError::Future {
+                account: account.to_owned(),
+                id: id.to_owned(),
+                time: entry.time,
+                now,
             });
         }
         if let Some(until) = self.held_until.and_then(instant)

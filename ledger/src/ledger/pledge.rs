@@ -6,7 +6,7 @@ use zkmargin_risk::canonical::Digest;
 use zkmargin_risk::instant::Instant;
 use zkmargin_store::{Row, Transaction};
 use zkmargin_verifier::book::Book;
-use zkmargin_verifier::{OpenedColumn, Opening, PublicKey, Release, SignedAttestation, SignedRelease};
+use zkmargin_verifier::{Attestation, OpenedColumn, Opening, PublicKey, Release, SignedAttestation, SignedRelease};
 
 use super::import::instant;
 use super::legs::{Columns, point};
@@ -177,8 +177,8 @@ fn attest(
         held: pledge.held,
     };
     let (attestation, opening) = commit_afresh(facts, tx, &request, &columns)?;
-    insert(tx, pledge, &attestation, &opening)?;
-    Standing::next(standing, pledge, attestation.digest()).save(tx, name)?;
+    insert(tx, name, &attestation, &opening)?;
+    Standing::next(standing, attestation.content(), attestation.digest()).save(tx, name)?;
     tx.execute(
         "UPDATE accounts SET epoch = $2, clock = $3 WHERE name = $1",
         &[name.into(), millis(pledge.epoch).into(), millis(now).into()],
@@ -245,20 +245,20 @@ fn recorded(tx: &mut Transaction<'_>, pledge: &Pledge) -> Result<Option<Attested
 
 fn insert(
     tx: &mut Transaction<'_>,
-    pledge: &Pledge,
+    account: &str,
     attestation: &SignedAttestation,
     opening: &Opening,
 ) -> Result<(), LedgerError> {
+    let content = attestation.content();
     tx.execute(
-        "INSERT INTO attestations (digest, account, epoch, expiry, audience, book, file, opening) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO attestations (digest, account, epoch, audience, book, file, opening) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
         &[
             (&attestation.digest().0).into(),
-            pledge.account.as_str().into(),
-            millis(pledge.epoch).into(),
-            millis(pledge.expiry).into(),
-            pledge.audience.as_bytes().into(),
-            pledge.book.as_str().into(),
+            account.into(),
+            millis(content.epoch).into(),
+            content.audience.as_bytes().into(),
+            content.book.as_str().into(),
             attestation.to_bytes().as_slice().into(),
             opening.to_bytes().as_slice().into(),
         ],
@@ -267,6 +267,7 @@ fn insert(
 }
 
 /// Whom an account is pledged to, whether or not that is over.
+#[derive(PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) audience: PublicKey,
     pub(crate) book: Book,
@@ -302,14 +303,14 @@ impl Standing {
     }
 
     /// What stands after a further attestation: nothing of what was promised to the same audience ends by it.
-    fn next(before: Option<Standing>, pledge: &Pledge, attestation: Digest) -> Standing {
-        let held = pledge.held.then_some(pledge.expiry);
+    pub(crate) fn next(before: Option<Standing>, attested: &Attestation, attestation: Digest) -> Standing {
+        let held = attested.held.then_some(attested.expiry);
         Standing {
-            audience: pledge.audience,
-            book: pledge.book.clone(),
+            audience: attested.audience,
+            book: attested.book.clone(),
             until: before
                 .as_ref()
-                .map_or(pledge.expiry, |before| before.until.max(pledge.expiry)),
+                .map_or(attested.expiry, |before| before.until.max(attested.expiry)),
             held_until: before.and_then(|before| before.held_until).max(held),
             attestation,
         }
@@ -398,7 +399,7 @@ fn end(tx: &mut Transaction<'_>, release: &SignedRelease, now: Instant) -> Resul
 }
 
 /// Every field that a release repeats is that of its attestation.
-fn compare(release: &Release, attestation: &SignedAttestation) -> Result<(), LedgerError> {
+pub(crate) fn compare(release: &Release, attestation: &SignedAttestation) -> Result<(), LedgerError> {
     let content = attestation.content();
     let network = zkmargin_verifier::words::network;
     let fields = [

@@ -5,7 +5,7 @@ use zkmargin_store::Schema;
 /// Instants are Unix milliseconds. A *slot* is column × rows + row, counted from the venue's first column.
 pub(crate) const SCHEMA: Schema = Schema {
     application: "ledger",
-    migrations: &[FIRST],
+    migrations: &[FIRST, SECOND],
 };
 
 /// - `venue`: one row; `secret_check` tells the pseudonym secret from another.
@@ -77,3 +77,18 @@ CREATE TABLE encumbrances (
     until BIGINT NOT NULL,
     held_until BIGINT
 )";
+
+/// - `universes`: every universe that the ledger has had, since old attestations are signed with the keys of old ones; `venue.digest` is that of
+///   the one that it has.
+/// - `fills.after_epoch`: the epoch of the account's last attestation when the fill was recorded, `-1` if there was none; unknown for fills of
+///   before this version.
+/// - `attestations.expiry` was read by nobody, and the attestation has it.
+const SECOND: &str = "
+CREATE TABLE universes (
+    digest BLOB PRIMARY KEY,
+    text TEXT NOT NULL
+);
+INSERT INTO universes (digest, text) SELECT digest, universe FROM venue;
+ALTER TABLE venue DROP COLUMN universe;
+ALTER TABLE fills ADD COLUMN after_epoch BIGINT;
+ALTER TABLE attestations DROP COLUMN expiry";

@@ -45,7 +45,7 @@ pub struct Encumbrance {
     pub book: Book,
     /// Until when, unless it is released.
     pub until: Instant,
-    /// Until when the venue holds withdrawals.
+    /// Until when the venue holds withdrawals, if it still does.
     pub held_until: Option<Instant>,
 }
 
@@ -103,7 +103,7 @@ impl Ledger {
                             audience: standing.audience,
                             book: standing.book,
                             until: standing.until,
-                            held_until: standing.held_until,
+                            held_until: standing.held_until.filter(|until| now <= *until),
                         }),
                 });
             }
@@ -136,7 +136,10 @@ impl Ledger {
     /// [`LedgerError`].
     pub fn export(&mut self, format: EntryFormat) -> Result<(Zeroizing<Vec<u8>>, usize), LedgerError> {
         let rows = self.store.read(|tx| {
-            Ok::<_, LedgerError>(tx.rows("SELECT content FROM fills ORDER BY account, instant, id", &[])?)
+            Ok::<_, LedgerError>(tx.rows(
+                "SELECT content, id, account FROM fills ORDER BY account, instant, id",
+                &[],
+            )?)
         })?;
         let mut length = CSV_HEADER.len();
         for row in &rows {
@@ -150,7 +153,16 @@ impl Ledger {
         for row in &rows {
             let content = row.text(0)?;
             match format {
-                EntryFormat::Csv => Entry::from_content(content)?.write_csv(&mut file),
+                EntryFormat::Csv => {
+                    let entry = Entry::from_content(content).map_err(|_| LedgerError::Damaged {
+                        what: format!(
+                            "fill {:?} of account {:?} is not what was recorded",
+                            row.text(1).unwrap_or(""),
+                            row.text(2).unwrap_or("")
+                        ),
+                    })?;
+                    entry.write_csv(&mut file);
+                }
                 EntryFormat::JsonLines => {
                     file.extend_from_slice(content.as_bytes());
                     file.push(b'\n');

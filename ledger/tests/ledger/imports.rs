@@ -1,7 +1,7 @@
 //! Fills: each once, and all that were confirmed.
 
 use zkmargin_ledger::LedgerError;
-use zkmargin_ledger::ledger::{Entries, EntryFormat, Imported};
+use zkmargin_ledger::ledger::{Entries, EntryFormat, Imported, Pledge};
 
 use crate::world::{NOON, assert_sound, at, attest, entries, places, pledge, trade, transfer};
 
@@ -123,6 +123,56 @@ fn fill_of_before_an_attested_epoch_is_recorded_and_counted_as_late() {
 }
 
 #[test]
+fn fill_that_has_not_happened_yet_is_refused() {
+    for place in places("future") {
+        let mut ledger = place.create();
+        let line = [transfer("1", "a", NOON + 1, "1")];
+        let said = ledger.import(&entries(&line), at(NOON)).unwrap_err().to_string();
+        assert!(
+            said.contains(
+                "fill \"1\" of account \"a\" happened at 2026-08-06T12:00:00.001Z, and it is 2026-08-06T12:00:00Z"
+            ),
+            "{said}"
+        );
+        assert_eq!(ledger.accounts(at(NOON)).unwrap()[0].fills, 0);
+        assert_eq!(ledger.import(&entries(&line), at(NOON + 1)).unwrap().recorded, 1);
+    }
+}
+
+#[test]
+fn funding_moves_the_settlement_asset_and_is_no_withdrawal() {
+    let funding = |id: &str, instrument: &str, amount: &str| {
+        let line = serde_json::json!({ "id": id, "account": "a", "time": at(NOON), "instrument": instrument, "amount": amount });
+        line.to_string()
+    };
+    for place in places("funding") {
+        let mut ledger = place.create();
+        let held = Pledge {
+            held: true,
+            ..pledge(2, NOON - 1)
+        };
+        attest(&mut ledger, &held);
+        let paid = [funding("1", "INVERSE", "-0.25"), funding("2", "LINEAR", "1.5")];
+        assert_eq!(ledger.import(&entries(&paid), at(NOON)).unwrap().recorded, 2);
+        let amounts: Vec<String> = ledger
+            .holdings("a")
+            .unwrap()
+            .iter()
+            .map(|held| format!("{} {} {}", held.name, held.what, held.amount))
+            .collect();
+        assert_eq!(amounts, ["BTC balance -0.25", "USDC balance 1.5"]);
+        let withdrawn = ledger.import(&entries(&[transfer("3", "a", NOON, "-0.25")]), at(NOON));
+        assert!(withdrawn.unwrap_err().to_string().contains("holds withdrawals"));
+        let said = ledger
+            .import(&entries(&[funding("4", "C-63000", "1")]), at(NOON))
+            .unwrap_err()
+            .to_string();
+        assert!(said.contains("\"C-63000\" is no perpetual"), "{said}");
+        assert_sound(&mut ledger);
+    }
+}
+
+#[test]
 fn exported_fills_are_imported_as_the_same_ledger() {
     for place in places("export") {
         let mut ledger = place.create();
@@ -131,7 +181,7 @@ fn exported_fills_are_imported_as_the_same_ledger() {
             trade("2", "a", NOON + 1, ["C-63000", "-2", "0.05", "0.0006"]),
             trade("\"odd, id\" ü", "b", NOON, ["LINEAR", "3", "61234.5", "-0.01"]),
         ];
-        ledger.import(&entries(&lines), at(NOON)).unwrap();
+        ledger.import(&entries(&lines), at(NOON + 1)).unwrap();
         for (format, name) in [
             (EntryFormat::JsonLines, "export_json"),
             (EntryFormat::Csv, "export_csv"),
@@ -141,7 +191,7 @@ fn exported_fills_are_imported_as_the_same_ledger() {
             for copy in places(name) {
                 let mut copy = copy.create();
                 let read = Entries::read(&file, format).unwrap();
-                assert_eq!(copy.import(&read, at(NOON)).unwrap().recorded, 3);
+                assert_eq!(copy.import(&read, at(NOON + 1)).unwrap().recorded, 3);
                 assert_eq!(copy.export(format).unwrap().0, file);
                 for account in ["a", "b"] {
                     assert!(copy.holdings(account).unwrap() == ledger.holdings(account).unwrap());

@@ -186,7 +186,7 @@ fn full_disk_is_told_and_keeps_every_confirmed_fill() {
     );
     let (confirmed, ended) = said.split_once("CONFIRMED ").unwrap().1.split_once(" ENDED ").unwrap();
     assert!(
-        ended.contains("the disk is full") && ended.contains("nothing was changed"),
+        ended.contains("the disk is full") && ended.contains("this change was not made"),
         "{ended}"
     );
     assert_eq!(kept.unwrap().to_string(), confirmed);

@@ -1,0 +1,184 @@
+//! Commitments to what is held, what is held by the fills, and what attestations opened to.
+
+use std::iter::repeat;
+
+use zeroize::Zeroizing;
+use zkmargin_circuits::{Blind, commit};
+use zkmargin_program::LOT_BITS;
+use zkmargin_store::{Row, Transaction};
+use zkmargin_verifier::Opening;
+
+use super::{Check, words};
+use crate::fill::Move;
+use crate::ledger::entry::Entry;
+use crate::ledger::import::{NEVER, instant};
+use crate::ledger::legs::{Columns, point};
+use crate::ledger::{Facts, LedgerError, database};
+use crate::running::net;
+
+/// A fill of the database.
+struct Recorded<'a> {
+    id: &'a str,
+    /// Nothing, if it is not what was recorded.
+    entry: Option<Entry>,
+    /// The epoch of the account's last attestation when it was recorded, or [`NEVER`].
+    follows: i64,
+    /// Whether the ledger has noted that: in those of the first release it is what is most likely.
+    is_noted: bool,
+}
+
+impl Check<'_> {
+    /// Each running commitment is the one to what the account holds.
+    pub(super) fn commitments(&mut self, tx: &mut Transaction<'_>) -> Result<(), LedgerError> {
+        let legs = Columns::now(self.facts, tx, self.account)?;
+        let rows = tx.rows(
+            "SELECT place, point, blind FROM commitments WHERE account = $1 ORDER BY place",
+            &[self.account.into()],
+        )?;
+        if rows.len() != legs.0.len() {
+            self.found(format!(
+                "{} commitments, the venue has {} columns",
+                rows.len(),
+                legs.0.len()
+            ));
+        }
+        for (place, (row, lots)) in rows.iter().zip(&legs.0).enumerate() {
+            self.audit.commitments += 1;
+            let running = point(self.account, place, &row.byte_array(1)?);
+            let blind = Blind::from_bytes(&Zeroizing::new(row.byte_array(2)?));
+            let anew = blind.and_then(|blind| commit(&self.facts.parameters, lots, &blind));
+            let is_same = matches!((running, anew), (Ok(running), Ok(anew)) if running == anew);
+            if !is_same || row.integer(0)? != database(place) {
+                self.found(format!(
+                    "the commitment to column {place} is not the one to what the account holds"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What was held before the first fill, and every fill after it: in the end what is held now, and at each attestation what it opens to.
+    pub(super) fn holdings(&mut self, tx: &mut Transaction<'_>) -> Result<(), LedgerError> {
+        let values = &[self.account.into()];
+        let rows = tx.rows("SELECT slot, lots FROM beginnings WHERE account = $1", values)?;
+        let mut anew = Columns::read(self.facts, self.account, &rows)?;
+        let attested = tx.rows(
+            "SELECT epoch, opening FROM attestations WHERE account = $1 ORDER BY epoch",
+            values,
+        )?;
+        let rows = tx.rows(
+            "SELECT id, instant, content, after_epoch FROM fills WHERE account = $1 ORDER BY instant, id",
+            values,
+        )?;
+        let mut fills = rows
+            .iter()
+            .map(|row| self.recorded(row, &attested))
+            .collect::<Result<Vec<_>, _>>()?;
+        let latest = fills.iter().filter_map(|fill| Some(fill.entry.as_ref()?.time)).max();
+        // In no other order than that of attestations does it matter which comes first: an account nets what it holds.
+        fills.sort_by_key(|fill| fill.follows);
+        let mut fills = fills.into_iter().peekable();
+        let mut are_all_noted = true;
+        for row in &attested {
+            let epoch = row.integer(0)?;
+            while let Some(fill) = fills.next_if(|fill| fill.follows < epoch) {
+                are_all_noted &= fill.is_noted;
+                self.replay(&mut anew, &fill)?;
+            }
+            // One that cannot be read is found where attestations are checked.
+            let Ok(opening) = Opening::from_bytes(row.bytes(1)?) else {
+                continue;
+            };
+            let lots: Vec<&[u64]> = opening.columns.iter().map(|column| column.lots.as_slice()).collect();
+            if are_all_noted && !opens_to(&lots, &anew) {
+                self.found(format!(
+                    "the attestation of epoch {} opens to something else than the fills before it made",
+                    words(epoch)
+                ));
+            }
+        }
+        for fill in fills {
+            self.replay(&mut anew, &fill)?;
+        }
+        if anew.0 != Columns::now(self.facts, tx, self.account)?.0 {
+            self.found("what it holds is not what its fills make of what it held before them");
+        }
+        // Fills come in any order, and at most their end is bounded.
+        if anew.0.iter().flatten().any(|lots| lots >> LOT_BITS != 0) {
+            self.found("a leg holds 2^48 lots or more");
+        }
+        let moved = tx.one("SELECT moved FROM accounts WHERE name = $1", values)?;
+        if moved.optional_integer(0)?.and_then(instant) != latest {
+            self.found("the instant of its latest fill is not the one that is kept");
+        }
+        Ok(())
+    }
+
+    fn recorded<'r>(&self, row: &'r Row, attested: &[Row]) -> Result<Recorded<'r>, LedgerError> {
+        let (id, at) = (row.text(0)?, row.integer(1)?);
+        let entry = Entry::from_content(row.text(2)?).ok();
+        let entry = entry.filter(|entry| {
+            (entry.account.as_str(), entry.id.as_str(), Some(entry.time)) == (self.account, id, instant(at))
+        });
+        let noted = row.optional_integer(3)?;
+        let follows = match noted {
+            Some(epoch) => epoch,
+            // No account that moved after an epoch is attested at it.
+            None => attested.iter().try_fold(NEVER, |last, row| {
+                let epoch = row.integer(0)?;
+                Ok::<_, LedgerError>(if epoch < at { last.max(epoch) } else { last })
+            })?,
+        };
+        Ok(Recorded {
+            id,
+            entry,
+            follows,
+            is_noted: noted.is_some(),
+        })
+    }
+
+    fn replay(&mut self, columns: &mut Columns, fill: &Recorded<'_>) -> Result<(), LedgerError> {
+        self.audit.fills += 1;
+        let Some(entry) = &fill.entry else {
+            self.found(format!("fill {:?} is not what was recorded", fill.id));
+            return Ok(());
+        };
+        let venue = self.facts.venue()?;
+        let moved = entry.moves(venue).is_ok_and(|moves| {
+            let moved = moves.iter().map(|step| shift(self.facts, columns, step));
+            moved.collect::<Option<Vec<()>>>().is_some()
+        });
+        if !moved {
+            self.found(format!("fill {:?} cannot be replayed", fill.id));
+        }
+        Ok(())
+    }
+}
+
+/// Whether these lots, with nothing where they end, are what is held.
+fn opens_to(opened: &[&[u64]], held: &Columns) -> bool {
+    let is_same = |opened: &[u64], held: &[u64]| {
+        opened.len() <= held.len()
+            && opened
+                .iter()
+                .chain(repeat(&0))
+                .zip(held)
+                .all(|(opened, held)| opened == held)
+    };
+    let columns = opened.iter().copied().chain(repeat::<&[u64]>(&[]));
+    opened.len() <= held.0.len() && columns.zip(&held.0).all(|(opened, held)| is_same(opened, held))
+}
+
+/// Moves a pair of legs. The bound of a leg is not checked: fills are replayed in an order in which they need not have come.
+fn shift(facts: &Facts, columns: &mut Columns, step: &Move) -> Option<()> {
+    let (first, second) = (step.pair.first, step.pair.second);
+    let lots = |leg| i64::try_from(columns.of(facts, leg)).ok();
+    let changes = net(lots(first)?, lots(second)?, step.lots)?;
+    for (leg, change) in [first, second].into_iter().zip(changes) {
+        let slot = facts.slot(leg).ok()?;
+        let column = columns.0.get_mut(slot / facts.rows())?;
+        let held = column.get_mut(slot % facts.rows())?;
+        *held = held.checked_add_signed(change)?;
+    }
+    Some(())
+}
