@@ -7,10 +7,10 @@
 //! - [`mod@prove`]: statements, a proof, a bundle; [`batch`]: many of them;
 //! - [`mod@bench`], [`cost`]: what proofs cost: measured, and foretold;
 //! - [`lock`]: who must work alone;
-//! - [`output`]: files that are written whole or not at all, and secret ones for the user alone;
-//! - [`margin`], [`picture`]: the private report in words, as data and as a picture;
-//! - [`schemas`]: the schemas of all files that people write;
-//! - [`signal`]: what becomes of them when the process is ended.
+//! - [`output`]: files that are written whole or not at all, and secret ones for the user alone; [`signal`]: what becomes of them when the process
+//!   is ended;
+//! - [`margin`], [`picture`]: the private report in words, as data and as a picture; [`text`]: numbers in it;
+//! - [`schemas`]: the schemas of all files that people write.
 
 pub mod batch;
 pub mod bench;

@@ -36,6 +36,16 @@ pub enum LockError {
 }
 
 impl Lock {
+    /// [Locks](Self::take) the file whose name is that of `path` with `.lock` behind it: for whoever replaces the file at `path`.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    pub fn beside(path: &Path) -> Result<Lock, LockError> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".lock");
+        Lock::take(Path::new(&name))
+    }
+
     /// Locks a file, which is made if it is not there. Does not wait.
     ///
     /// # Errors

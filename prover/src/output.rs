@@ -88,7 +88,8 @@ pub enum WriteError {
 #[derive(Debug)]
 pub struct Outputs {
     replace: bool,
-    paths: BTreeSet<PathBuf>,
+    /// What is reserved, by the one name that its folder has.
+    places: BTreeSet<PathBuf>,
     staged: Vec<(PathBuf, Unfinished)>,
 }
 
@@ -97,7 +98,7 @@ impl Outputs {
     pub fn new(replace: bool) -> Outputs {
         Outputs {
             replace,
-            paths: BTreeSet::new(),
+            places: BTreeSet::new(),
             staged: Vec::new(),
         }
     }
@@ -107,27 +108,25 @@ impl Outputs {
     /// # Errors
     /// [`WriteError::Exists`], [`WriteError::NotAFile`], [`WriteError::Twice`], and [`WriteError::Io`] for a missing folder.
     pub fn reserve(&mut self, path: &Path) -> Result<(), WriteError> {
-        if !self.paths.insert(path.to_owned()) {
-            return Err(WriteError::Twice { path: path.to_owned() });
-        }
+        let io = |source| WriteError::Io {
+            path: path.to_owned(),
+            source,
+        };
         let folder = folder_of(path);
         if !folder.is_dir() {
-            let source = io::Error::new(
-                io::ErrorKind::NotFound,
-                format!("there is no folder {}", folder.display()),
-            );
-            return Err(WriteError::Io {
-                path: path.to_owned(),
-                source,
-            });
+            let reason = format!("there is no folder {}", folder.display());
+            return Err(io(io::Error::new(io::ErrorKind::NotFound, reason)));
+        }
+        // Of a name that ends in `..` or is none: a folder, which is refused below.
+        let name = path.file_name().unwrap_or_default();
+        // A folder has many names, and two outputs of which one is secret must not be one file.
+        if !self.places.insert(folder.canonicalize().map_err(io)?.join(name)) {
+            return Err(WriteError::Twice { path: path.to_owned() });
         }
         match path.symlink_metadata() {
             Ok(found) if !found.is_file() => Err(WriteError::NotAFile { path: path.to_owned() }),
             Ok(_) if !self.replace => Err(WriteError::Exists { path: path.to_owned() }),
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(WriteError::Io {
-                path: path.to_owned(),
-                source,
-            }),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(io(source)),
             _ => Ok(()),
         }
     }
@@ -420,12 +419,20 @@ mod tests {
     }
 
     #[test]
-    fn one_path_for_two_outputs_a_folder_and_a_missing_folder_are_refused() {
+    fn one_file_for_two_outputs_however_it_is_named_a_folder_and_a_missing_folder_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let mut outputs = Outputs::new(true);
         let path = folder.path().join("a");
         outputs.reserve(&path).unwrap();
-        assert!(matches!(outputs.reserve(&path), Err(WriteError::Twice { .. })));
+        std::fs::create_dir(folder.path().join("sub")).unwrap();
+        for same in ["a", "./a", "sub/../a"] {
+            let same = folder.path().join(same);
+            assert!(
+                matches!(outputs.reserve(&same), Err(WriteError::Twice { .. })),
+                "{}",
+                same.display()
+            );
+        }
         assert!(matches!(
             outputs.reserve(folder.path()),
             Err(WriteError::NotAFile { .. })

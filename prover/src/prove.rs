@@ -19,10 +19,11 @@ use zkmargin_risk::universe::Universe;
 use zkmargin_verifier::book::Book;
 use zkmargin_verifier::bundle::MAX_PROOF_BYTES;
 use zkmargin_verifier::facts::check_facts;
+use zkmargin_verifier::verdict::ProvenStatement;
 use zkmargin_verifier::verify::Prepared;
 use zkmargin_verifier::{
     Bundle, Context, Opening, OpeningError, ProofHash, PublicKey, SignatureError, SignedAttestation, SignedStatement,
-    SigningKey, Statement, SubjectSignature, Verdict, Verifier, VerifyError, Window,
+    SigningKey, Statement, SubjectSignature, Verifier, VerifyError, Window,
 };
 
 mod missed;
@@ -98,15 +99,15 @@ impl fmt::Display for Stage {
     }
 }
 
-/// A bundle that the verifier has accepted, for want of a policy, as true.
+/// A bundle that the verifier has taken in, as far as it needs no policy.
 #[derive(Clone, Debug)]
 pub struct Proven {
     /// The bundle.
     pub bundle: Bundle,
     /// The bytes of its file.
     pub bytes: Vec<u8>,
-    /// What the verifier says of it.
-    pub verdict: Verdict,
+    /// What the verifier says of it: whom it is made to decides by a policy.
+    pub statements: Vec<ProvenStatement>,
     /// Wall-clock time from the openings to the last byte of the proof.
     pub proving: Duration,
     /// Wall-clock time of the verification before it left.
@@ -294,14 +295,14 @@ impl<'a> Prover<'a> {
 
         on_stage(Stage::Verifying);
         let started = Clock::now();
-        let verdict = self
+        let statements = self
             .verifier
             .check_bundle(&bytes, self.at)
             .map_err(ProveError::SelfCheck)?;
         Ok(Proven {
             bundle,
             bytes,
-            verdict,
+            statements,
             proving,
             verifying: started.elapsed(),
         })

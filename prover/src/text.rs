@@ -1,5 +1,7 @@
 //! How figures and paragraphs are set for a terminal.
 
+use rust_decimal::Decimal;
+
 /// Aligned columns: the first to the left, the others to the right.
 #[derive(Clone, Debug)]
 pub struct Columns(Vec<Vec<String>>);
@@ -52,6 +54,13 @@ impl Columns {
     pub fn write_words(&self, text: &mut String) {
         self.set(text, |_, _| true);
     }
+}
+
+/// A part as a change in per cent, `+5.33 %`: to a hundredth, since a third of a scan range has no end.
+pub fn percent(part: Decimal) -> String {
+    let percent = (part * Decimal::ONE_HUNDRED).round_dp(2).normalize();
+    let sign = if percent > Decimal::ZERO { "+" } else { "" };
+    format!("{sign}{percent} %")
 }
 
 /// `1,234,567.89`.

@@ -60,7 +60,7 @@ commands=(
     "$trader keygen venue -o $disk/out"
     "$trader snapshot sign --snapshot $demo/snapshot.json --key $stage/publisher.key --network test -o $disk/out"
     "$trader universe build --venue $demo/optionhouse.json --venue $demo/perphouse.json --snapshot $demo/snapshot.json --network test -o $disk/out --key optionhouse=$(field "$demo/optionhouse.key" public) --key perphouse=$(field "$demo/perphouse.key" public)"
-    "$trader venue attest --universe $demo/universe.json --key $demo/optionhouse.key --subject $subject --account $demo/options-account.json --account-id a --epoch 2026-08-06T12:00:00Z --audience $audience --book b --expires 2026-08-06T13:00:00Z --at $at -o $disk/out --opening $disk/out.opening"
+    "$trader venue attest --universe $demo/universe.json --key $demo/optionhouse.key --subject $subject --account $demo/options-account.json --name a --epoch 2026-08-06T12:00:00Z --audience $audience --book b --expires 2026-08-06T13:00:00Z --at $at -o $disk/out --opening $disk/out.opening"
     "$trader margin ${facts[*]} --opening $demo/options.opening --opening $demo/hedge.opening --svg $disk/out"
     "$trader prove ${facts[*]} ${accounts[*]} --subject-key $demo/trader.key --audience $audience --book credit-line-7 --ratio 1.05 --at $at -o $disk/out"
     "$trader release --key $demo/partner.key --attestation $demo/options.attestation --at $at -o $disk/out"

@@ -25,7 +25,7 @@ use zkmargin_risk::venue_file::VenueFile;
 use zkmargin_verifier::breaker::{Breaker, Reference};
 use zkmargin_verifier::release::{Release, SignedRelease};
 use zkmargin_verifier::verify::Prepared;
-use zkmargin_verifier::{Attestation, Bundle, Opening, Policy, SignedAttestation, SnapshotSignature, check_bundle};
+use zkmargin_verifier::{Attestation, Bundle, Opening, Policy, SignedAttestation, SnapshotSignature, Verifier};
 
 use crate::small::{SMALL, Small, now, signed};
 use crate::tree::Tree;
@@ -211,7 +211,7 @@ fn bundle_edits(bytes: &[u8]) -> bool {
         return false;
     };
     let is_honest = again == SMALL.bundle;
-    let verdict = check_bundle(&SMALL.context(), &again.to_bytes(), now());
+    let verdict = Verifier::new(SMALL.context()).check_bundle(&again.to_bytes(), now());
     assert_eq!(verdict.is_ok(), is_honest, "{:?}", verdict.err());
     is_honest
 }

@@ -309,7 +309,7 @@ impl Small {
             reference: &self.reference,
             at: now(),
         };
-        Breaker::observe(None, policy, &sight).ok()
+        Breaker::begin(policy, &sight).ok()
     }
 
     /// The verdict of a partner with this policy on a bundle.

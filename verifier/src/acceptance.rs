@@ -293,7 +293,7 @@ impl Policy {
     ///
     /// # Errors
     /// The first [`PolicyRefusal`].
-    pub fn accept(
+    pub(crate) fn accept(
         &self,
         presented: &Presented,
         statements: &[&Statement],
@@ -494,7 +494,7 @@ impl Policy {
     fn accept_party(&self, index: usize, statement: &Statement) -> Result<(), PolicyRefusal> {
         let subjects = statement.subjects();
         let has_all = |group: &&BTreeSet<PublicKey>| subjects.iter().all(|subject| group.contains(subject));
-        // At most one: the reader of a policy refuses a subject in two groups.
+        // At most one: a policy with a subject in two groups is none.
         let party = self.subject_groups.iter().find(has_all);
         if subjects.len() > 1 && party.is_none() {
             return Err(PolicyRefusal::Subjects {

@@ -25,7 +25,7 @@ pub struct Age(u64);
 /// What is no age.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "{text:?} is no age: write milliseconds as a number, or a whole number with ms, s, m, h or d, at most {}",
+    "{text:?} is no age: write a whole number with its unit, ms, s, m, h or d, at most {}",
     Age::MAX
 )]
 pub struct AgeError {

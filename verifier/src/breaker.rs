@@ -215,7 +215,7 @@ impl Breaker {
     }
 
     /// A breaker that begins calm, to be told what it sees at once.
-    fn begin(network: Network, now: Moment) -> Breaker {
+    fn calm(network: Network, now: Moment) -> Breaker {
         Breaker {
             network,
             stance: Stance::Normal,

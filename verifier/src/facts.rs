@@ -20,8 +20,8 @@ mod refusal;
 
 pub use refusal::{FactRefusal, Place, UnusableVenueKey};
 
-/// Whether every key of a universe's venues can sign. A universe in which one cannot is refused wherever it is read: nobody can have
-/// meant it.
+/// Whether every key of a universe's venues can sign. Both tools refuse a universe in which one cannot: nobody can have meant it. A signature by such a
+/// key verifies nowhere.
 ///
 /// # Errors
 /// The first [`UnusableVenueKey`].

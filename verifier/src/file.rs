@@ -1,7 +1,7 @@
-//! Reading files whole, with a cap that is checked before memory is taken.
+//! Reading files whole, with a cap that is checked before memory is taken; and writing them whole.
 
 use std::fs::{File, FileType};
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -25,6 +25,12 @@ pub enum FileError {
         /// Of which kind it is.
         what: &'static str,
     },
+    /// Nothing is in it: a reader would complain of a byte 0 or a column 0.
+    #[error("{}: the file is empty", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is larger than a file of its kind may be.
     #[error("{} is larger than {cap} bytes, the most that such a file may have", path.display())]
     TooLarge {
@@ -35,7 +41,7 @@ pub enum FileError {
     },
 }
 
-/// The bytes of the file at `path`, at most `cap` of them.
+/// The bytes of the file at `path`, at least one and at most `cap` of them.
 ///
 /// What is no plain file, or is longer than the cap by the file system's word, is refused before it is opened or read; reading then stops
 /// behind the cap, for what grows.
@@ -72,7 +78,41 @@ pub fn read_file(path: &Path, cap: usize) -> Result<Vec<u8>, FileError> {
     }
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(io)?;
-    if bytes.len() > cap { Err(too_large()) } else { Ok(bytes) }
+    match bytes.len() {
+        0 => Err(FileError::Empty { path: path.to_owned() }),
+        length if length > cap => Err(too_large()),
+        _ => Ok(bytes),
+    }
+}
+
+/// Writes a file so that a crash or a full disk leaves what was there before, or all of this: to another name beside it, onto the disk, and only
+/// then to its own.
+///
+/// # Errors
+/// What the system said; what was there before is there still.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let staged = beside(path, ".new");
+    let write = || {
+        let mut file = File::create(&staged)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&staged, path)
+    };
+    write().inspect_err(|_| {
+        // What is left of it is of no use, and in the way of a disk that is full.
+        let _ = std::fs::remove_file(&staged);
+    })?;
+    // The name lasts once its folder is on the disk. Some file systems cannot say so, and lose nothing by it.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let _ = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
+    Ok(())
+}
+
+/// The path with something behind its name.
+pub(crate) fn beside(path: &Path, behind: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(behind);
+    PathBuf::from(name)
 }
 
 /// What a file that is not a plain one is, in words.
@@ -122,6 +162,8 @@ mod tests {
         std::fs::write(&path, [1, 2, 3]).unwrap();
         assert_eq!(read_file(&path, 3).unwrap(), [1, 2, 3]);
         assert!(matches!(read_file(&path, 2), Err(FileError::TooLarge { cap: 2, .. })));
+        std::fs::write(&path, []).unwrap();
+        assert!(matches!(read_file(&path, 2), Err(FileError::Empty { .. })));
         assert!(matches!(
             read_file(&folder.path().join("none"), 2),
             Err(FileError::Io { .. })
@@ -133,6 +175,21 @@ mod tests {
             ),
             "a folder is no file"
         );
+    }
+
+    #[test]
+    fn file_is_replaced_whole_or_left_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let names = || std::fs::read_dir(folder.path()).unwrap().count();
+        write_whole(&path, b"old").unwrap();
+        write_whole(&path, b"new").unwrap();
+        assert_eq!((std::fs::read(&path).unwrap().as_slice(), names()), (&b"new"[..], 1));
+        // A folder is never replaced by a file.
+        let taken = folder.path().join("taken");
+        std::fs::create_dir(&taken).unwrap();
+        assert!(write_whole(&taken, b"new").is_err());
+        assert_eq!((taken.is_dir(), names()), (true, 2));
     }
 
     #[cfg(unix)]

@@ -3,16 +3,15 @@
 //! A file beside it, of the same name with `.lock` behind, is locked while the journal is in use: shared by those who rely on the breaker,
 //! until they have recorded what they accepted, and by one alone who changes it. So nothing is accepted on a stance that was just left.
 
-use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::breaker::Breaker;
-use crate::file::{FileError, read_file};
+use crate::file::{FileError, beside, read_file, write_whole};
 
 /// Most bytes of a journal.
 pub const MAX_JOURNAL_BYTES: usize = 1 << 28;
@@ -21,6 +20,7 @@ const VERSION: u32 = 1;
 
 /// A journal that nobody changes while this stands.
 #[derive(Debug)]
+#[must_use = "whoever relies on the breaker holds this until what it accepted is recorded"]
 pub struct Journal {
     path: PathBuf,
     /// Released when it is closed.
@@ -135,7 +135,7 @@ impl Journal {
         &self.path
     }
 
-    /// The breaker as it was last written; `None` where none ever was.
+    /// The breaker as it was last written; `None` where none ever was. It is good as long as this journal is held.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -161,11 +161,6 @@ impl Journal {
     /// # Errors
     /// [`JournalError`]; the old state then stands.
     pub fn write(&mut self, breaker: &Breaker) -> Result<(), JournalError> {
-        let staged = beside(&self.path, ".new");
-        let io = |what: &'static str, path: &Path| {
-            let path = path.to_owned();
-            move |source| JournalError::Io { what, path, source }
-        };
         let written = Written {
             journal: VERSION,
             breaker,
@@ -175,28 +170,10 @@ impl Journal {
             source,
         })?;
         text.push(b'\n');
-        let write = || {
-            let mut file = File::create(&staged)?;
-            file.write_all(&text)?;
-            file.sync_all()
-        };
-        write().map_err(|source| {
-            // What is left of it is of no use, and in the way of a disk that is full.
-            let _ = std::fs::remove_file(&staged);
-            io("write", &staged)(source)
-        })?;
-        std::fs::rename(&staged, &self.path).map_err(io("replace", &self.path))?;
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(io("sync", folder))
+        write_whole(&self.path, &text).map_err(|source| JournalError::Io {
+            what: "write",
+            path: self.path.clone(),
+            source,
+        })
     }
-}
-
-/// The path with something behind its name.
-fn beside(path: &Path, behind: &str) -> PathBuf {
-    let mut name: OsString = path.as_os_str().to_owned();
-    name.push(behind);
-    PathBuf::from(name)
 }

@@ -124,7 +124,7 @@ impl Keys {
     ///
     /// # Errors
     /// [`KeyRefusal`].
-    pub fn accept(&self, key: PublicKey, signed: Instant, at: Instant) -> Result<(), KeyRefusal> {
+    pub(crate) fn accept(&self, key: PublicKey, signed: Instant, at: Instant) -> Result<(), KeyRefusal> {
         let Validity { from, until, revoked } = *self.0.get(&key).ok_or(KeyRefusal::Unknown)?;
         if let Some(revoked) = revoked.filter(|revoked| at >= *revoked) {
             return Err(KeyRefusal::Revoked { revoked });

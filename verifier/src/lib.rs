@@ -1,10 +1,46 @@
 //! Verifies margin proofs: what a partner must trust, and nothing that only a prover needs.
 //!
 //! A trader sends a [bundle](bundle::Bundle): statements about accounts that venues have [attested](attestation::Attestation), and
-//! one proof. The partner has a [policy](policy::Policy) and its own copies of universe, snapshot and model, and asks
-//! [`verify_bundle`]. Everything public is recomputed from the partner's own files: universe,
+//! one proof. The partner has a [policy](policy::Policy) and its own copies of universe, snapshot and model, and asks a [`Verifier`]; what it
+//! relies on, it records with `Registry::accept`, which verifies first, and accepts everything at most once. Everything public is recomputed from the partner's own files: universe,
 //! snapshot and model give the margin program, the program gives the circuit's shape and key, and all of it goes into the
 //! [statement digest](statement::Statement::digest) that the proof is bound to.
+//!
+//! ```no_run
+//! use zkmargin_verifier::policy::MAX_POLICY_BYTES;
+//! use zkmargin_verifier::envelope::FileKind;
+//! use zkmargin_verifier::file::{default_cache_dir, read_file};
+//! use zkmargin_verifier::{Context, Parameters, Partner, Policy, Verifier, clock, load};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let nonce_of_this_request = [0; 32];
+//! let universe = load::universe("universe.json".as_ref())?;
+//! let snapshot = load::snapshot("snapshot.json".as_ref())?;
+//! let model = load::model("paradex-pm".as_ref())?;
+//! let parameters = Parameters::load(universe.k(), default_cache_dir().as_deref())?;
+//! let policy = Policy::from_json(&read_file("policy.json".as_ref(), MAX_POLICY_BYTES)?)?;
+//!
+//! // One for all bundles on this snapshot, from any thread: it compiles every program once.
+//! let verifier = Verifier::new(Context { universe: &universe, snapshot: &snapshot, later: None, model: &model, parameters: &parameters });
+//! let partner = Partner { policy: &policy, nonce: Some(nonce_of_this_request), signatures: &[], breaker: None };
+//! let bundle = read_file("book.bundle".as_ref(), FileKind::Bundle.max_bytes())?;
+//! # #[cfg(feature = "registry")] {
+//! use zkmargin_verifier::registry::Registry;
+//!
+//! let mut registry = Registry::open("registry.db", policy.network, policy.audience)?;
+//! let verdict = registry.accept(&partner, &verifier, &bundle, clock::now()?)?;
+//! # let asked_for = verdict.statements[0].book.clone();
+//! // It is on the disk. Whose book, and which line: a policy may accept several.
+//! assert!(verdict.statements.iter().all(|statement| statement.book == asked_for));
+//! # }
+//! // Without a registry nothing remembers that it was accepted.
+//! let verdict = verifier.verify(&partner, &bundle, clock::now()?)?;
+//! println!("{verdict}");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A profile of cargo is not inherited: see the partner's manual for `overflow-checks`, which this workspace turns on for its crates.
 //!
 //! What a valid proof does *not* say: that the prices are right, that a venue tells the truth about its own books, that the
 //! trader has no account elsewhere, or that the model is wise. None of this has been audited.
@@ -18,7 +54,7 @@
 //! - [`breaker`], [`journal`]: whether markets are calm enough, and where that is written;
 //! - [`verify`]: all of it in order; [`verdict`]: the answer, in words and as data;
 //! - `registry` (cargo feature of that name): what was accepted, at most once, and how every account stands;
-//! - [`mod@file`]: reading files with a cap, and where the parameter cache is; [`words`]: what messages are made of.
+//! - [`mod@file`], [`load`]: reading files with a cap, and where the parameter cache is; [`clock`]: the instant to go by; [`words`]: what messages are made of.
 
 pub mod acceptance;
 pub mod age;
@@ -26,12 +62,14 @@ pub mod attestation;
 pub mod book;
 pub mod breaker;
 pub mod bundle;
+pub mod clock;
 pub mod dsse;
 pub mod envelope;
 pub mod facts;
 pub mod file;
 pub mod journal;
 pub mod keys;
+pub mod load;
 pub mod opening;
 pub mod policy;
 mod prepare;
@@ -57,4 +95,5 @@ pub use published::{Publishers, SnapshotSignature};
 pub use release::{Release, ReleaseError, SignedRelease};
 pub use statement::{PublicFacts, Statement, Window};
 pub use verdict::Verdict;
-pub use verify::{Context, Partner, Verifier, VerifyError, check_bundle, verify_bundle};
+pub use verify::{Context, Partner, Verifier, VerifyError, draw_nonce, verify_bundle};
+pub use zkmargin_circuits::Parameters;

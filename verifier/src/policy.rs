@@ -222,7 +222,7 @@ impl Policy {
             return Err(PolicyFileError::TooLarge { length: text.len() });
         }
         let policy: Policy = zkmargin_risk::json::from_slice(text)?;
-        policy.check_itself()?;
+        policy.check()?;
         Ok(policy)
     }
 
@@ -234,8 +234,12 @@ impl Policy {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
     }
 
-    /// Refuses what contradicts itself or could accept nothing: a slip that would otherwise show as odd refusals later.
-    fn check_itself(&self) -> Result<(), PolicyFileError> {
+    /// Refuses what contradicts itself or could accept nothing. Whoever goes by a policy asks this first, since not every policy was
+    /// [read](Self::from_json) from a file by itself.
+    ///
+    /// # Errors
+    /// [`PolicyFileError`].
+    pub fn check(&self) -> Result<(), PolicyFileError> {
         let no_snapshot = matches!(&self.snapshots, AcceptedSnapshots::Listed(digests) if digests.is_empty());
         let lists = [
             ("books", self.books.is_empty()),

@@ -248,7 +248,7 @@ impl Publishers {
     ///
     /// # Errors
     /// [`PublisherRefusal`].
-    pub fn accept(
+    pub(crate) fn accept(
         &self,
         network: Network,
         snapshot: &Snapshot,

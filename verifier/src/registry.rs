@@ -24,7 +24,7 @@ use crate::attestation::Pseudonym;
 use crate::bundle::{Bundle, ProofHash};
 use crate::dsse::PublicKey;
 use crate::verdict::Verdict;
-use crate::verify::{Context, Partner};
+use crate::verify::{Partner, Verifier};
 
 /// In a statement of SQL, of a holding `h`: that it was not given back.
 macro_rules! is_held {
@@ -72,9 +72,13 @@ const SCHEMA: Schema = Schema {
 };
 
 /// What a partner accepted.
+///
+/// Not to be made, used or dropped on a thread that drives an async runtime, where that panics: give it a thread of its own.
 #[derive(Debug)]
 pub struct Registry {
     store: Store,
+    /// Whose it is, and on which network.
+    owner: (Network, PublicKey),
 }
 
 impl Registry {
@@ -90,7 +94,8 @@ impl Registry {
             )?;
             Ok(())
         })?;
-        Ok(Registry { store })
+        let owner = (on, audience);
+        Ok(Registry { store, owner })
     }
 
     /// Opens the registry of this partner on this network.
@@ -98,38 +103,39 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::OtherPartner`], [`RegistryError::Store`].
     pub fn open(url: &str, on: Network, audience: PublicKey) -> Result<Registry, RegistryError> {
-        let mut registry = Registry::open_any(url)?;
-        let (found_on, found) = registry.partner()?;
-        if (found_on, found) != (on, audience) {
-            return Err(RegistryError::OtherPartner {
-                found,
-                on: found_on,
-                expected: audience,
-                expected_on: on,
-            });
-        }
+        let registry = Registry::open_any(url)?;
+        registry.check_owner(on, audience)?;
         Ok(registry)
     }
 
-    /// Opens a registry, whosever it is: to look, not to accept.
+    /// Opens a registry, whosever it is.
     ///
     /// # Errors
     /// [`RegistryError::Store`].
     pub fn open_any(url: &str) -> Result<Registry, RegistryError> {
-        let store = Store::open(url, &SCHEMA)?;
-        Ok(Registry { store })
-    }
-
-    fn partner(&mut self) -> Result<(Network, PublicKey), RegistryError> {
-        self.store.read(|tx| {
+        let mut store = Store::open(url, &SCHEMA)?;
+        let owner = store.read(|tx| {
             let row = tx.one("SELECT network, audience FROM partner", &[])?;
             let code = row.unsigned(0)?;
             let on = Network::from_code(code).ok_or(RegistryError::Row {
                 field: "network",
                 value: code.to_string(),
             })?;
-            Ok((on, PublicKey(row.byte_array(1)?)))
-        })
+            Ok::<_, RegistryError>((on, PublicKey(row.byte_array(1)?)))
+        })?;
+        Ok(Registry { store, owner })
+    }
+
+    fn check_owner(&self, on: Network, audience: PublicKey) -> Result<(), RegistryError> {
+        match self.owner == (on, audience) {
+            true => Ok(()),
+            false => Err(RegistryError::OtherPartner {
+                found: self.owner.1,
+                on: self.owner.0,
+                expected: audience,
+                expected_on: on,
+            }),
+        }
     }
 
     /// The registry's clock: the latest instant at which it accepted anything.
@@ -140,22 +146,31 @@ impl Registry {
         self.store.read(clock)
     }
 
+    /// The later of `at` and the [clock](Self::clock): by what a registry is asked how its accounts stand now.
+    ///
+    /// # Errors
+    /// [`RegistryError::Store`].
+    pub fn now(&mut self, at: Instant) -> Result<Instant, RegistryError> {
+        Ok(at.max(self.clock()?))
+    }
+
     /// Verifies a bundle, at `at` or at the registry's [clock](Self::clock) if that is later, and records it, at most once. When this returns
-    /// `Ok`, it is on the disk.
+    /// `Ok`, it is on the disk. The partner is the one whose registry this is.
     ///
     /// # Errors
     /// The first [`RegistryError`]; nothing is recorded then.
     pub fn accept(
         &mut self,
         partner: &Partner<'_>,
-        context: &Context<'_>,
+        verifier: &Verifier<'_>,
         bundle: &[u8],
         at: Instant,
     ) -> Result<Verdict, RegistryError> {
+        self.check_owner(partner.policy.network, partner.policy.audience)?;
         let calls = partner.policy.calls.ok_or(RegistryError::NoCalls)?;
-        let mut at = at.max(self.clock()?);
+        let mut at = self.now(at)?;
         loop {
-            let verdict = partner.verify(context, bundle, at).map_err(Box::new)?;
+            let verdict = verifier.verify(partner, bundle, at).map_err(Box::new)?;
             let proof = Bundle::from_bytes(bundle)
                 .map_err(|error| Box::new(error.into()))?
                 .proof;

@@ -5,12 +5,13 @@ use std::fmt;
 use serde::Serialize;
 use zkmargin_risk::canonical::Digest;
 use zkmargin_risk::instant::Instant;
-use zkmargin_risk::terms::Margin;
+use zkmargin_risk::terms::{Margin, Ratio20};
 use zkmargin_risk::universe::Network;
 
 use crate::attestation::{Attestation, Pseudonym, SignedAttestation};
 use crate::book::Book;
 use crate::dsse::PublicKey;
+use crate::policy::as_text;
 use crate::statement::Statement;
 use crate::verify::Context;
 
@@ -24,7 +25,8 @@ pub const NOT_PROVEN: [&str; 6] = [
     "that this software is free of errors: neither it nor its proof system has been audited for this use",
 ];
 
-/// What a valid bundle proves.
+/// What a valid bundle proves to the partner whose policy accepts it. Whose book it is, and which credit line, is in the statements: a service that
+/// asked for one of several compares them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verdict {
     /// The instant of verification.
@@ -61,11 +63,14 @@ pub struct ProvenStatement {
     /// The statement digest.
     pub digest: Digest,
     /// `initial`, `maintenance` or `variation`.
-    pub level: String,
+    #[serde(serialize_with = "as_text::serialize")]
+    pub level: Margin,
     /// By which ratio the requirement is met at least.
-    pub ratio: String,
+    #[serde(serialize_with = "as_text::serialize")]
+    pub ratio: Ratio20,
     /// By how many whole units of the numéraire at least, beyond the ratio; text, as amounts are in every file.
-    pub excess: String,
+    #[serde(serialize_with = "as_text::serialize")]
+    pub excess: u64,
     /// The order that was added to the accounts.
     pub order: Option<String>,
     /// The deposit that was added to the accounts.
@@ -116,9 +121,9 @@ impl Verdict {
             .zip(digests)
             .map(|(statement, digest)| ProvenStatement {
                 digest: *digest,
-                level: statement.terms.margin.to_string(),
-                ratio: statement.terms.ratio.to_string(),
-                excess: statement.terms.excess.to_string(),
+                level: statement.terms.margin,
+                ratio: statement.terms.ratio,
+                excess: statement.terms.excess,
                 order: statement.terms.order.as_ref().map(ToString::to_string),
                 deposit: statement.terms.deposit.as_ref().map(ToString::to_string),
                 audience: statement.audience,
@@ -163,7 +168,7 @@ fn venues_without_account(context: &Context<'_>, statement: &Statement) -> Vec<S
 impl ProvenStatement {
     /// Whether it is about what happened between two snapshots.
     pub(crate) fn is_variation(&self) -> bool {
-        self.level == Margin::Variation.to_string()
+        self.level == Margin::Variation
     }
 }
 

@@ -19,11 +19,11 @@ use crate::breaker::{Breaker, BreakerRefusal};
 use crate::bundle::{Bundle, BundleError, ProofHash, SignedStatement};
 use crate::dsse::{PublicKey, SignatureError};
 use crate::facts::{FactRefusal, Place, check_facts};
-use crate::policy::{AcceptedSnapshots, Policy};
+use crate::policy::{AcceptedSnapshots, Policy, PolicyFileError};
 use crate::prepare::Programs;
 use crate::published::{PublisherRefusal, SnapshotSignature};
 use crate::statement::{Statement, StatementError};
-use crate::verdict::Verdict;
+use crate::verdict::{ProvenStatement, Verdict};
 use crate::words::keys;
 
 pub use crate::prepare::Prepared;
@@ -60,6 +60,9 @@ pub enum VerifyError {
     /// It does not fit the verifier's facts.
     #[error(transparent)]
     Facts(#[from] FactRefusal),
+    /// The policy is none: it was not [read](Policy::from_json), or was changed since.
+    #[error(transparent)]
+    PolicyFile(#[from] PolicyFileError),
     /// The policy does not accept it.
     #[error(transparent)]
     Policy(#[from] PolicyRefusal),
@@ -154,6 +157,7 @@ impl VerifyError {
                 ..
             }) => exit::PROOF,
             VerifyError::Bundle(_)
+            | VerifyError::PolicyFile(_)
             | VerifyError::Terms { .. }
             | VerifyError::Compile { .. }
             | VerifyError::Shape { .. } => exit::USAGE,
@@ -181,16 +185,27 @@ impl VerifyError {
 pub struct Partner<'a> {
     /// What it accepts.
     pub policy: &'a Policy,
-    /// The nonce that it drew for these statements, if any.
+    /// The nonce that it [drew](draw_nonce) for these statements and remembers, if any: never one that it reads in the bundle.
     pub nonce: Option<[u8; 32]>,
     /// Publishers' signatures on the snapshots.
     pub signatures: &'a [SnapshotSignature],
-    /// Its circuit breaker.
+    /// Its circuit breaker, as it is now: hold its [`Journal`](crate::journal::Journal) until what is accepted is recorded.
     pub breaker: Option<&'a Breaker>,
 }
 
+/// A nonce for the statements that a partner asks for.
+///
+/// # Errors
+/// No randomness from the operating system.
+pub fn draw_nonce() -> Result<[u8; 32], getrandom::Error> {
+    let mut nonce = [0; 32];
+    getrandom::fill(&mut nonce)?;
+    Ok(nonce)
+}
+
 impl Partner<'_> {
-    /// Verifies a bundle against the verifier's facts, this partner's policy, publishers and breaker, at the instant `at`.
+    /// Verifies a bundle against the verifier's facts, this partner's policy, publishers and breaker, at the instant `at`: that of the
+    /// verifier's own [clock](crate::clock::now), and never one that a bundle says.
     ///
     /// # Errors
     /// The first refusal, in the order of the [module](self).
@@ -200,6 +215,7 @@ impl Partner<'_> {
 
     fn accept(&self, context: &Context<'_>, statements: &[&Statement], at: Instant) -> Result<(), VerifyError> {
         let (policy, presented) = (self.policy, context.presented());
+        policy.check()?;
         policy.accept(&presented, statements, self.nonce, at)?;
         match (&policy.breaker, self.breaker) {
             (None, None) => {}
@@ -237,14 +253,6 @@ pub fn verify_bundle(
     partner.verify(context, bundle, at)
 }
 
-/// Verifies all of a bundle that needs no policy: facts, signatures and proof. For a prover, before anything leaves its hands.
-///
-/// # Errors
-/// The first refusal, in the order of the [module](self).
-pub fn check_bundle(context: &Context<'_>, bundle: &[u8], at: Instant) -> Result<Verdict, VerifyError> {
-    Verifier::new(*context).check_bundle(bundle, at)
-}
-
 /// One verifier's facts, with what follows from them: programs are compiled once, for any number of bundles and threads.
 #[derive(Debug)]
 pub struct Verifier<'a> {
@@ -274,12 +282,13 @@ impl<'a> Verifier<'a> {
         self.context.prepare_with(&self.programs, statements)
     }
 
-    /// [`check_bundle`].
+    /// Verifies all of a bundle that needs no policy: facts, signatures and proof. For a prover, before anything leaves its hands, and for nobody
+    /// else: any key may have signed as a venue's, revoked ones included, and what it gives is no [`Verdict`].
     ///
     /// # Errors
     /// The first refusal, in the order of the [module](self).
-    pub fn check_bundle(&self, bundle: &[u8], at: Instant) -> Result<Verdict, VerifyError> {
-        self.verify_with(bundle, at, |_| Ok(()))
+    pub fn check_bundle(&self, bundle: &[u8], at: Instant) -> Result<Vec<ProvenStatement>, VerifyError> {
+        Ok(self.verify_with(bundle, at, |_| Ok(()))?.statements)
     }
 
     /// [`Partner::verify`].
@@ -292,6 +301,7 @@ impl<'a> Verifier<'a> {
 
     /// Verifies bundles, each for its partner (who may be one with several nonces), and all their proofs in one multi-exponentiation. One verdict
     /// each, in their order; of two bundles with one account both may be valid: what was accepted before is the business of the registry.
+    #[must_use = "each of the bundles may have been refused"]
     pub fn verify_batch(&self, bundles: &[(Partner<'_>, &[u8])], at: Instant) -> Vec<Result<Verdict, VerifyError>> {
         let accept = |partner: &Partner<'_>, statements: &[&Statement]| partner.accept(&self.context, statements, at);
         let checked = bundles

@@ -174,6 +174,18 @@ impl Results {
         }
     }
 
+    /// Refuses a table that would be replaced and is not that of results at `path`.
+    ///
+    /// # Errors
+    /// [`WriteError::Exists`].
+    pub fn check_place(path: &Path) -> Result<(), WriteError> {
+        let csv = csv_path(path);
+        match csv.exists() && !path.exists() {
+            true => Err(WriteError::Exists { path: csv }),
+            false => Ok(()),
+        }
+    }
+
     /// Writes them, as JSON to `path` and as CSV to [`csv_path`]; whole or not at all.
     ///
     /// # Errors

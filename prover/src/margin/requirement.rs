@@ -10,7 +10,7 @@ use zkmargin_risk::scenario::{Scenario, VolatilityMove};
 use zkmargin_risk::terms::Ratio20;
 
 use super::{LEVELS, Money, coins};
-use crate::text::{Columns, grouped};
+use crate::text::{Columns, grouped, percent};
 
 /// The rows of a scenario grid, by underlying.
 type Grids = BTreeMap<String, Vec<Scenario>>;
@@ -27,12 +27,6 @@ pub(super) fn scenario_name(row: &Scenario) -> String {
     };
     let volatility = volatility_name(row.volatility);
     format!("{}, volatility {volatility}{weight}", percent(row.price_move))
-}
-
-fn percent(price_move: rust_decimal::Decimal) -> String {
-    let percent = (price_move * rust_decimal::Decimal::ONE_HUNDRED).normalize();
-    let sign = if percent > rust_decimal::Decimal::ZERO { "+" } else { "" };
-    format!("{sign}{percent} %")
 }
 
 const fn volatility_name(direction: VolatilityMove) -> &'static str {

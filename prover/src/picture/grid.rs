@@ -13,6 +13,7 @@ use zkmargin_risk::report::approximate;
 
 use super::canvas::{BODY, Canvas, Drawn, GAIN, LOSS, MARGIN, Sheet, compact, shade, shortened, width_of};
 use super::title;
+use crate::text::percent;
 
 const CELL: (i32, i32) = (66, 34);
 const LEAST_LABEL: i32 = 84;
@@ -69,13 +70,6 @@ pub(super) fn panels(book: &Evaluation, cells: &[oracle::Cell], model: Option<&s
         panel(book, name, &own, model)
     };
     names.iter().map(of).collect()
-}
-
-/// To a hundredth of a per cent: a third of a scan range has no end.
-fn percent(price_move: Decimal) -> String {
-    let percent = (price_move * Decimal::ONE_HUNDRED).round_dp(2).normalize();
-    let sign = if percent > Decimal::ZERO { "+" } else { "" };
-    format!("{sign}{percent} %")
 }
 
 fn row_name(row: &str) -> String {

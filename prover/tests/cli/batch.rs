@@ -13,7 +13,7 @@ use zkmargin_prover::lock::Lock;
 use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::model::Model;
 use zkmargin_risk::universe::Universe;
-use zkmargin_verifier::{Bundle, Context, VerifyError, check_bundle};
+use zkmargin_verifier::{Bundle, Context, Verifier, VerifyError};
 
 use crate::desk::{AT, Desk, Ran, desk, run};
 
@@ -48,7 +48,7 @@ fn pairs() -> TempDir {
             };
             let (attestation, opening, id) = (file("attestation"), file("opening"), format!("{name} {index}"));
             let mut words = desk.attest(key, account, &attestation, &opening);
-            let place = words.iter().position(|word| *word == "--account-id").unwrap();
+            let place = words.iter().position(|word| *word == "--name").unwrap();
             words[place + 1] = &id;
             run(desk.path(), &words).done();
         }
@@ -470,7 +470,7 @@ fn statements_in_another_order_are_refused_by_the_proof_though_every_signature_i
         model: &model,
         parameters: &parameters,
     };
-    let verdict = |bundle: &Bundle| check_bundle(&context, &bundle.to_bytes(), AT.parse().unwrap());
+    let verdict = |bundle: &Bundle| Verifier::new(context).check_bundle(&bundle.to_bytes(), AT.parse().unwrap());
     assert!(verdict(&bundle).is_ok());
     for (first, second) in [(0, 1), (0, 2), (1, 2)] {
         let mut other = bundle.clone();

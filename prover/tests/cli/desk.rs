@@ -90,7 +90,7 @@ impl Desk {
             &self.trader,
             "--account",
             account,
-            "--account-id",
+            "--name",
             account,
             "--epoch",
             EPOCH,

@@ -33,7 +33,7 @@ fn every_kind_of_file_is_recognized() {
     desk.write("noise", "\u{1}\u{2}");
     run(desk.path(), &["inspect", "noise"]).refused(2, &["noise", "neither JSON nor one of our binary files"]);
     desk.write("other.json", r#"{"cat": 1}"#);
-    run(desk.path(), &["inspect", "other.json"]).refused(2, &["of no kind that this tool knows"]);
+    run(desk.path(), &["inspect", "other.json"]).refused(2, &["of no kind that is looked into here"]);
     run(desk.path(), &["inspect", "absent"]).refused(2, &["cannot read absent"]);
 }
 

@@ -67,7 +67,7 @@ fn a_model_that_looks_back_takes_its_history_and_no_other() {
     words.extend(["--history", "history.json", "--json"]);
     let proven = run(desk.path(), &words).done().json();
     let looked = run(desk.path(), &["--json", "inspect", "history.json"]).done().json();
-    assert_eq!(proven["verdict"]["history"], looked["digest"]);
+    assert_eq!(proven["history"], looked["digest"]);
     assert_eq!(looked["days"], 3_278);
     let shown = run(desk.path(), &["inspect", "hs-es"]).done().out;
     assert!(shown.contains(looked["digest"].as_str().unwrap()), "{shown}");

@@ -11,10 +11,10 @@ fn accounts_that_meet_the_model_together_are_proven() {
     let mut words = desk.prove(&BOTH, "good.bundle");
     words.extend(["--json", "--ratio", "1.05", "--excess", "1000", "--valid-for", "5m"]);
     let proven = run(desk.path(), &words).done().json();
-    let statement = &proven["verdict"]["statements"][0];
+    let statement = &proven["statements"][0];
     assert_eq!(statement["ratio"], "1.05");
     assert_eq!(statement["until"], "2026-08-06T12:06:00Z");
-    assert_eq!(proven["verdict"]["at"], AT);
+    assert_eq!(proven["at"], AT);
     let bytes = std::fs::read(desk.path().join("good.bundle")).unwrap();
     assert_eq!(proven["bundle_bytes"], bytes.len());
     let looked = run(desk.path(), &["--json", "inspect", "good.bundle"]).done().json();
@@ -29,7 +29,7 @@ fn order_is_added_to_the_book() {
     let mut words = desk.prove(&BOTH, "order.bundle");
     words.extend(["--json", "--order", "sell 1 BTC-28AUG26-70000-C @ 0.0075 fee 0.0003"]);
     let proven = run(desk.path(), &words).done().json();
-    let order = proven["verdict"]["statements"][0]["order"].as_str().unwrap().to_owned();
+    let order = proven["statements"][0]["order"].as_str().unwrap().to_owned();
     assert_eq!(order, "sell 1 optionhouse:BTC-28AUG26-70000-C @ 0.0075 fee 0.0003");
     let mut words = desk.prove(&BOTH, "order-text.bundle");
     words.extend(["--order", "sell 1 BTC-28AUG26-70000-C @ 0.0075", "--deposit", "5 USDC"]);

@@ -85,7 +85,7 @@ fn what_is_held_and_not_priced_is_named_to_the_trader_alone() {
     let refused = prove_later(desk, "stale", &[]);
     let named = ["optionhouse:BTC-7AUG26-65000-C (", "optionhouse:BTC-28AUG26-70000-C ("];
     refused.refused(
-        2,
+        4,
         &[&named[..], &["paradex-pm on later.json", "said to you alone"]].concat(),
     );
     let first = refused.err.lines().next().unwrap();
@@ -127,7 +127,7 @@ fn order_on_what_is_not_priced_is_to_blame_itself() {
         &format!(r#"{{"instrument":"{SHORT_LIVED}","contracts":"1"}}"#),
     );
     let refused = prove_later(desk, "stale-order", &["--order", "buy 1 BTC-28AUG26-72000-C @ 0.01"]);
-    refused.refused(2, &["not counted: optionhouse:BTC-7AUG26-65000-C ("]);
+    refused.refused(4, &["not counted: optionhouse:BTC-7AUG26-65000-C ("]);
     assert!(!refused.err.contains("72000"), "{}", refused.err);
 }
 

@@ -2,7 +2,7 @@
 
 use zkmargin_tests::small::{SMALL, key, now, public, signed};
 use zkmargin_tests::tree::Tree;
-use zkmargin_verifier::{Attestation, Bundle, Statement, VerifyError, check_bundle};
+use zkmargin_verifier::{Attestation, Bundle, Statement, Verifier, VerifyError};
 
 use crate::Tally;
 
@@ -60,7 +60,7 @@ fn bundle_changed_anywhere_is_refused_when_its_subjects_sign_again() {
             continue;
         }
         // No policy: facts, signatures and the proof are left to refuse it.
-        let refusal = check_bundle(&SMALL.context(), &again.to_bytes(), now());
+        let refusal = Verifier::new(SMALL.context()).check_bundle(&again.to_bytes(), now());
         let refusal = refusal.expect_err(&format!("{}: {}", mutant.path, mutant.how));
         tally.count(&kind(&refusal));
     }
@@ -96,7 +96,7 @@ fn attestation_changed_anywhere_is_refused_when_venue_and_subjects_sign_again() 
                 tally.count("no program");
                 continue;
             };
-            let refusal = check_bundle(&SMALL.context(), &bundle.to_bytes(), now());
+            let refusal = Verifier::new(SMALL.context()).check_bundle(&bundle.to_bytes(), now());
             let refusal = refusal.expect_err(&format!("{}: {}", mutant.path, mutant.how));
             tally.count(&kind(&refusal));
         }
@@ -114,7 +114,7 @@ fn subject_in_place_of_another_is_refused() {
     statement.attestations[1] = content.sign(&key("perps"));
     let bundle = signed(&SMALL.context(), vec![statement], SMALL.bundle.proof.clone()).unwrap();
     assert!(matches!(
-        check_bundle(&SMALL.context(), &bundle.to_bytes(), now()),
+        Verifier::new(SMALL.context()).check_bundle(&bundle.to_bytes(), now()),
         Err(VerifyError::Proof(_))
     ));
 }

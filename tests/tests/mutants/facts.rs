@@ -8,13 +8,13 @@ use zkmargin_risk::model::Model;
 use zkmargin_risk::universe::Universe;
 use zkmargin_tests::small::{SMALL, key, now, signed};
 use zkmargin_tests::tree::{Mutant, Tree};
-use zkmargin_verifier::{Context, Statement, VerifyError, check_bundle};
+use zkmargin_verifier::{Context, Statement, Verifier, VerifyError};
 
 use crate::{Harmless, Tally, assert_all_are_harmless};
 
 /// The verdict on the honest bundle under other facts, as it is and when venues and subjects sign again; `None` if there is no program.
 fn verdicts(context: &Context<'_>) -> [Option<Result<(), VerifyError>>; 2] {
-    let check = |bytes: &[u8]| check_bundle(context, bytes, now()).map(drop);
+    let check = |bytes: &[u8]| Verifier::new(*context).check_bundle(bytes, now()).map(drop);
     let mut statement: Statement = SMALL.bundle.statements[0].statement.clone();
     for signed in &mut statement.attestations {
         let mut content = signed.content().clone();

@@ -4,12 +4,14 @@
 use zkmargin_circuits::Refusal;
 use zkmargin_risk::canonical::Digest;
 use zkmargin_risk::terms::{Level, Ratio20};
-use zkmargin_verifier::{SignedAttestation, Statement, VerifyError, check_bundle};
+use zkmargin_verifier::{SignedAttestation, Statement, Verifier, VerifyError};
 
 use crate::stage::{AT, STAGE, context, signed_again};
 
 fn verdict(bundle: &[u8]) -> Result<(), VerifyError> {
-    check_bundle(&context(), bundle, AT.parse().unwrap()).map(drop)
+    Verifier::new(context())
+        .check_bundle(bundle, AT.parse().unwrap())
+        .map(drop)
 }
 
 fn with_statement(change: impl FnOnce(&mut Statement)) -> Result<(), VerifyError> {

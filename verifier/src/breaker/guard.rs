@@ -90,7 +90,7 @@ impl Breaker {
     ///
     /// # Errors
     /// The first [`BreakerRefusal`].
-    pub fn accept(
+    pub(crate) fn accept(
         &self,
         limits: &Limits,
         presented: &Presented,

@@ -1,23 +1,25 @@
 //! What a circuit breaker measures: a snapshot against the partner's reference, against the snapshot before, and against other publishers'.
 //!
-//! Everything is a whole number of basis points, rounded against calm: a distance up, a floor down. Prices are taken to 18 decimals.
+//! Everything is computed exactly, and then a whole number of basis points, rounded against calm: a distance up, a floor down.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use num_bigint::BigInt;
+use num_rational::BigRational;
+use num_traits::{Signed as _, ToPrimitive as _, Zero as _};
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use zkmargin_risk::amount::to_ratio;
 use zkmargin_risk::instant::Instant;
 use zkmargin_risk::market::{MAX_PRICE, Snapshot, UnderlyingMarket};
 
 use crate::breaker::Limits;
 
 /// Basis points in one.
-const ONE: i128 = 10_000;
-/// Decimals to which prices are taken.
-const SCALE: u32 = 18;
+const ONE: u32 = 10_000;
 
 /// What is measured.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,7 +165,7 @@ pub(crate) fn measure(
         let before = before.map(|before| before.underlyings.get(name));
         if let Some(Some(before)) = before {
             read(Measure::IndexJump, distance(market.index, before.index));
-            moves.push(relative_move(market.index, before.index));
+            moves.extend(relative_move(market.index, before.index));
         }
         match (median_at_the_money(market), watched.volatility.is_some()) {
             (Some(median), true) => read(Measure::LeastVolatility, median),
@@ -218,7 +220,7 @@ pub(crate) fn disagreement(first: &Snapshot, second: &Snapshot) -> (String, u32)
                     .get(&expiry)
                     .and_then(|options| options.strikes.get(&strike));
                 let value = there.map_or(u32::MAX, |there| {
-                    points_up(fixed(volatility).saturating_sub(fixed(there.volatility)))
+                    points_up(&(to_ratio(volatility) - to_ratio(there.volatility)))
                 });
                 take(&|| format!("volatility of {name} {expiry} {strike}"), value);
             }
@@ -234,80 +236,64 @@ fn volatilities(market: &UnderlyingMarket) -> impl Iterator<Item = (Instant, Dec
     })
 }
 
-/// To [`SCALE`] decimals, cut. At most 10^27 for a price, 10^19 for a volatility.
-fn fixed(value: Decimal) -> i128 {
-    let scale = value.scale();
-    match SCALE.checked_sub(scale) {
-        Some(missing) => value.mantissa().saturating_mul(10i128.saturating_pow(missing)),
-        None => value.mantissa() / 10i128.saturating_pow(scale - SCALE),
-    }
+/// In basis points.
+fn points(value: &BigRational) -> BigRational {
+    value * BigRational::from_integer(ONE.into())
 }
 
-fn saturated(value: i128) -> u32 {
-    u32::try_from(value.max(0)).unwrap_or(u32::MAX)
+/// A whole number of basis points, as far as they are counted.
+fn saturated(points: &BigRational) -> u32 {
+    points.to_integer().max(BigInt::zero()).to_u32().unwrap_or(u32::MAX)
 }
 
-/// A distance to 18 decimals in basis points of 1, up.
-fn points_up(distance: i128) -> u32 {
-    let unit = 10i128.pow(SCALE) / ONE;
-    saturated(distance.saturating_abs().saturating_add(unit - 1) / unit)
+/// A distance of either sign in basis points of 1, up.
+fn points_up(distance: &BigRational) -> u32 {
+    saturated(&points(&distance.abs()).ceil())
 }
 
-/// `|value - base| / base` in basis points, up; a base that is nothing to 18 decimals is infinitely far.
+/// `(value - base) / base`, if there is a base.
+fn relative_move(value: Decimal, base: Decimal) -> Option<BigRational> {
+    let (value, base) = (to_ratio(value), to_ratio(base));
+    base.is_positive().then(|| (value - &base) / &base)
+}
+
+/// `|value - base| / base` in basis points, up; from no base everything is infinitely far.
 fn distance(value: Decimal, base: Decimal) -> u32 {
-    let (value, base) = (fixed(value), fixed(base));
-    if base <= 0 {
-        return u32::MAX;
-    }
-    let distance = value.saturating_sub(base).saturating_abs().saturating_mul(ONE);
-    saturated(distance / base + i128::from(distance % base != 0))
-}
-
-/// `(value - base) / base` to 18 decimals. Divided in two steps: the numerator may need 150 bits in one.
-fn relative_move(value: Decimal, base: Decimal) -> i128 {
-    let (value, base) = (fixed(value), fixed(base));
-    if base <= 0 {
-        return i128::MAX / 4;
-    }
-    const HALF: i128 = 1_000_000_000;
-    let moved = value.saturating_sub(base);
-    let (whole, rest) = (moved.saturating_mul(HALF) / base, moved.saturating_mul(HALF) % base);
-    whole
-        .saturating_mul(HALF)
-        .saturating_add(rest.saturating_mul(HALF) / base)
+    relative_move(value, base).map_or(u32::MAX, |moved| points_up(&moved))
 }
 
 /// Largest less smallest, in basis points, up; `None` of fewer than two.
-fn spread(moves: &[i128]) -> Option<u32> {
+fn spread(moves: &[BigRational]) -> Option<u32> {
     let (largest, smallest) = (moves.iter().max()?, moves.iter().min()?);
-    (moves.len() > 1).then(|| points_up(largest.saturating_sub(*smallest)))
+    (moves.len() > 1).then(|| points_up(&(largest - smallest)))
 }
 
 /// The largest move of a volatility that both have, and the spread of all moves.
 fn volatility_moves(now: &UnderlyingMarket, before: &UnderlyingMarket) -> Option<(u32, u32)> {
-    let moves: Vec<i128> = volatilities(now)
+    let moves: Vec<BigRational> = volatilities(now)
         .filter_map(|(expiry, strike, volatility)| {
             let then = before.expiries.get(&expiry)?.strikes.get(&strike)?.volatility;
-            Some(fixed(volatility).saturating_sub(fixed(then)))
+            Some(to_ratio(volatility) - to_ratio(then))
         })
         .collect();
-    let jump = moves.iter().copied().map(points_up).max()?;
+    let jump = moves.iter().map(points_up).max()?;
     Some((jump, spread(&moves).unwrap_or(0)))
 }
 
 /// The lower median over the expiries of the volatility at the strike nearest to the forward (of two, the lower), in basis points, down.
 fn median_at_the_money(market: &UnderlyingMarket) -> Option<u32> {
-    let mut at_the_money: Vec<i128> = market
+    let mut at_the_money: Vec<Decimal> = market
         .expiries
         .values()
         .filter_map(|options| {
-            let distance = |strike: &Decimal| fixed(*strike).saturating_sub(fixed(options.forward)).saturating_abs();
+            let forward = to_ratio(options.forward);
+            let distance = |strike: &Decimal| (to_ratio(*strike) - &forward).abs();
             let nearest = options.strikes.iter().min_by_key(|(strike, _)| distance(strike));
-            nearest.map(|(_, options)| fixed(options.volatility))
+            nearest.map(|(_, options)| options.volatility)
         })
         .collect();
     at_the_money.sort_unstable();
     let middle = at_the_money.len().checked_sub(1)? / 2;
-    let unit = 10i128.pow(SCALE) / ONE;
-    at_the_money.get(middle).map(|volatility| saturated(volatility / unit))
+    let median = at_the_money.get(middle);
+    median.map(|volatility| saturated(&points(&to_ratio(*volatility)).floor()))
 }

@@ -11,7 +11,7 @@ use zkmargin_risk::universe::Network;
 use crate::age::Age;
 use crate::breaker::measure::{Blind, Reading, disagreement, measure};
 use crate::breaker::{Breaker, Cause, Finding, Limits, Moment, Reference, Seen, Stance};
-use crate::policy::{AcceptedSnapshots, Policy};
+use crate::policy::{AcceptedSnapshots, Policy, PolicyFileError};
 use crate::published::{PublisherRefusal, SnapshotSignature};
 use crate::verify::exit;
 use crate::words::{listed, network};
@@ -105,6 +105,9 @@ pub enum ObserveError {
         /// The most that is accepted.
         most: Age,
     },
+    /// The policy is none: it was not [read](Policy::from_json), or was changed since.
+    #[error(transparent)]
+    Policy(#[from] PolicyFileError),
     /// A snapshot that the policy does not list.
     #[error("snapshot {found} is not one of the policy's: {}", listed(accepted.iter()))]
     NotListed {
@@ -122,7 +125,10 @@ impl ObserveError {
     /// The exit code that says what kind of error this is.
     pub fn exit_code(&self) -> u8 {
         match self {
-            ObserveError::NoLimits | ObserveError::Count { .. } | ObserveError::Instants { .. } => exit::USAGE,
+            ObserveError::Policy(_)
+            | ObserveError::NoLimits
+            | ObserveError::Count { .. }
+            | ObserveError::Instants { .. } => exit::USAGE,
             ObserveError::Publisher(refusal) => refusal.exit_code(),
             _ => exit::POLICY,
         }
@@ -130,11 +136,25 @@ impl ObserveError {
 }
 
 impl Breaker {
-    /// Observes: the breaker as it is afterwards. `before` is `None` for the first time.
+    /// A breaker by its first observation. Where there is one already this forgets it, and ends a halt: only where there has never been a
+    /// [journal](crate::journal::Journal).
     ///
     /// # Errors
     /// [`ObserveError`].
-    pub fn observe(before: Option<&Breaker>, policy: &Policy, sight: &Sight<'_>) -> Result<Breaker, ObserveError> {
+    pub fn begin(policy: &Policy, sight: &Sight<'_>) -> Result<Breaker, ObserveError> {
+        Breaker::after(None, policy, sight)
+    }
+
+    /// Observes: the breaker as it is afterwards.
+    ///
+    /// # Errors
+    /// [`ObserveError`].
+    pub fn observe(&self, policy: &Policy, sight: &Sight<'_>) -> Result<Breaker, ObserveError> {
+        Breaker::after(Some(self), policy, sight)
+    }
+
+    fn after(before: Option<&Breaker>, policy: &Policy, sight: &Sight<'_>) -> Result<Breaker, ObserveError> {
+        policy.check()?;
         let limits = policy.breaker.as_ref().ok_or(ObserveError::NoLimits)?;
         let (snapshots, at) = (sight.snapshots, sight.at);
         let first = snapshots.first().ok_or(ObserveError::Count {
@@ -146,7 +166,7 @@ impl Breaker {
             market: first.instant,
         };
         check_instants(policy, limits, sight, now)?;
-        let mut breaker = before.cloned().unwrap_or_else(|| Breaker::begin(policy.network, now));
+        let mut breaker = before.cloned().unwrap_or_else(|| Breaker::calm(policy.network, now));
         if breaker.network != policy.network {
             return Err(ObserveError::Network {
                 found: breaker.network,

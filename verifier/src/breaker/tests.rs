@@ -116,7 +116,10 @@ fn observe_at(before: Option<&Breaker>, snapshot: &Snapshot, at: Instant) -> Res
         reference: &reference,
         at,
     };
-    Breaker::observe(before, &policy(), &sight)
+    match before {
+        Some(before) => before.observe(&policy(), &sight),
+        None => Breaker::begin(&policy(), &sight),
+    }
 }
 
 /// Observed when it is of.
@@ -156,16 +159,22 @@ fn measures_are_basis_points_rounded_against_calm() {
 }
 
 #[test]
-fn digits_beyond_the_eighteenth_change_nothing_and_those_before_it_count() {
+fn every_digit_of_a_price_counts() {
     let of = |btc: &str| {
         let values = values(Some(&calm(0)), &market(MINUTE, btc, "1900", ["0.4", "0.5", "0.45"]));
         let jump = value(&values, Measure::IndexJump, Some("BTC"));
         (jump, value(&values, Measure::IndexDispersion, None))
     };
     assert_eq!(of("65650.00000000000000000000"), (100, 100));
-    assert_eq!(of("65650.0000000000000000001"), (100, 100));
-    // Above 100 basis points by a hundred-thousandth of a millionth.
-    assert_eq!(of("65650.000001"), (101, 101));
+    assert_eq!(of("65650.0000000000000000001"), (101, 101));
+    assert_eq!(of("65649.9999999999999999999"), (100, 100));
+    // 90 % apart, of prices whose first digit is the eighteenth decimal.
+    let tiny = |after, btc| market(after, btc, "1900", ["0.4", "0.5", "0.45"]);
+    let moved = values(
+        Some(&tiny(0, "0.000000000000000001")),
+        &tiny(MINUTE, "0.0000000000000000019"),
+    );
+    assert_eq!(value(&moved, Measure::IndexJump, Some("BTC")), 9000);
 }
 
 #[test]
@@ -316,7 +325,7 @@ fn jumps_between_snapshots_are_entered_at_their_thresholds() {
             reference: &reference,
             at: snapshot.instant,
         };
-        Breaker::observe(Some(&first), &limits, &sight).unwrap().stance()
+        first.observe(&limits, &sight).unwrap().stance()
     };
     assert_eq!(
         [99, 100, 101].map(|by| jumped(by, by)),
@@ -399,7 +408,7 @@ fn observation_out_of_order_or_of_another_time_is_none() {
             reference: &reference,
             at: snapshot.instant,
         };
-        Breaker::observe(None, &policy(), &sight)
+        Breaker::begin(&policy(), &sight)
     };
     for (millis, good) in [
         (4 * MINUTE - 1, false),
@@ -428,17 +437,14 @@ fn observation_out_of_order_or_of_another_time_is_none() {
         at: at(2 * MINUTE),
     };
     assert!(matches!(
-        Breaker::observe(Some(&first), &main, &sight),
+        first.observe(&main, &sight),
         Err(ObserveError::Network {
             found: Network::Test,
             expected: Network::Main
         })
     ));
     main.breaker = None;
-    assert!(matches!(
-        Breaker::observe(None, &main, &sight),
-        Err(ObserveError::NoLimits)
-    ));
+    assert!(matches!(Breaker::begin(&main, &sight), Err(ObserveError::NoLimits)));
 }
 
 fn signed_policy(signed_by: usize) -> Policy {
@@ -471,7 +477,7 @@ fn disagreement_beyond_the_band_is_a_halt_and_no_average() {
             reference: &reference,
             at: snapshots[0].instant,
         };
-        Breaker::observe(None, &signed_policy(2), &sight).unwrap()
+        Breaker::begin(&signed_policy(2), &sight).unwrap()
     });
     assert_eq!(
         sights.each_ref().map(Breaker::stance),
@@ -504,12 +510,12 @@ fn disagreement_beyond_the_band_is_a_halt_and_no_average() {
         at: first.instant,
     };
     let both = [sign("one", &first), sign("two", &first)];
-    let before = Breaker::observe(None, &signed_policy(2), &sight(&first, &both)).unwrap();
+    let before = Breaker::begin(&signed_policy(2), &sight(&first, &both)).unwrap();
     let third = [sign("three", &second)];
-    let after = Breaker::observe(Some(&before), &signed_policy(2), &sight(&second, &third)).unwrap();
+    let after = before.observe(&signed_policy(2), &sight(&second, &third)).unwrap();
     assert_eq!((before.stance(), after.stance()), (Stance::Normal, Stance::Halted));
     assert_eq!((before.seen().len(), after.seen().len()), (1, 0), "neither is used");
-    let again = Breaker::observe(Some(&after), &signed_policy(2), &sight(&first, &both)).unwrap();
+    let again = after.observe(&signed_policy(2), &sight(&first, &both)).unwrap();
     assert_eq!((again.stance(), again.seen().len()), (Stance::Halted, 0));
 }
 
@@ -524,7 +530,7 @@ fn snapshot_that_too_few_or_strangers_signed_is_no_observation() {
             reference: &reference,
             at: snapshot.instant,
         };
-        Breaker::observe(None, &signed_policy(2), &sight)
+        Breaker::begin(&signed_policy(2), &sight)
     };
     assert!(observe(&[sign("one", &snapshot), sign("two", &snapshot)]).is_ok());
     for (signatures, count) in [(vec![], 0), (vec![sign("one", &snapshot)], 1)] {
@@ -551,7 +557,7 @@ fn snapshot_that_the_policy_does_not_list_is_no_observation() {
             reference: &reference(snapshot),
             at: snapshot.instant,
         };
-        Breaker::observe(None, &policy, &sight).map(|breaker| breaker.stance())
+        Breaker::begin(&policy, &sight).map(|breaker| breaker.stance())
     };
     assert_eq!(observe(&listed).unwrap(), Stance::Normal);
     let digest = other.digest();
@@ -577,8 +583,8 @@ fn snapshot_that_gave_cause_to_halt_is_not_cleared_by_being_seen_again() {
         at: wild.instant,
     };
     let first = observe(None, &calm(0));
-    let once = Breaker::observe(Some(&first), &policy, &sight).unwrap();
-    let twice = Breaker::observe(Some(&once), &policy, &sight).unwrap();
+    let once = first.observe(&policy, &sight).unwrap();
+    let twice = once.observe(&policy, &sight).unwrap();
     assert_eq!([once.stance(), twice.stance()], [Stance::Halted, Stance::Halted]);
     assert_eq!((once.seen(), twice.seen()), (first.seen(), first.seen()));
     // What was good stays good.

@@ -16,7 +16,7 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::OthersRelease`], [`RegistryError::ReleaseSignature`], [`RegistryError::EarlyRelease`], [`RegistryError::Store`].
     pub fn release(&mut self, release: &SignedRelease, at: Instant) -> Result<(), RegistryError> {
-        let (expected_on, expected) = self.partner()?;
+        let (expected_on, expected) = self.owner;
         let Release { network, audience, .. } = *release.content();
         if (network, audience) != (expected_on, expected) {
             return Err(RegistryError::OthersRelease {

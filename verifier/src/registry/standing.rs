@@ -115,7 +115,8 @@ impl Held {
 }
 
 impl Registry {
-    /// How every account stood at an instant, in the order of venues and pseudonyms.
+    /// How every account stood at an instant, in the order of venues and pseudonyms: [`now`](Registry::now), or an earlier one, with what had been
+    /// accepted by then.
     ///
     /// # Errors
     /// [`RegistryError::Store`].

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use zkmargin_risk::canonical::{Digest, Personal, digest};
 use zkmargin_risk::instant::Instant;
+use zkmargin_risk::terms::{Level, Margin, Ratio20};
 use zkmargin_risk::universe::Network;
 
 use super::*;
@@ -49,9 +50,9 @@ fn proven(name: &str, accounts: &[&str]) -> ProvenStatement {
     };
     ProvenStatement {
         digest: Digest(named(name)),
-        level: "maintenance".to_owned(),
-        ratio: "1".to_owned(),
-        excess: "0".to_owned(),
+        level: Margin::Level(Level::Maintenance),
+        ratio: Ratio20::ONE,
+        excess: 0,
         order: None,
         deposit: None,
         audience: public("audience"),

@@ -8,6 +8,7 @@ use crate::fixture::{
 };
 use crate::keys::Keys;
 use crate::policy::{AcceptedSnapshots, NonceRule};
+use crate::published::Publishers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 use zkmargin_circuits::Malformed;
@@ -110,6 +111,69 @@ fn is_of_the_proof(error: &VerifyError) -> bool {
         error,
         VerifyError::Proof(Refusal::Malformed(Malformed::Truncated { .. }))
     )
+}
+
+#[test]
+fn policy_that_its_reader_would_refuse_accepts_nothing() {
+    let empty = |policy: &mut Policy| {
+        let publishers = Publishers {
+            signed_by: 0,
+            of: Keys::from([public("publisher")]),
+        };
+        policy.snapshots = AcceptedSnapshots::Signed(publishers);
+    };
+    let twice = |policy: &mut Policy| policy.subject_groups.push(BTreeSet::from([public("a"), public("c")]));
+    let changes: [&dyn Fn(&mut Policy); 2] = [&empty, &twice];
+    for change in changes {
+        let mut policy = policy();
+        change(&mut policy);
+        let refused = verify_bundle(&world().context(), &policy, Some([3; 32]), &good().to_bytes(), now());
+        assert!(matches!(refused, Err(VerifyError::PolicyFile(_))), "{refused:?}");
+    }
+}
+
+#[cfg(feature = "registry")]
+#[test]
+fn registry_takes_nothing_by_another_partners_policy() {
+    use zkmargin_risk::universe::Network;
+
+    use crate::registry::{Registry, RegistryError};
+
+    let folder = tempfile::tempdir().unwrap();
+    let policy = Policy {
+        calls: Some(crate::policy::Calls {
+            notice: "1m".parse().unwrap(),
+            grace: "1m".parse().unwrap(),
+        }),
+        ..policy()
+    };
+    let verifier = Verifier::new(world().context());
+    let partner = Partner {
+        policy: &policy,
+        nonce: Some([3; 32]),
+        signatures: &[],
+        breaker: None,
+    };
+    let of = |name: &str, on, audience| {
+        let path = folder.path().join(name);
+        drop(Registry::create(path.to_str().unwrap(), on, audience).unwrap());
+        let mut registry = Registry::open_any(path.to_str().unwrap()).unwrap();
+        registry
+            .accept(&partner, &verifier, &good().to_bytes(), now())
+            .unwrap_err()
+    };
+    let (own, other) = (policy.network, public("another"));
+    let elsewhere = if own == Network::Test {
+        Network::Main
+    } else {
+        Network::Test
+    };
+    assert!(matches!(of("own", own, policy.audience), RegistryError::Verify(error) if is_of_the_proof(&error)));
+    assert!(matches!(of("other", own, other), RegistryError::OtherPartner { .. }));
+    assert!(matches!(
+        of("network", elsewhere, policy.audience),
+        RegistryError::OtherPartner { .. }
+    ));
 }
 
 #[test]
@@ -220,7 +284,9 @@ fn later_snapshot_of_an_instant_that_has_not_come_is_refused() {
             later: Some(&snapshot),
             ..world().context()
         };
-        check_bundle(&context, &good().to_bytes(), now()).unwrap_err()
+        Verifier::new(context)
+            .check_bundle(&good().to_bytes(), now())
+            .unwrap_err()
     };
     let ahead = now().checked_add(1).unwrap();
     let error = refused(ahead);
@@ -234,18 +300,14 @@ fn later_snapshot_of_an_instant_that_has_not_come_is_refused() {
 fn statement_signed_for_another_snapshot_model_or_universe_is_refused() {
     let bytes = good().to_bytes();
     let check = |universe: &Universe, snapshot: &Snapshot, model: &Model| {
-        check_bundle(
-            &Context {
-                universe,
-                snapshot,
-                later: None,
-                model,
-                parameters: parameters(),
-            },
-            &bytes,
-            now(),
-        )
-        .unwrap_err()
+        let context = Context {
+            universe,
+            snapshot,
+            later: None,
+            model,
+            parameters: parameters(),
+        };
+        Verifier::new(context).check_bundle(&bytes, now()).unwrap_err()
     };
     let World {
         universe,
@@ -313,7 +375,9 @@ fn facts_come_before_policy_and_policy_before_signatures() {
 
 #[test]
 fn policy_free_check_needs_neither_nonce_nor_policy() {
-    let error = check_bundle(&world().context(), &good().to_bytes(), now()).unwrap_err();
+    let error = Verifier::new(world().context())
+        .check_bundle(&good().to_bytes(), now())
+        .unwrap_err();
     assert!(is_of_the_proof(&error));
     let error = verify_bundle(&world().context(), &policy(), None, &good().to_bytes(), now()).unwrap_err();
     assert!(matches!(error, VerifyError::Policy(PolicyRefusal::NonceNotGiven)));

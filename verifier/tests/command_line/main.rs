@@ -331,27 +331,17 @@ fn json_says_the_same_as_the_exit_code() {
 }
 
 #[test]
-fn empty_file_is_called_empty_and_what_was_expected_is_named() {
-    for (name, expected) in [
-        ("policy.json", "a policy"),
-        ("universe.json", "a universe"),
-        ("snapshot.json", "a snapshot"),
-        ("bundle", "a bundle"),
-    ] {
+fn empty_file_is_called_empty() {
+    for name in ["policy.json", "universe.json", "snapshot.json", "bundle"] {
         let folder = Folder::new();
         fs::write(folder.path(name), "").unwrap();
-        let said = format!("zkmargin-verify: {name}: the file is empty, expected {expected}\n");
+        let said = format!("zkmargin-verify: {name}: the file is empty\n");
         assert_refused(&folder.verify_now(&[]), 2, &said);
     }
     let folder = Folder::new();
     fs::write(folder.path("empty"), "").unwrap();
-    for (flag, expected) in [
-        ("--later", "a snapshot"),
-        ("--history", "a price history"),
-        ("--snapshot-signature", "a signature on a snapshot"),
-    ] {
-        let said = format!("empty: the file is empty, expected {expected}\n");
-        assert_refused(&folder.verify_now(&[flag, "empty"]), 2, &said);
+    for flag in ["--later", "--history", "--snapshot-signature"] {
+        assert_refused(&folder.verify_now(&[flag, "empty"]), 2, "empty: the file is empty\n");
     }
 }
 

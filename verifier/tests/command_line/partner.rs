@@ -257,7 +257,7 @@ mod registry {
         ];
         assert_done(&folder.run(&get), "kept: ");
         assert_eq!(fs::read(folder.path("kept")).unwrap(), good);
-        assert_refused(&folder.run(&get), 2, "cannot write kept");
+        assert_refused(&folder.run(&get), 2, "kept exists already; --force replaces it");
     }
 
     #[test]

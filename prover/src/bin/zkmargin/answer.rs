@@ -1,10 +1,20 @@
 //! What a verb has to say: text for people, the same as data, and an exit code.
 
+use std::time::Duration;
+
+use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use zkmargin_verifier::verify::exit;
 use zkmargin_verifier::words;
 
 use crate::failure::TOOL;
+
+/// What is under way, until it is [cleared](ProgressBar::finish_and_clear) or dropped. Draws on a terminal only, and only on standard error.
+pub(crate) fn working(on: impl Into<std::borrow::Cow<'static, str>>) -> ProgressBar {
+    let spinner = ProgressBar::new_spinner().with_message(on);
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    spinner
+}
 
 /// The answer of a verb.
 #[derive(Debug)]
@@ -22,6 +32,15 @@ impl Answer {
             data,
             exit: exit::OK,
         }
+    }
+
+    /// The same answer with a further line, and the fields of another object.
+    pub(crate) fn with(mut self, line: &str, more: Value) -> Answer {
+        self.text = format!("{}\n{line}", self.text.trim_end());
+        if let (Value::Object(fields), Value::Object(more)) = (&mut self.data, more) {
+            fields.extend(more);
+        }
+        self
     }
 
     /// The same answer with another exit code.

@@ -123,8 +123,9 @@ fn measure_all(args: &Measure) -> anyhow::Result<Answer> {
     };
     let points = grid.points()?;
     Outputs::new(true).reserve(&args.out)?;
+    Results::check_place(&args.out).context("give another --out")?;
     // What another process wrote meanwhile would be lost.
-    let _lock = Lock::take(&lock_path(&args.out))?;
+    let _lock = Lock::beside(&args.out)?;
     let mut results = Results::resume(&args.out)?;
     let mut missing = Vec::new();
     for point in &points {
@@ -172,13 +173,6 @@ fn progress(length: u64) -> anyhow::Result<ProgressBar> {
     )?);
     bar.enable_steady_tick(Duration::from_millis(500));
     Ok(bar)
-}
-
-/// The file that says that somebody is at work on another one.
-fn lock_path(out: &Path) -> PathBuf {
-    let mut name = out.as_os_str().to_owned();
-    name.push(".lock");
-    name.into()
 }
 
 /// Where a fit is kept, if one is asked for and possible with what there is and what will be.

@@ -1,11 +1,10 @@
 //! The instant that a command goes by.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Context as _;
 use clap::Args;
 use zkmargin_risk::instant::Instant;
+use zkmargin_verifier::clock;
 
 /// `--at`.
 #[derive(Debug, Args)]
@@ -33,23 +32,15 @@ impl At {
             });
         }
         Ok(Now {
-            instant: system()?,
+            instant: clock::now()?,
             is_given: false,
         })
     }
 }
 
-/// The instant by the system's clock, whatever `--at` says.
-pub(crate) fn system() -> anyhow::Result<Instant> {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .context("the system's clock is before 1970")?;
-    Instant::from_millis(u64::try_from(since.as_millis())?).context("the system's clock")
-}
-
 /// The day by the system's clock, in UTC: `YYYY-MM-DD`.
 pub(crate) fn today() -> anyhow::Result<String> {
-    let now = system()?.to_string();
+    let now = clock::now()?.to_string();
     Ok(now.split('T').next().unwrap_or_default().to_owned())
 }
 

@@ -215,7 +215,7 @@ fn tell(stage: &mut Stage) -> anyhow::Result<Value> {
             &trader,
             "--account",
             &file,
-            "--account-id",
+            "--name",
             id,
             "--epoch",
             EPOCH,

@@ -11,7 +11,7 @@ use zkmargin_verifier::verify::exit;
 use zkmargin_verifier::words::{self, OutputError};
 use zkmargin_verifier::{AttestationError, VerifyError};
 
-/// Margin not met, or not provable.
+/// Margin not met, or not provable of what is held.
 pub(crate) const NOT_MET: u8 = 4;
 /// In whose name errors are said.
 pub(crate) const TOOL: &str = "zkmargin";
@@ -126,12 +126,13 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
 #[cfg(feature = "ledger")]
 fn of_ledger(error: &LedgerError) -> Option<u8> {
     match error {
-        LedgerError::Import { error, .. } => of_ledger(error),
+        LedgerError::Import { error, .. } | LedgerError::Interrupted { error, .. } => of_ledger(error),
         LedgerError::ReleaseSignature(_) => Some(exit::PROOF),
         LedgerError::ClockBack { .. }
         | LedgerError::Conflict { .. }
         | LedgerError::Encumbered { .. }
         | LedgerError::Epoch { .. }
+        | LedgerError::Future { .. }
         | LedgerError::Held { .. }
         | LedgerError::MovedSince { .. }
         | LedgerError::NotTheLast { .. }
@@ -146,14 +147,13 @@ fn of_ledger(error: &LedgerError) -> Option<u8> {
 
 fn of_prove(error: &ProveError) -> u8 {
     match error {
-        ProveError::NotMet { .. } => NOT_MET,
+        ProveError::NotMet { .. } | ProveError::NotCounted { .. } => NOT_MET,
         ProveError::AttestationSignature { .. } => exit::PROOF,
         ProveError::Statement(error) => error.exit_code(),
         ProveError::Opening { .. }
         | ProveError::SubjectKey { .. }
         | ProveError::SupposedNotCounted { .. }
         | ProveError::TooLarge { .. }
-        | ProveError::NotCounted { .. }
         | ProveError::Witness { .. } => exit::USAGE,
         ProveError::Argument(ArgumentError::Claim(
             ClaimError::PublicLeg { .. }

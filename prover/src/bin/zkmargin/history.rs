@@ -14,6 +14,7 @@ use zkmargin_verifier::words::counted;
 
 use crate::answer::Answer;
 use crate::load::{self, Out};
+use crate::snapshot::write_provenance;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -94,24 +95,12 @@ pub(crate) fn describe(history: &History) -> String {
         let since = since.map_or_else(|| "none".to_owned(), |day| format!("since {day}"));
         let _ = write!(text, "\n  {name:<6} volatility index {since}");
     }
-    let provenance = history.provenance();
-    let _ = write!(
-        text,
-        "\nSource: {} ({}), by {}",
-        provenance.source, provenance.licence, provenance.importer
+    let from = history.provenance();
+    write_provenance(
+        &mut text,
+        [&from.source, &from.licence, &from.importer],
+        [&from.recorded, &from.derived, &from.assumed],
     );
-    for (word, list) in [
-        ("Recorded", &provenance.recorded),
-        ("Derived", &provenance.derived),
-        ("Assumed", &provenance.assumed),
-    ] {
-        if !list.is_empty() {
-            let _ = write!(text, "\n{word}:");
-        }
-        for item in list {
-            let _ = write!(text, "\n  {item}");
-        }
-    }
     text
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::Args;
 use zkmargin_risk::instant::Instant;
-use zkmargin_verifier::Window;
+use zkmargin_verifier::{Window, clock};
 
-use crate::clock::system;
+use crate::answer::working;
 
 /// The longest time without a look at the clock, which may be set meanwhile.
 const LOOK: Duration = Duration::from_millis(200);
@@ -25,7 +25,7 @@ impl Hold {
     /// Refuses an instant that is no later than now: before the work, not after it.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         match self.release_at {
-            Some(release) if system()? >= release => {
+            Some(release) if clock::now()? >= release => {
                 bail!(
                     "--release-at {release} is no later than now, by the system's clock: nothing could be held until then"
                 )
@@ -52,14 +52,15 @@ impl Hold {
     /// A clock that is set back prolongs the wait, one that is set forward ends it.
     pub(crate) fn wait(&self) -> anyhow::Result<()> {
         let Some(release) = self.release_at else { return Ok(()) };
-        if system()? >= release {
+        if clock::now()? >= release {
             bail!(
                 "the proof was done only after {release}, when it was to be released: when it appears would tell how long it took. Nothing was \
                  written; give --release-at more time"
             );
         }
+        let _waiting = working(format!("proven, and held until {release}"));
         loop {
-            let left = release.millis_since(system()?);
+            let left = release.millis_since(clock::now()?);
             if left == 0 {
                 return Ok(());
             }

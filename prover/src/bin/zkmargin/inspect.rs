@@ -164,7 +164,9 @@ fn look(bytes: &[u8]) -> anyhow::Result<Answer> {
             }),
         )
     } else {
-        bail!("JSON, but of no kind that this tool knows")
+        bail!(
+            "JSON, but of no kind that is looked into here: a key, universe, snapshot, reference prices, price history, case, batch, model, policy, venue file, fills or account"
+        )
     })
 }
 

@@ -2,25 +2,39 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
-use clap::Args;
-use zeroize::Zeroizing;
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
 use zkmargin_circuits::Parameters;
 use zkmargin_prover::keys::{KeyFile, MAX_KEY_FILE_BYTES, Role};
 use zkmargin_prover::output::Outputs;
 use zkmargin_risk::account::AccountVector;
-use zkmargin_risk::history::History;
 use zkmargin_risk::json::MAX_BYTES;
 use zkmargin_risk::market::Snapshot;
-use zkmargin_risk::model::{Model, PRESETS};
-use zkmargin_risk::universe::Universe;
+use zkmargin_risk::model::Model;
+use zkmargin_risk::universe::{Network, Universe};
 use zkmargin_verifier::envelope::FileKind;
-use zkmargin_verifier::facts::check_venue_keys;
-use zkmargin_verifier::file::{default_cache_dir, read_file};
-use zkmargin_verifier::{Opening, PublicKey, SignedAttestation, words};
+use zkmargin_verifier::file::default_cache_dir;
+use zkmargin_verifier::{Opening, PublicKey, SignedAttestation};
 
-/// Most bytes of an account's file.
-const MAX_ACCOUNT_BYTES: usize = 1 << 26;
+pub(crate) use zkmargin_verifier::load::{load, model, preset, snapshot, text, universe, universe_of, with_history};
+
+/// `--network`.
+#[derive(Copy, Clone, Debug, ValueEnum)]
+pub(crate) enum NetworkArg {
+    /// Real accounts.
+    Main,
+    /// Tests.
+    Test,
+}
+
+impl From<NetworkArg> for Network {
+    fn from(network: NetworkArg) -> Network {
+        match network {
+            NetworkArg::Main => Network::Main,
+            NetworkArg::Test => Network::Test,
+        }
+    }
+}
 
 /// Where a verb writes, and whether it may replace.
 #[derive(Debug, Args)]
@@ -88,71 +102,9 @@ impl Facts {
     }
 }
 
-/// Reads a file and what is in it.
-pub(crate) fn load<T>(path: &Path, cap: usize, read: impl FnOnce(&[u8]) -> anyhow::Result<T>) -> anyhow::Result<T> {
-    // Overwritten when dropped, whatever it is: some of these files are secret.
-    let bytes = Zeroizing::new(read_file(path, cap)?);
-    tracing::debug!(file = %path.display(), bytes = bytes.len(), "read");
-    read(&bytes).with_context(|| path.display().to_string())
-}
-
-/// JSON and CSV files are UTF-8.
-pub(crate) fn text(bytes: &[u8]) -> anyhow::Result<&str> {
-    std::str::from_utf8(bytes).context("not UTF-8 text")
-}
-
 /// Reads a text file.
 pub(crate) fn text_file(path: &Path) -> anyhow::Result<String> {
     load(path, MAX_BYTES, |bytes| Ok(text(bytes)?.to_owned()))
-}
-
-/// A universe in which every venue's keys can sign.
-pub(crate) fn universe_of(text: &str) -> anyhow::Result<Universe> {
-    let universe = Universe::from_json(text)?;
-    check_venue_keys(&universe)?;
-    Ok(universe)
-}
-
-/// Reads a universe.
-pub(crate) fn universe(path: &Path) -> anyhow::Result<Universe> {
-    load(path, MAX_BYTES, |bytes| universe_of(text(bytes)?))
-}
-
-/// Reads a snapshot.
-pub(crate) fn snapshot(path: &Path) -> anyhow::Result<Snapshot> {
-    load(path, MAX_BYTES, |bytes| Ok(Snapshot::from_json(text(bytes)?)?))
-}
-
-/// Reads a price history.
-pub(crate) fn history(path: &Path) -> anyhow::Result<History> {
-    load(path, MAX_BYTES, |bytes| Ok(History::from_json(text(bytes)?)?))
-}
-
-/// The name, if it is that of a preset.
-pub(crate) fn preset(name: &Path) -> Option<&str> {
-    name.to_str()
-        .filter(|name| PRESETS.iter().any(|(preset, _)| preset == name))
-}
-
-/// Reads a model, or takes a preset.
-pub(crate) fn model(name: &Path) -> anyhow::Result<Model> {
-    match preset(name) {
-        Some(preset) => Ok(Model::preset(preset)?),
-        None if !name.exists() => bail!("{}", words::no_model(name)),
-        None => load(name, MAX_BYTES, |bytes| Ok(Model::from_json(text(bytes)?)?)),
-    }
-}
-
-/// The model with the price history in a file, where it needs one.
-pub(crate) fn with_history(model: Model, path: Option<&Path>) -> anyhow::Result<Model> {
-    match (path, model.history()) {
-        (None, None) => Ok(model),
-        (None, Some(digest)) => bail!("--history: {}", words::no_history(model.name(), digest)),
-        (Some(path), _) => {
-            let history = history(path)?;
-            model.with_history(history).with_context(|| path.display().to_string())
-        }
-    }
 }
 
 /// Reads a key.
@@ -162,7 +114,7 @@ pub(crate) fn key(path: &Path, role: Role) -> anyhow::Result<KeyFile> {
 
 /// Reads an account.
 pub(crate) fn account(path: &Path, universe: &Universe) -> anyhow::Result<AccountVector> {
-    load(path, MAX_ACCOUNT_BYTES, |bytes| {
+    load(path, MAX_BYTES, |bytes| {
         Ok(AccountVector::from_json(text(bytes)?, universe)?)
     })
 }

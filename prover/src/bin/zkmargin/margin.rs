@@ -21,7 +21,7 @@ use zkmargin_risk::terms::Terms;
 use zkmargin_risk::universe::Universe;
 use zkmargin_verifier::Pseudonym;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, working};
 use crate::failure::NOT_MET;
 use crate::load::{self, Facts, LoadedFacts};
 use crate::prove::TermArgs;
@@ -95,6 +95,7 @@ pub(crate) fn run(args: &Margin) -> anyhow::Result<Answer> {
     let mut data = render_json(&report, &provable)?;
     if args.hedge {
         let (started, most) = (Instant::now(), Duration::from_secs(args.hedge_time));
+        let _searching = working(format!("looking for hedges, for {} s at most", args.hedge_time));
         let found = hedge::search(model, universe, snapshot, &terms, &legs, || started.elapsed() < most)
             .with_context(|| args.facts.names())?;
         text += &hedges_text(&report, &found);

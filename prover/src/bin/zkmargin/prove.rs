@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use indicatif::ProgressBar;
 use serde_json::json;
 use zkmargin_prover::keys::Role;
 use zkmargin_prover::output::Secrecy;
@@ -20,7 +19,7 @@ use zkmargin_verifier::book::Book;
 use zkmargin_verifier::words::counted;
 use zkmargin_verifier::{Context, PublicKey, SigningKey, Statement, VerifyError, Window};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, working};
 use crate::clock::{At, Now};
 use crate::hold::Hold;
 use crate::load::{self, Facts, Out};
@@ -271,9 +270,7 @@ pub(crate) fn run(args: &Prove) -> anyhow::Result<Answer> {
     };
     let prover = Prover::new(context, now.instant);
 
-    // Draws on a terminal only, and only on standard error.
-    let spinner = ProgressBar::new_spinner();
-    spinner.enable_steady_tick(Duration::from_millis(100));
+    let spinner = working("");
     let proven = prover.prove(&[draft], &subjects, |stage| spinner.set_message(stage.to_string()));
     spinner.finish_and_clear();
     let proven = proven.map_err(|error| match args.place(&error) {
@@ -289,7 +286,7 @@ pub(crate) fn run(args: &Prove) -> anyhow::Result<Answer> {
     let (proof, bundle) = (proven.bundle.proof.len(), proven.bytes.len());
     let (proving, verifying) = (millis(proven.proving), millis(proven.verifying));
     let mut text = String::new();
-    for statement in &proven.verdict.statements {
+    for statement in &proven.statements {
         let supposed = [("order", &statement.order), ("deposit", &statement.deposit)];
         let supposed: Vec<String> = supposed
             .into_iter()
@@ -303,13 +300,13 @@ pub(crate) fn run(args: &Prove) -> anyhow::Result<Answer> {
             "Statement {}\nis proven: {condition}{} together {}, {} times over and with {} {} to spare.\n",
             statement.digest,
             counted(statement.accounts.len(), "account"),
-            match statement.level.as_str() {
-                "variation" => "have the cash for what their positions lost".to_owned(),
-                level => format!("meet the {level} requirement"),
+            match statement.level {
+                Margin::Variation => "have the cash for what their positions lost".to_owned(),
+                Margin::Level(level) => format!("meet the {level} requirement"),
             },
             statement.ratio,
             statement.excess,
-            proven.verdict.numeraire,
+            facts.model.numeraire(),
         );
     }
     text += &format!(
@@ -318,7 +315,7 @@ pub(crate) fn run(args: &Prove) -> anyhow::Result<Answer> {
         args.out.path.display(),
     );
     let data = json!({
-        "verdict": proven.verdict, "proof_bytes": proof, "bundle_bytes": bundle,
+        "at": now.instant, "statements": proven.statements, "history": facts.model.history(), "proof_bytes": proof, "bundle_bytes": bundle,
         "proving_ms": proving, "verifying_ms": verifying, "file": args.out.path.display().to_string(),
     });
     Ok(Answer::new(text, data))

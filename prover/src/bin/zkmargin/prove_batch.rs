@@ -21,9 +21,10 @@ use zkmargin_risk::canonical::parse_hex;
 use zkmargin_risk::json::MAX_BYTES;
 use zkmargin_risk::terms::Terms;
 use zkmargin_verifier::envelope::FileKind;
+use zkmargin_verifier::words::counted;
 use zkmargin_verifier::{Bundle, Context, Pseudonym, SignedAttestation, SigningKey, Statement};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, working};
 use crate::clock::{At, Now};
 use crate::load::{self, Facts};
 use crate::prove::{Address, TermArgs, random_nonce, subject_keys};
@@ -283,7 +284,9 @@ impl Batch<'_> {
             files.extend(number.map(|number| (number, found.path())));
         }
         files.sort_unstable();
+        let verifying = working(format!("verifying {} that are there", counted(files.len(), "bundle")));
         let read: Vec<anyhow::Result<Vec<There>>> = files.par_iter().map(|(_, file)| self.read(file)).collect();
+        verifying.finish_and_clear();
         let mut bundles = Bundles::default();
         let mut carried = BTreeSet::new();
         for ((number, file), read) in files.into_iter().zip(read) {
@@ -310,14 +313,11 @@ impl Batch<'_> {
     /// The statements of a bundle that the verifier accepts, now.
     fn read(&self, file: &Path) -> anyhow::Result<Vec<There>> {
         load::load(file, FileKind::Bundle.max_bytes(), |bytes| {
-            let verdict = self.prover.verifier().check_bundle(bytes, self.now.instant)?;
-            let statements = Bundle::from_bytes(bytes)?
-                .statements
-                .into_iter()
-                .zip(verdict.statements);
-            let there = statements.map(|(signed, verdict)| There {
+            let proven = self.prover.verifier().check_bundle(bytes, self.now.instant)?;
+            let statements = Bundle::from_bytes(bytes)?.statements.into_iter().zip(proven);
+            let there = statements.map(|(signed, proven)| There {
                 statement: signed.statement,
-                digest: verdict.digest.to_string(),
+                digest: proven.digest.to_string(),
                 file: file.to_owned(),
             });
             Ok(there.collect())
@@ -475,7 +475,7 @@ impl Batch<'_> {
         outputs.reserve(&group.file)?;
         outputs.stage(&group.file, &proven.bytes, Secrecy::Public)?;
         outputs.commit()?;
-        let statements = names.into_iter().zip(proven.verdict.statements);
+        let statements = names.into_iter().zip(proven.statements);
         done.stated.extend(statements.map(|(name, statement)| Stated {
             name,
             digest: statement.digest.to_string(),

@@ -2,16 +2,15 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::json;
 use zkmargin_prover::keys::Role;
 use zkmargin_prover::output::Secrecy;
-use zkmargin_risk::universe::Network;
 use zkmargin_verifier::SnapshotSignature;
 use zkmargin_verifier::words::network;
 
 use crate::answer::Answer;
-use crate::load::{self, Out};
+use crate::load::{self, NetworkArg, Out};
 
 /// `snapshot sign`: what is signed is the snapshot's digest and the network, so that no signature for tests stands for real prices.
 #[derive(Debug, Args)]
@@ -29,19 +28,8 @@ pub(crate) struct Sign {
     out: Out,
 }
 
-#[derive(Copy, Clone, Debug, ValueEnum)]
-enum NetworkArg {
-    /// Real accounts.
-    Main,
-    /// Tests.
-    Test,
-}
-
 pub(crate) fn run(args: &Sign) -> anyhow::Result<Answer> {
-    let on = match args.network {
-        NetworkArg::Main => Network::Main,
-        NetworkArg::Test => Network::Test,
-    };
+    let on = args.network.into();
     let mut outputs = args.out.reserve()?;
     let snapshot = load::snapshot(&args.snapshot)?;
     let key = load::key(&args.key, Role::Publisher)?;

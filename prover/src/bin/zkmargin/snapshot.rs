@@ -203,17 +203,19 @@ pub(crate) fn describe(snapshot: &Snapshot) -> String {
             counted(u8::from(market.perpetual.is_some()), "perpetual"),
         );
     }
-    let provenance = &snapshot.provenance;
-    let _ = write!(
-        text,
-        "\nSource: {} ({}), by {}",
-        provenance.source, provenance.licence, provenance.importer
+    let from = &snapshot.provenance;
+    write_provenance(
+        &mut text,
+        [&from.source, &from.licence, &from.importer],
+        [&from.recorded, &from.derived, &from.assumed],
     );
-    for (word, list) in [
-        ("Recorded", &provenance.recorded),
-        ("Derived", &provenance.derived),
-        ("Assumed", &provenance.assumed),
-    ] {
+    text
+}
+
+/// Source, licence and importer of facts; and what of them is recorded, derived and assumed.
+pub(crate) fn write_provenance(text: &mut String, [source, licence, importer]: [&str; 3], lists: [&[String]; 3]) {
+    let _ = write!(text, "\nSource: {source} ({licence}), by {importer}");
+    for (word, list) in ["Recorded", "Derived", "Assumed"].into_iter().zip(lists) {
         if !list.is_empty() {
             let _ = write!(text, "\n{word}:");
         }
@@ -221,7 +223,6 @@ pub(crate) fn describe(snapshot: &Snapshot) -> String {
             let _ = write!(text, "\n  {item}");
         }
     }
-    text
 }
 
 fn options_of(expiry: &zkmargin_risk::market::Expiry) -> usize {

@@ -3,18 +3,18 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde_json::json;
 use zkmargin_prover::output::Secrecy;
 use zkmargin_risk::json::MAX_BYTES;
 use zkmargin_risk::listing::VenueKey;
-use zkmargin_risk::universe::{Network, Universe, UniverseError};
+use zkmargin_risk::universe::{Universe, UniverseError};
 use zkmargin_risk::venue_file::{VenueFile, VenueFileError};
 use zkmargin_verifier::PublicKey;
 use zkmargin_verifier::words::{counted, network};
 
 use crate::answer::Answer;
-use crate::load::{self, Out};
+use crate::load::{self, NetworkArg, Out};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -44,12 +44,6 @@ pub(crate) struct Build {
     out: Out,
 }
 
-#[derive(Copy, Clone, Debug, ValueEnum)]
-enum NetworkArg {
-    Main,
-    Test,
-}
-
 fn venue_key(text: &str) -> anyhow::Result<(String, PublicKey)> {
     let (venue, key) = text.split_once('=').context("expected VENUE=HEX")?;
     Ok((venue.to_owned(), load::public_key(key)?))
@@ -75,10 +69,7 @@ pub(crate) fn run(verb: &Verb) -> anyhow::Result<Answer> {
             venue.keys = given;
         }
     }
-    let network = match args.network {
-        NetworkArg::Main => Network::Main,
-        NetworkArg::Test => Network::Test,
-    };
+    let network = args.network.into();
     for (venue, path) in venues.iter().zip(&args.venues) {
         for key in &venue.keys {
             PublicKey(key.0)

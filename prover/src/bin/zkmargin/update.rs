@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::json;
 use zkmargin_prover::fill::{Fills, MAX_FILLS_BYTES};
+use zkmargin_prover::lock::Lock;
 use zkmargin_prover::output::{Outputs, Secrecy};
 use zkmargin_prover::running::{MAX_STATE_BYTES, RunningAccount};
 use zkmargin_verifier::words::counted;
@@ -17,7 +18,7 @@ use crate::load;
 /// `venue update`: one scalar multiplication per leg that a fill moves, however much the account holds.
 ///
 /// With `--account`, a running commitment is begun; with `--fills`, trades and transfers are applied. The state file is replaced whole,
-/// and only after the sums were compared with committing to everything anew.
+/// and only after the sums were compared with committing to everything anew; `STATE.lock` beside it keeps updates apart.
 #[derive(Debug, Args)]
 pub(crate) struct Update {
     /// The universe (JSON).
@@ -40,6 +41,8 @@ pub(crate) struct Update {
 pub(crate) fn run(args: &Update) -> anyhow::Result<Answer> {
     let mut outputs = Outputs::new(args.force || args.account.is_none());
     outputs.reserve(&args.state)?;
+    // Who reads a state that another one replaces meanwhile would lose what that one applied.
+    let _lock = Lock::beside(&args.state)?;
     let universe = load::universe(&args.universe)?;
     let parameters = load::parameters(&universe)?;
     let mut account = match &args.account {

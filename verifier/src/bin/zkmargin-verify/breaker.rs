@@ -9,7 +9,7 @@ use zkmargin_risk::instant::Instant;
 use zkmargin_risk::json::MAX_BYTES;
 use zkmargin_verifier::breaker::{Breaker, Reference, Sight};
 use zkmargin_verifier::journal::{Journal, JournalError};
-use zkmargin_verifier::words;
+use zkmargin_verifier::{load as files, words};
 
 use crate::{Failure, load, respond};
 
@@ -78,12 +78,10 @@ pub(crate) fn of(journal: &Journal) -> Result<Breaker, Failure> {
 fn observe(args: &Observe) -> Result<(String, Value), Failure> {
     let at = load::instant(args.at)?;
     let policy = load::policy(&args.policy)?;
-    let snapshots = args.snapshots.iter().map(|path| load::snapshot(path));
-    let snapshots = snapshots.collect::<Result<Vec<_>, _>>()?;
+    let snapshots = args.snapshots.iter().map(|path| files::snapshot(path));
+    let snapshots = snapshots.collect::<Result<Vec<_>, _>>().map_err(Failure::usage)?;
     let signatures = load::signatures(&args.signatures)?;
-    let reference = load::load(&args.reference, MAX_BYTES, "reference prices", |bytes| {
-        Ok(Reference::from_json(bytes)?)
-    });
+    let reference = files::load(&args.reference, MAX_BYTES, |bytes| Ok(Reference::from_json(bytes)?));
     let reference = reference.map_err(Failure::usage)?;
     let usage = |error: JournalError| Failure::usage(error.into());
     let mut journal = Journal::hold(&args.journal).map_err(usage)?;
@@ -94,7 +92,11 @@ fn observe(args: &Observe) -> Result<(String, Value), Failure> {
         reference: &reference,
         at,
     };
-    let breaker = Breaker::observe(before.as_ref(), &policy, &sight).map_err(|error| {
+    let observed = match &before {
+        Some(before) => before.observe(&policy, &sight),
+        None => Breaker::begin(&policy, &sight),
+    };
+    let breaker = observed.map_err(|error| {
         let code = error.exit_code();
         let error = anyhow::Error::from(error).context(format!("not observed at {at}"));
         Failure { code, error }

@@ -21,12 +21,12 @@ use zkmargin_risk::instant::Instant;
 use zkmargin_verifier::acceptance::PolicyRefusal;
 use zkmargin_verifier::breaker::BreakerRefusal;
 use zkmargin_verifier::envelope::FileKind;
-use zkmargin_verifier::file::default_cache_dir;
+use zkmargin_verifier::file::{default_cache_dir, read_file};
 use zkmargin_verifier::journal::Journal;
 #[cfg(feature = "registry")]
 use zkmargin_verifier::registry::RegistryError;
 use zkmargin_verifier::verify::exit;
-use zkmargin_verifier::{Context, Partner, Verdict, VerifyError, words};
+use zkmargin_verifier::{Context, Partner, Verdict, Verifier, VerifyError, draw_nonce, load as files, words};
 
 /// In whose name errors are said.
 const TOOL: &str = "zkmargin-verify";
@@ -164,9 +164,9 @@ fn run(cli: &Cli) -> u8 {
 }
 
 fn nonce() -> anyhow::Result<String> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).context("no randomness from the operating system")?;
-    Ok(hex::encode(bytes))
+    Ok(hex::encode(
+        draw_nonce().context("no randomness from the operating system")?,
+    ))
 }
 
 /// The verdict, and by which clock.
@@ -180,26 +180,28 @@ fn verify(args: &VerifyArgs) -> Result<(Verdict, &'static str), Failure> {
     let (registry, at, clock) = match &args.registry {
         Some(url) => {
             let mut registry = registry::open_for(url, &policy)?;
-            let ahead = registry.clock().map_err(registry::failure)?;
-            match ahead > at {
-                true => (Some(registry), ahead, "the registry's clock, which is ahead"),
+            let now = registry.now(at).map_err(registry::failure)?;
+            match now > at {
+                true => (Some(registry), now, "the registry's clock, which is ahead"),
                 false => (Some(registry), at, clock),
             }
         }
         None => (None, at, clock),
     };
-    let universe = load::universe(&args.universe)?;
-    let snapshot = load::snapshot(&args.snapshot)?;
-    let later = args.later.as_deref().map(load::snapshot).transpose()?;
-    let model = load::load_model(&args.model)
-        .and_then(|model| load::with_history(model, args.history.as_deref()))
+    let universe = files::universe(&args.universe).map_err(Failure::usage)?;
+    let snapshot = files::snapshot(&args.snapshot).map_err(Failure::usage)?;
+    let later = args.later.as_deref().map(files::snapshot).transpose();
+    let later = later.map_err(Failure::usage)?;
+    let model = files::model(&args.model)
+        .context("--model")
+        .and_then(|model| files::with_history(model, args.history.as_deref()))
         .map_err(Failure::usage)?;
     let signatures = load::signatures(&args.snapshot_signatures)?;
     // Held until the answer is recorded: nothing is accepted on a stance that was just left.
     let journal = args.breaker.as_deref().map(Journal::share).transpose();
     let journal = journal.map_err(|error| Failure::usage(error.into()))?;
     let breaker = journal.as_ref().map(breaker::of).transpose()?;
-    let bundle = load::bytes(&args.proof, FileKind::Bundle.max_bytes(), "a bundle").map_err(Failure::usage)?;
+    let bundle = read_file(&args.proof, FileKind::Bundle.max_bytes()).map_err(|error| Failure::usage(error.into()))?;
 
     let cache = if args.no_cache {
         None
@@ -214,13 +216,13 @@ fn verify(args: &VerifyArgs) -> Result<(Verdict, &'static str), Failure> {
         },
         error: error.into(),
     })?;
-    let context = Context {
+    let verifier = Verifier::new(Context {
         universe: &universe,
         snapshot: &snapshot,
         later: later.as_ref(),
         model: &model,
         parameters: &parameters,
-    };
+    });
     let partner = Partner {
         policy: &policy,
         nonce: args.nonce,
@@ -234,7 +236,7 @@ fn verify(args: &VerifyArgs) -> Result<(Verdict, &'static str), Failure> {
     let unverified = |error: VerifyError| refused(error.exit_code(), with_missing_flag(error));
     #[cfg(feature = "registry")]
     if let Some(mut registry) = registry {
-        let accepted = registry.accept(&partner, &context, &bundle, at);
+        let accepted = registry.accept(&partner, &verifier, &bundle, at);
         let accepted = accepted.map_err(|error| match error {
             RegistryError::Verify(error) => unverified(*error),
             error if error.is_refusal() => refused(error.exit_code(), error.into()),
@@ -242,7 +244,7 @@ fn verify(args: &VerifyArgs) -> Result<(Verdict, &'static str), Failure> {
         });
         return Ok((accepted?, clock));
     }
-    let verdict = partner.verify(&context, &bundle, at).map_err(unverified)?;
+    let verdict = verifier.verify(&partner, &bundle, at).map_err(unverified)?;
     Ok((verdict, clock))
 }
 

@@ -1,16 +1,17 @@
 //! `zkmargin-verify registry`.
 
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use zkmargin_risk::canonical::{Digest, parse_hex};
 use zkmargin_risk::instant::Instant;
 use zkmargin_verifier::envelope::FileKind;
+use zkmargin_verifier::file::write_whole;
+use zkmargin_verifier::load as files;
 use zkmargin_verifier::registry::{Account, ExportError, Registry, RegistryError};
 use zkmargin_verifier::release::SignedRelease;
 use zkmargin_verifier::verify::exit;
@@ -52,7 +53,7 @@ impl Of {
         let mut registry = Registry::open_any(&self.registry).map_err(failure)?;
         let at = match self.at {
             Some(at) => at,
-            None => load::instant(None)?.max(registry.clock().map_err(failure)?),
+            None => registry.now(load::instant(None)?).map_err(failure)?,
         };
         Ok((registry, at))
     }
@@ -133,9 +134,12 @@ pub(crate) struct BundleOf {
     /// The statement digest, 64 lower-case hexadecimal digits.
     #[arg(long, value_parser = parse_hex::<32>)]
     statement: [u8; 32],
-    /// The file to write; it must not be there yet.
+    /// The file to write.
     #[arg(short = 'o', long, value_name = "FILE")]
     out: PathBuf,
+    /// Replaces an existing file.
+    #[arg(long)]
+    force: bool,
     /// Prints the answer as JSON.
     #[arg(long)]
     json: bool,
@@ -225,16 +229,15 @@ fn history(args: &History) -> Result<(String, Value), Failure> {
 
 fn release(args: &Release) -> Result<(String, Value), Failure> {
     let at = load::instant(args.at)?;
-    let bytes = load::bytes(&args.release, FileKind::Release.max_bytes(), "a release").map_err(Failure::usage)?;
-    let path = args.release.display().to_string();
-    let release = SignedRelease::from_bytes(&bytes)
-        .context(path.clone())
-        .map_err(Failure::usage)?;
+    let release = files::load(&args.release, FileKind::Release.max_bytes(), |bytes| {
+        Ok(SignedRelease::from_bytes(bytes)?)
+    })
+    .map_err(Failure::usage)?;
     Registry::open_any(&args.registry)
         .and_then(|mut registry| registry.release(&release, at))
         .map_err(|error| {
             let Failure { code, error } = failure(error);
-            let error = error.context(path);
+            let error = error.context(args.release.display().to_string());
             Failure { code, error }
         })?;
     let content = release.content();
@@ -255,12 +258,10 @@ fn bundle(args: &BundleOf) -> Result<(String, Value), Failure> {
         .and_then(|mut registry| registry.bundle(Digest(args.statement)))
         .map_err(failure)?;
     let path = args.out.display().to_string();
-    let write = || -> io::Result<()> {
-        let mut file = File::create_new(&args.out)?;
-        file.write_all(&bytes)?;
-        file.sync_all()
-    };
-    write()
+    if !args.force && args.out.symlink_metadata().is_ok() {
+        return Err(Failure::usage(anyhow!("{path} exists already; --force replaces it")));
+    }
+    write_whole(&args.out, &bytes)
         .with_context(|| format!("cannot write {path}"))
         .map_err(Failure::usage)?;
     Ok((

@@ -14,7 +14,7 @@ fn observe_signed(before: &Breaker, snapshots: &[Snapshot], signers: &[&[&str]])
         reference: &reference(&snapshots[0]),
         at: snapshots[0].instant,
     };
-    Breaker::observe(Some(before), &signed_policy(2), &sight)
+    before.observe(&signed_policy(2), &sight)
 }
 
 /// Two snapshots of this minute, both calm, and further apart than the band.

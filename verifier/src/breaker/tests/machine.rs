@@ -178,7 +178,7 @@ proptest! {
         let dwell: Age = "10m".parse().unwrap();
         let start = instant(EPOCH);
         let mut now = Moment { at: start, market: start };
-        let mut breaker = Breaker::begin(Network::Test, now);
+        let mut breaker = Breaker::calm(Network::Test, now);
         for (entered, held, clock, market) in observations {
             let millis = now.at.millis().saturating_add_signed(clock * 60_000);
             now = Moment {

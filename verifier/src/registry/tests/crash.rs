@@ -129,7 +129,8 @@ fn survives(kills: usize, mut url: String) -> usize {
         let mut out = BufReader::new(fresh.stdout.take().unwrap());
         // Every other kill waits until something was accepted, however slow the machine is; the others may come before anything is open.
         while kill % 2 == 0 && !String::from_utf8_lossy(&said).contains("ACCEPTED") {
-            assert!(out.read_until(b'\n', &mut said).unwrap() > 0, "it ended of itself");
+            let read = out.read_until(b'\n', &mut said).unwrap();
+            assert!(read > 0, "it ended of itself: {}", String::from_utf8_lossy(&said));
         }
         let mut byte = [0];
         getrandom::fill(&mut byte).unwrap();

@@ -135,7 +135,7 @@ fn variation_begins_where_what_it_takes_the_place_of_ended_or_before() {
     // The margin of "a" is of the epoch; "b" covers what was lost in the time after it, "c" what comes then.
     let variation = |name: &str, replaced: &str, from: u64, to: u64| {
         let mut next = verdict(vec![replacing(name, replaced, &["one"])]);
-        next.statements[0].level = "variation".to_owned();
+        next.statements[0].level = Margin::Variation;
         (next.snapshot_instant, next.snapshot) = (after(from), Digest([from as u8; 32]));
         (next.later, next.at) = (Some((Digest([to as u8; 32]), after(to))), after(MINUTE));
         next
@@ -169,7 +169,7 @@ fn variation_begins_where_what_it_takes_the_place_of_ended_or_before() {
     back.statements[0].replaces = None;
     gap(&mut registry, &back, "d", 111, 99);
     let mut level = variation("e", "other", 120, 130);
-    level.statements[0].level = "maintenance".to_owned();
+    level.statements[0].level = Margin::Level(Level::Maintenance);
     registry.take(&level, true).unwrap();
 }
 

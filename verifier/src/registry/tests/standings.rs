@@ -71,7 +71,7 @@ fn export_has_every_statement_and_account_and_csv_is_quoted() {
     registry.takes(proven("a", &["one", "two"])).unwrap();
     let mut supposed = verdict(vec![replacing("b", "a", &["one"])]);
     let statement = &mut supposed.statements[0];
-    statement.level = "variation".to_owned();
+    statement.level = Margin::Variation;
     statement.order = Some("buy 1 alpha:BTC @ 65000".to_owned());
     statement.deposit = Some("alpha:BTC 1".to_owned());
     supposed.later = Some((Digest([4; 32]), after(MINUTE)));
@@ -148,7 +148,7 @@ fn export_has_every_statement_and_account_and_csv_is_quoted() {
 fn later_snapshot_is_recorded_of_the_statement_about_it_and_of_no_other() {
     let mut registry = anywhere();
     let mut both = verdict(vec![proven("a", &["one"]), proven("b", &["two"])]);
-    both.statements[1].level = "variation".to_owned();
+    both.statements[1].level = Margin::Variation;
     both.later = Some((Digest([4; 32]), after(MINUTE)));
     registry.take(&both, true).unwrap();
     let statements = registry.statements(Instant::MAX).unwrap();

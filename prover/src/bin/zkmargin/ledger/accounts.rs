@@ -14,7 +14,7 @@ use zkmargin_verifier::verify::exit;
 use zkmargin_verifier::words::counted;
 
 use super::Db;
-use crate::answer::Answer;
+use crate::answer::{Answer, working};
 use crate::clock::At;
 use crate::load::{self, Out};
 
@@ -44,7 +44,7 @@ pub(super) fn add(args: &Account) -> anyhow::Result<Answer> {
     let (name, venue) = (&args.name, ledger.venue());
     Ok(Answer::new(
         format!("Account {name:?} at {venue:?} of subject {}.", args.subject),
-        json!({ "venue": venue, "account": name, "subject": args.subject }),
+        json!({ "venue": venue, "name": name, "subject": args.subject }),
     ))
 }
 
@@ -68,6 +68,7 @@ pub(super) fn import(args: &Import) -> anyhow::Result<Answer> {
     })?;
     let mut ledger = args.db.open()?;
     let started = Clock::now();
+    let _recording = working(format!("recording {}", counted(entries.0.len(), "fill")));
     let done = ledger
         .import(&entries, now.instant)
         .with_context(|| args.fills.display().to_string())?;
@@ -140,11 +141,8 @@ fn describe(text: &mut String, accounts: &[AccountSummary]) {
     for account in accounts {
         let pledged = match &account.encumbrance {
             Some(pledge) => {
-                let held = if pledge.held_until.is_some() {
-                    ", withdrawals held"
-                } else {
-                    ""
-                };
+                let held = pledge.held_until;
+                let held = held.map_or(String::new(), |until| format!(", withdrawals held until {until}"));
                 format!(
                     "pledged to {}, book {}, until {}{held}",
                     pledge.audience, pledge.book, pledge.until
@@ -167,7 +165,7 @@ fn as_data(account: &AccountSummary) -> Value {
         json!({ "audience": pledge.audience, "book": pledge.book, "until": pledge.until, "held_until": pledge.held_until })
     });
     json!({
-        "account": account.name, "subject": account.subject, "fills": account.fills, "attestations": account.attestations,
+        "name": account.name, "subject": account.subject, "fills": account.fills, "attestations": account.attestations,
         "moved": account.moved, "epoch": account.epoch, "pledged": pledge,
     })
 }
@@ -181,7 +179,9 @@ pub(crate) struct Audit {
 
 pub(super) fn audit(args: &Audit) -> anyhow::Result<Answer> {
     let mut ledger = args.db.open()?;
+    let making_anew = working("making everything anew");
     let audit = ledger.audit()?;
+    making_anew.finish_and_clear();
     let mut text = format!(
         "{}: {} made anew, {} replayed, {} checked.\n",
         counted(audit.accounts, "account"),
@@ -201,7 +201,7 @@ pub(super) fn audit(args: &Audit) -> anyhow::Result<Answer> {
     let findings: Vec<Value> = audit
         .findings
         .iter()
-        .map(|finding| json!({ "account": finding.account, "what": finding.what }))
+        .map(|finding| json!({ "name": finding.account, "what": finding.what }))
         .collect();
     let data = json!({
         "venue": ledger.venue(), "accounts": audit.accounts, "commitments": audit.commitments, "fills": audit.fills,

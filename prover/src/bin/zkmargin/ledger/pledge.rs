@@ -8,120 +8,48 @@ use clap::Args;
 use serde_json::json;
 use zkmargin_ledger::ledger::{Attested, Pledge};
 use zkmargin_prover::keys::Role;
-use zkmargin_prover::output::{Outputs, Secrecy};
-use zkmargin_risk::instant::Instant;
-use zkmargin_verifier::book::Book;
+use zkmargin_prover::output::Outputs;
+use zkmargin_verifier::SignedRelease;
 use zkmargin_verifier::envelope::FileKind;
-use zkmargin_verifier::words;
-use zkmargin_verifier::{PublicKey, SignedRelease};
 
 use super::Db;
 use crate::answer::Answer;
-use crate::attest::expired_words;
+use crate::attest::Terms;
 use crate::clock::{At, Now};
-use crate::failure::TOOL;
 use crate::load;
 
-/// What is attested, for whom, and where it is written.
-#[derive(Debug, Args)]
-pub(crate) struct Terms {
-    /// The venue's key file.
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
-    /// The account's name in the ledger.
-    #[arg(long, value_name = "NAME")]
-    name: String,
-    /// The instant at which the account held this; that of the snapshot on which margin will be proven. After every earlier one.
-    #[arg(long, value_name = "INSTANT")]
-    epoch: Instant,
-    /// Public key of the partner for whom this is made (64 lower-case hexadecimal digits).
-    #[arg(long, value_name = "HEX", value_parser = load::public_key)]
-    audience: PublicKey,
-    /// The partner's name of the credit line that the account supports.
-    #[arg(long, value_name = "NAME")]
-    book: Book,
-    /// The last instant at which the attestation is good.
-    #[arg(long, value_name = "INSTANT")]
-    expires: Instant,
-    /// The venue holds withdrawals from the account until then.
-    #[arg(long)]
-    held: bool,
-    #[command(flatten)]
-    at: At,
-    /// The attestation to write: signed, for the trader and the partner.
-    #[arg(short = 'o', long = "out", value_name = "FILE")]
-    out: PathBuf,
-    /// The opening to write: secret, for the trader alone.
-    #[arg(long, value_name = "FILE")]
-    opening: PathBuf,
-    /// Replaces existing output files.
-    #[arg(long)]
-    force: bool,
+/// What is attested, as the ledger has it.
+fn pledge(terms: &Terms) -> Pledge {
+    Pledge {
+        account: terms.name.clone(),
+        audience: terms.audience,
+        book: terms.book.clone(),
+        epoch: terms.epoch,
+        expiry: terms.expires,
+        held: terms.held,
+    }
 }
 
-impl Terms {
-    fn pledge(&self) -> Pledge {
-        Pledge {
-            account: self.name.clone(),
-            audience: self.audience,
-            book: self.book.clone(),
-            epoch: self.epoch,
-            expiry: self.expires,
-            held: self.held,
-        }
-    }
-
-    /// Whoever has the outputs to write: refused now if they will be, before anything is signed.
-    fn reserve(&self) -> anyhow::Result<Outputs> {
-        let mut outputs = Outputs::new(self.force);
-        outputs.reserve(&self.out)?;
-        outputs.reserve(&self.opening)?;
-        Ok(outputs)
-    }
-
-    /// Writes what the ledger has recorded, and says so.
-    fn give_out(&self, mut outputs: Outputs, attested: &Attested, now: &Now) -> anyhow::Result<Answer> {
-        let Attested {
-            attestation,
-            opening,
-            is_again,
-            expired,
-        } = attested;
-        let written = outputs
-            .stage(&self.out, &attestation.to_bytes(), Secrecy::Public)
-            .and_then(|()| outputs.stage(&self.opening, &opening.to_bytes(), Secrecy::Secret))
-            .and_then(|()| outputs.commit());
-        written.context("the attestation is recorded, and the same command gives it out again")?;
-        let content = attestation.content();
-        let warnings = expired_words(expired, content.epoch);
-        for warning in &warnings {
-            words::complain(TOOL, &format!("warning: {warning}"));
-        }
-        let text = format!(
-            "Venue {:?} attests account {:?} as {} at {}{}.\n\
-             Pledged to {}, book {}; gone by {now}; good until {}; withdrawals {}.\n\
-             {}  for the trader and the partner\n\
-             {}  secret, for the trader alone",
-            content.venue,
-            self.name,
-            content.account,
-            content.epoch,
-            if *is_again { ", as recorded before" } else { "" },
-            content.audience,
-            content.book,
-            content.expiry,
-            if content.held { "held until then" } else { "not held" },
-            self.out.display(),
-            self.opening.display(),
-        );
-        let data = json!({
-            "venue": content.venue, "name": self.name, "account": content.account, "attestation_digest": attestation.digest(),
-            "epoch": content.epoch, "time": content.time, "expiry": content.expiry, "audience": content.audience, "book": content.book,
-            "held": content.held, "again": is_again, "warnings": warnings, "attestation": self.out.display().to_string(),
-            "opening": self.opening.display().to_string(),
-        });
-        Ok(Answer::new(text, data))
-    }
+/// Writes what the ledger has recorded, and says so.
+fn give_out(terms: &Terms, outputs: Outputs, attested: &Attested, now: &Now) -> anyhow::Result<Answer> {
+    let Attested {
+        attestation,
+        opening,
+        is_again,
+        expired,
+    } = attested;
+    let answer = terms
+        .give_out(outputs, attestation, opening, expired, now)
+        .context("the attestation is recorded, and the same command gives it out again")?;
+    let before = if *is_again {
+        " Recorded before, and given out again."
+    } else {
+        ""
+    };
+    Ok(answer.with(
+        &format!("The account is pledged.{before}"),
+        json!({ "again": is_again }),
+    ))
 }
 
 /// `venue ledger attest`: recorded before it is given out; the same command gives out the same again.
@@ -138,8 +66,8 @@ pub(super) fn attest(args: &Attest) -> anyhow::Result<Answer> {
     let outputs = terms.reserve()?;
     let now = terms.at.now()?;
     let key = load::key(&terms.key, Role::Venue)?;
-    let attested = args.db.open()?.attest(&terms.pledge(), &key, now.instant)?;
-    terms.give_out(outputs, &attested, &now)
+    let attested = args.db.open()?.attest(&pledge(terms), &key, now.instant)?;
+    give_out(terms, outputs, &attested, &now)
 }
 
 /// `venue ledger release`.
@@ -195,8 +123,8 @@ pub(super) fn handover(args: &Handover) -> anyhow::Result<Answer> {
     let now = terms.at.now()?;
     let release = read(&args.release)?;
     let key = load::key(&terms.key, Role::Venue)?;
-    let attested = args.db.open()?.handover(&release, &terms.pledge(), &key, now.instant)?;
-    terms.give_out(outputs, &attested, &now)
+    let attested = args.db.open()?.handover(&release, &pledge(terms), &key, now.instant)?;
+    give_out(terms, outputs, &attested, &now)
 }
 
 fn read(path: &Path) -> anyhow::Result<SignedRelease> {
