@@ -55,6 +55,10 @@ impl Ratio {
         if den == 0 {
             return Err(NumberError::ZeroDenominator);
         }
+        // The divisor of nothing is the whole denominator, which a numerator may not hold.
+        if num == 0 {
+            return Ok(Self::ZERO);
+        }
         let divisor = gcd(num.unsigned_abs(), den);
         // A divisor of 2^127 can only be num = i128::MIN itself.
         let num = match i128::try_from(divisor) {

@@ -36,7 +36,10 @@ fn assert_encloses(real: Real, exact: &BigRational, steps: i128) {
 fn ratio() -> impl Strategy<Value = Ratio> {
     let wide = (any::<i128>(), 1..u128::MAX, 1..127_u32, 0..127_u32);
     let wide = wide.prop_map(|(num, den, down, by)| Ratio::new(num >> down, (den >> by).max(1)).unwrap());
-    prop_oneof![3 => narrow_ratio(), 1 => wide]
+    let extreme = prop::sample::select(vec![0, 1, -1, i128::MIN + 1, i128::MAX]);
+    let denominator = prop::sample::select(vec![1, 2, (1 << 127) - 1, 1 << 127, (1 << 127) + 1, u128::MAX]);
+    let extreme = (extreme, denominator).prop_map(|(num, den)| Ratio::new(num, den).unwrap());
+    prop_oneof![3 => narrow_ratio(), 1 => wide, 1 => extreme]
 }
 
 fn narrow_ratio() -> impl Strategy<Value = Ratio> {
@@ -52,6 +55,16 @@ fn float() -> impl Strategy<Value = f64> {
         (-1_000_000_000i64..1_000_000_000).prop_map(|x| x as f64),
         prop::num::f64::ANY.prop_filter("finite and not absurd", |x| x.abs() < 1e17),
     ]
+}
+
+#[test]
+fn nothing_is_nothing_whatever_it_is_divided_by() {
+    for den in [1, 7, (1 << 127) - 1, 1 << 127, (1 << 127) + 1, u128::MAX] {
+        assert_eq!(Ratio::new(0, den), Ok(Ratio::ZERO), "{den}");
+        let fine = Ratio::new(5, den).unwrap();
+        assert_eq!(fine.checked_mul(Ratio::ZERO), Ok(Ratio::ZERO), "{den}");
+        assert_eq!(Ratio::ZERO.checked_mul(fine), Ok(Ratio::ZERO), "{den}");
+    }
 }
 
 proptest! {

@@ -37,7 +37,13 @@ pub enum AmountError {
 /// # Errors
 /// [`AmountError`].
 pub fn parse(text: &str) -> Result<Decimal, AmountError> {
-    let shown = || text.chars().take(MAX_CHARS).collect::<String>();
+    // Of another hand, and on its way to a terminal.
+    let shown = || {
+        text.chars()
+            .take(MAX_CHARS)
+            .flat_map(char::escape_debug)
+            .collect::<String>()
+    };
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits
         .split_once('.')
@@ -58,7 +64,13 @@ pub fn parse(text: &str) -> Result<Decimal, AmountError> {
 /// # Errors
 /// [`AmountError`].
 pub fn parse_number(text: &str) -> Result<Decimal, AmountError> {
-    let shown = || text.chars().take(MAX_CHARS).collect::<String>();
+    // Of another hand, and on its way to a terminal.
+    let shown = || {
+        text.chars()
+            .take(MAX_CHARS)
+            .flat_map(char::escape_debug)
+            .collect::<String>()
+    };
     let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else {
         return parse(text);
     };
@@ -329,6 +341,7 @@ mod tests {
         ] {
             assert_eq!(parse(text), Err(AmountError::Text(text.into())), "{text}");
         }
+        assert_eq!(parse("1\u{1b}[2J"), Err(AmountError::Text("1\\u{1b}[2J".into())));
         for text in [
             "79228162514264337593543950336",
             "0.00000000000000000000000000001",

@@ -1,7 +1,10 @@
 //! Checks that several models make of their files.
 
+use num_rational::BigRational;
+use num_traits::Zero as _;
 use rust_decimal::Decimal;
 
+use crate::amount::{from_ratio, to_ratio};
 use crate::model::ModelError;
 use crate::model::check::{MAX_FACTOR, at_most, count, value};
 use crate::model::stress::parameters::{Basis, BorrowRate, Buckets, ShiftNode, Tier};
@@ -97,6 +100,7 @@ pub(crate) fn buckets(field: &str, buckets: &Buckets) -> Result<(), ModelError> 
 pub(crate) fn tiers(field: &str, tiers: &[Tier]) -> Result<(), ModelError> {
     entries(field, tiers.len(), "tiers", 1)?;
     let mut before: Option<Tier> = None;
+    let mut offset = BigRational::zero();
     for (index, tier) in tiers.iter().enumerate() {
         let place = |part: &str| format!("{field}[{index}].{part}");
         at_most(place("above"), tier.above, MAX_AMOUNT, "0 to 1000000000000")?;
@@ -115,6 +119,11 @@ pub(crate) fn tiers(field: &str, tiers: &[Tier]) -> Result<(), ModelError> {
                 return Err(value(place("rate"), tier.rate, "not below that of the tier before"));
             }
             _ => {}
+        }
+        let step = before.map_or(tier.rate, |before| tier.rate - before.rate);
+        offset += to_ratio(tier.above) * to_ratio(step);
+        if from_ratio(&offset).is_none() {
+            return Err(value(place("above"), tier.above, "an amount of fewer digits"));
         }
         before = Some(*tier);
     }
