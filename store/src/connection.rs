@@ -20,6 +20,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Copy, Clone, PartialEq, Eq)]
 pub(crate) enum Access {
     Read,
+    /// Writing where there may be no tables yet.
+    Make,
     Write,
 }
 
@@ -147,9 +149,14 @@ impl Connection {
     pub(crate) async fn begin(&mut self, access: Access) -> Result<(), sqlx::Error> {
         let sql = match (&self, access) {
             (Connection::Sqlite(_), Access::Read) => "BEGIN",
-            (Connection::Sqlite(_), Access::Write) => "BEGIN IMMEDIATE",
+            (Connection::Sqlite(_), Access::Make | Access::Write) => "BEGIN IMMEDIATE",
             (Connection::Postgres(_), Access::Read) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            (Connection::Postgres(_), Access::Write) => "BEGIN ISOLATION LEVEL SERIALIZABLE",
+            (Connection::Postgres(_), Access::Make) => "BEGIN ISOLATION LEVEL SERIALIZABLE",
+            // Who writes waits in a queue, as with SQLite: of two that write without pause, one would collide and be taken back for ever. Before
+            // anything is read, so that what is read is what the one before left.
+            (Connection::Postgres(_), Access::Write) => {
+                "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE zkmargin_schema IN EXCLUSIVE MODE"
+            }
         };
         self.script(sql).await
     }

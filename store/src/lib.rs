@@ -6,8 +6,8 @@
 //! - **durability**: what [`Store::write`] returned `Ok` for is on the disk (SQLite in WAL mode with `synchronous=FULL`; a PostgreSQL server
 //!   that does not sync is refused);
 //! - **all or nothing**: a transaction of which any statement failed is never committed, whatever its closure made of the failure;
-//! - **one writer's view**: SQLite transactions that write begin `IMMEDIATE`; PostgreSQL's are `SERIALIZABLE`, and are run again, a bounded
-//!   number of times, when the server could not fit them among others;
+//! - **one writer at a time**, and nobody overtaken for ever: SQLite transactions that write begin `IMMEDIATE`; PostgreSQL's lock the list of migrations,
+//!   in the order in which they come, and are `SERIALIZABLE` and run again, a bounded number of times, beside whoever else may write there;
 //! - **privacy**: an SQLite file is created with mode 0600 (its WAL takes the same), rows are overwritten in memory when they are dropped, statements and
 //!   values are never logged, and no error holds a value or a password.
 //!

@@ -76,7 +76,7 @@ impl Store {
         }
         let mut store = Store::connect(place)?;
         let mut first = first;
-        store.write(|tx| {
+        store.change(Access::Make, |tx| {
             match tx.look(schema)? {
                 Found::Nothing => tx.migrate(schema, 0)?,
                 Found::Ours(_) => {
@@ -126,17 +126,25 @@ impl Store {
         })
     }
 
-    /// Runs `work` in one transaction that alone writes (SQLite) or is as good as alone (PostgreSQL). What it returned `Ok` for is on the disk; after
+    /// Runs `work` in one transaction that alone writes. What it returned `Ok` for is on the disk; after
     /// `Err` nothing of it is there. `work` may be run several times, so it keeps nothing outside of what it returns.
     ///
     /// # Errors
     /// Those of `work`, and [`StoreError`].
     pub fn write<T, E: From<StoreError>>(
         &mut self,
+        work: impl FnMut(&mut Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.change(Access::Write, work)
+    }
+
+    fn change<T, E: From<StoreError>>(
+        &mut self,
+        access: Access,
         mut work: impl FnMut(&mut Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         for attempt in 1..=ATTEMPTS {
-            match self.attempt(Access::Write, &mut work) {
+            match self.attempt(access, &mut work) {
                 Attempt::Done(result) => return result,
                 Attempt::Collision => {
                     // Two who wait equally long collide again.
@@ -338,7 +346,7 @@ impl<'s> Transaction<'s> {
         });
         match failure.error {
             StoreError::Other { place, reason } | StoreError::Unreachable { place, reason }
-                if failure.is_lost && access == Access::Write =>
+                if failure.is_lost && access != Access::Read =>
             {
                 StoreError::Unknown { place, reason }
             }
