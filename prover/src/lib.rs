@@ -7,8 +7,7 @@
 //! - [`mod@prove`]: statements, a proof, a bundle; [`batch`]: many of them;
 //! - [`mod@bench`], [`cost`]: what proofs cost: measured, and foretold;
 //! - [`lock`]: who must work alone;
-//! - [`output`]: files that are written whole or not at all, and secret ones for the user alone; [`signal`]: what becomes of them when the process
-//!   is ended;
+//! - [`signal`]: what becomes of files that are being written when the process is ended;
 //! - [`margin`], [`picture`]: the private report in words, as data and as a picture; [`text`]: numbers in it;
 //! - [`schemas`]: the schemas of all files that people write.
 
@@ -17,7 +16,6 @@ pub mod bench;
 pub mod cost;
 pub mod lock;
 pub mod margin;
-pub mod output;
 pub mod picture;
 pub mod prove;
 pub mod schemas;

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
+use zkmargin_verifier::file::beside;
 
 /// A locked file; taken away and released when dropped. The file of a process that was killed stays, and is free.
 #[derive(Debug)]
@@ -41,9 +42,7 @@ impl Lock {
     /// # Errors
     /// As [`take`](Self::take).
     pub fn beside(path: &Path) -> Result<Lock, LockError> {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".lock");
-        Lock::take(Path::new(&name))
+        Lock::take(&beside(path, ".lock"))
     }
 
     /// Locks a file, which is made if it is not there. Does not wait.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-/// From now on, a process that SIGINT or SIGTERM ends takes its [unfinished outputs](crate::output), which may hold secrets, with it. It
+/// From now on, a process that SIGINT or SIGTERM ends takes its [unfinished outputs](zkmargin_verifier::output), which may hold secrets, with it. It
 /// still ends by that signal, which its parent sees. SIGHUP is left alone: a handler would undo what `nohup` does.
 ///
 /// # Errors
@@ -16,7 +16,7 @@ pub fn watch() -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         if let Some(signal) = signals.forever().next() {
-            let abandoned = crate::output::abandon();
+            let abandoned = zkmargin_verifier::output::abandon();
             let _ = emulate_default_handler(signal);
             // Not reached, unless the system refuses to let us die of it.
             drop(abandoned);

@@ -16,7 +16,7 @@ use zkmargin_verifier::book::Book;
 use zkmargin_verifier::breaker::{Breaker, Reference, Sight};
 use zkmargin_verifier::{
     Bundle, Context, Partner, Policy, ProofHash, PublicKey, SignedStatement, SigningKey, SnapshotSignature, Statement,
-    SubjectSignature, Verdict, VerifyError, Window,
+    SubjectSignature, Verdict, Verifier, VerifyError, Window,
 };
 
 /// Instant of the snapshot, and the epoch.
@@ -324,7 +324,7 @@ impl Small {
             signatures: &self.published,
             breaker: breaker.as_ref(),
         };
-        partner.verify(&self.context(), bundle, now())
+        Verifier::new(self.context()).verify(&partner, bundle, now())
     }
 }
 

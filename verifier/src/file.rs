@@ -1,7 +1,7 @@
-//! Reading files whole, with a cap that is checked before memory is taken; and writing them whole.
+//! Reading files whole, with a cap that is checked before memory is taken.
 
 use std::fs::{File, FileType};
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -85,31 +85,29 @@ pub fn read_file(path: &Path, cap: usize) -> Result<Vec<u8>, FileError> {
     }
 }
 
-/// Writes a file so that a crash or a full disk leaves what was there before, or all of this: to another name beside it, onto the disk, and only
-/// then to its own.
+/// Puts the names of a folder's files onto the disk. A file system that cannot loses nothing by it, and elsewhere than on Unix no folder is opened.
 ///
 /// # Errors
-/// What the system said; what was there before is there still.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let staged = beside(path, ".new");
-    let write = || {
-        let mut file = File::create(&staged)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&staged, path)
-    };
-    write().inspect_err(|_| {
-        // What is left of it is of no use, and in the way of a disk that is full.
-        let _ = std::fs::remove_file(&staged);
-    })?;
-    // The name lasts once its folder is on the disk. Some file systems cannot say so, and lose nothing by it.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let _ = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
-    Ok(())
+/// What the system said of the disk.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(not(unix)) {
+        return Ok(());
+    }
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(error)
+            if !matches!(
+                error.kind(),
+                io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied
+            ) =>
+        {
+            Err(error)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The path with something behind its name.
-pub(crate) fn beside(path: &Path, behind: &str) -> PathBuf {
+pub fn beside(path: &Path, behind: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(behind);
     PathBuf::from(name)
@@ -175,21 +173,6 @@ mod tests {
             ),
             "a folder is no file"
         );
-    }
-
-    #[test]
-    fn file_is_replaced_whole_or_left_as_it_was() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        let names = || std::fs::read_dir(folder.path()).unwrap().count();
-        write_whole(&path, b"old").unwrap();
-        write_whole(&path, b"new").unwrap();
-        assert_eq!((std::fs::read(&path).unwrap().as_slice(), names()), (&b"new"[..], 1));
-        // A folder is never replaced by a file.
-        let taken = folder.path().join("taken");
-        std::fs::create_dir(&taken).unwrap();
-        assert!(write_whole(&taken, b"new").is_err());
-        assert_eq!((taken.is_dir(), names()), (true, 2));
     }
 
     #[cfg(unix)]

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::breaker::Breaker;
-use crate::file::{FileError, beside, read_file, write_whole};
+use crate::file::{FileError, beside, read_file};
+use crate::output::{Secrecy, WriteError, write_file};
 
 /// Most bytes of a journal.
 pub const MAX_JOURNAL_BYTES: usize = 1 << 28;
@@ -27,6 +28,11 @@ pub struct Journal {
     _lock: File,
 }
 
+/// A journal that nobody else reads or changes while this stands.
+#[derive(Debug)]
+#[must_use = "released when dropped"]
+pub struct OwnJournal(Journal);
+
 /// Why a journal could not be used.
 #[derive(Debug, Error)]
 pub enum JournalError {
@@ -39,7 +45,10 @@ pub enum JournalError {
         /// The file.
         path: PathBuf,
     },
-    /// It could not be locked or written.
+    /// It could not be written; the old state then stands.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// It could not be locked.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {
         /// What was tried.
@@ -92,7 +101,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn share(path: &Path) -> Result<Journal, JournalError> {
-        if !path.exists() {
+        if !exists(path)? {
             return Err(JournalError::NotFound { path: path.to_owned() });
         }
         Journal::open(path, Hold::Shared)
@@ -102,11 +111,16 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError`].
-    pub fn hold(path: &Path) -> Result<Journal, JournalError> {
-        Journal::open(path, Hold::Alone)
+    pub fn hold(path: &Path) -> Result<OwnJournal, JournalError> {
+        Journal::open(path, Hold::Alone).map(OwnJournal)
     }
 
     fn open(path: &Path, hold: Hold) -> Result<Journal, JournalError> {
+        // By whatever name it is opened, there is one journal, and one lock.
+        let path = &match exists(path)? {
+            true => path.canonicalize().map_err(unreadable(path))?,
+            false => path.to_owned(),
+        };
         let lock = beside(path, ".lock");
         let io = |what| {
             let path = lock.clone();
@@ -140,7 +154,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn read(&self) -> Result<Option<Breaker>, JournalError> {
-        if !self.path.exists() {
+        if !exists(&self.path)? {
             return Ok(None);
         }
         let path = || self.path.clone();
@@ -155,25 +169,47 @@ impl Journal {
         }
         Ok(Some(read.breaker))
     }
+}
+
+impl OwnJournal {
+    /// As [`Journal::read`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read(&self) -> Result<Option<Breaker>, JournalError> {
+        self.0.read()
+    }
 
     /// Writes the breaker: when this returns, it is on the disk.
     ///
     /// # Errors
-    /// [`JournalError`]; the old state then stands.
+    /// [`JournalError`].
     pub fn write(&mut self, breaker: &Breaker) -> Result<(), JournalError> {
         let written = Written {
             journal: VERSION,
             breaker,
         };
         let mut text = serde_json::to_vec(&written).map_err(|source| JournalError::Json {
-            path: self.path.clone(),
+            path: self.0.path.clone(),
             source,
         })?;
         text.push(b'\n');
-        write_whole(&self.path, &text).map_err(|source| JournalError::Io {
-            what: "write",
-            path: self.path.clone(),
-            source,
-        })
+        Ok(write_file(&self.0.path, &text, Secrecy::Public, true)?)
+    }
+}
+
+/// Whether there is a journal. A link to what is not there is no place to begin one: that may be a disk which is not mounted, with a halt on it.
+fn exists(path: &Path) -> Result<bool, JournalError> {
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        _ => path.metadata().map(|_| true).map_err(unreadable(path)),
+    }
+}
+
+fn unreadable(path: &Path) -> impl Fn(io::Error) -> JournalError + '_ {
+    move |source| JournalError::Io {
+        what: "open",
+        path: path.to_owned(),
+        source,
     }
 }

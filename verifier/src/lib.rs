@@ -22,7 +22,7 @@
 //!
 //! // One for all bundles on this snapshot, from any thread: it compiles every program once.
 //! let verifier = Verifier::new(Context { universe: &universe, snapshot: &snapshot, later: None, model: &model, parameters: &parameters });
-//! let partner = Partner { policy: &policy, nonce: Some(nonce_of_this_request), signatures: &[], breaker: None };
+//! let partner = Partner::new(&policy, Some(nonce_of_this_request));
 //! let bundle = read_file("book.bundle".as_ref(), FileKind::Bundle.max_bytes())?;
 //! # #[cfg(feature = "registry")] {
 //! use zkmargin_verifier::registry::Registry;
@@ -54,7 +54,7 @@
 //! - [`breaker`], [`journal`]: whether markets are calm enough, and where that is written;
 //! - [`verify`]: all of it in order; [`verdict`]: the answer, in words and as data;
 //! - `registry` (cargo feature of that name): what was accepted, at most once, and how every account stands;
-//! - [`mod@file`], [`load`]: reading files with a cap, and where the parameter cache is; [`clock`]: the instant to go by; [`words`]: what messages are made of.
+//! - [`mod@file`], [`load`]: reading files with a cap, and where the parameter cache is; [`output`]: writing them whole, and secret ones for the user alone; [`clock`]: the instant to go by; [`words`]: what messages are made of.
 
 pub mod acceptance;
 pub mod age;
@@ -71,6 +71,7 @@ pub mod journal;
 pub mod keys;
 pub mod load;
 pub mod opening;
+pub mod output;
 pub mod policy;
 mod prepare;
 pub mod published;
@@ -95,5 +96,5 @@ pub use published::{Publishers, SnapshotSignature};
 pub use release::{Release, ReleaseError, SignedRelease};
 pub use statement::{PublicFacts, Statement, Window};
 pub use verdict::Verdict;
-pub use verify::{Context, Partner, Verifier, VerifyError, draw_nonce, verify_bundle};
+pub use verify::{Context, Partner, Verifier, VerifyError, draw_nonce};
 pub use zkmargin_circuits::Parameters;

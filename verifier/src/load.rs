@@ -1,42 +1,97 @@
-//! The files that both tools read, on their command lines: every error names its file.
+//! The files of facts, from where they are kept. Every error names its file.
 
-use std::path::Path;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::str::Utf8Error;
 
-use anyhow::{Context as _, bail};
-use zeroize::Zeroizing;
+use thiserror::Error;
+use zkmargin_risk::canonical::Digest;
 use zkmargin_risk::history::History;
 use zkmargin_risk::json::MAX_BYTES;
 use zkmargin_risk::market::Snapshot;
-use zkmargin_risk::model::{Model, PRESETS};
-use zkmargin_risk::universe::Universe;
+use zkmargin_risk::model::{Model, ModelError, PRESETS};
+use zkmargin_risk::universe::{Universe, UniverseError};
 
-use crate::facts::check_venue_keys;
-use crate::file::read_file;
+use crate::facts::{UnusableVenueKey, check_venue_keys};
+use crate::file::{FileError, read_file};
 use crate::words;
 
-/// Reads a file of at most `cap` bytes, and what is in it.
-///
-/// # Errors
-/// What the file, or `read`, says.
-pub fn load<T>(path: &Path, cap: usize, read: impl FnOnce(&[u8]) -> anyhow::Result<T>) -> anyhow::Result<T> {
-    // Overwritten when dropped, whatever it is: some of these files are secret.
-    let bytes = Zeroizing::new(read_file(path, cap)?);
-    read(&bytes).with_context(|| path.display().to_string())
+/// Why a file does not give what it should.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// It cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// What is in it is something else; the source says what is wrong.
+    #[error("{}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What its reader says.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// Neither a preset nor a file.
+    #[error("{}", words::no_model(name))]
+    NoModel {
+        /// What was asked for.
+        name: PathBuf,
+    },
+    /// A preset that is none.
+    #[error(transparent)]
+    Preset(#[from] ModelError),
+    /// A model that needs a price history, and there is none.
+    #[error("{}", words::no_history(model, *history))]
+    NoHistory {
+        /// The model.
+        model: String,
+        /// Digest of the history that it needs.
+        history: Digest,
+    },
 }
+
+/// Why a text is no universe that a tool takes.
+#[derive(Debug, Error)]
+pub enum UnusableUniverse {
+    /// It is none.
+    #[error(transparent)]
+    Universe(#[from] UniverseError),
+    /// A venue has a key that cannot sign.
+    #[error(transparent)]
+    Key(#[from] UnusableVenueKey),
+}
+
+/// Bytes that are no text.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Error)]
+#[error("not UTF-8 text")]
+pub struct NotText(#[from] Utf8Error);
 
 /// JSON and CSV files are UTF-8.
 ///
 /// # Errors
-/// They are not.
-pub fn text(bytes: &[u8]) -> anyhow::Result<&str> {
-    std::str::from_utf8(bytes).context("not UTF-8 text")
+/// [`NotText`].
+pub fn text(bytes: &[u8]) -> Result<&str, NotText> {
+    Ok(std::str::from_utf8(bytes)?)
+}
+
+fn load<T, E: Into<Box<dyn Error + Send + Sync>>>(
+    path: &Path,
+    read: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<T, LoadError> {
+    let bytes = read_file(path, MAX_BYTES)?;
+    let read = text(&bytes)
+        .map_err(Into::into)
+        .and_then(|text| read(text).map_err(Into::into));
+    read.map_err(|source| LoadError::Content {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// A universe in which every venue's keys can sign.
 ///
 /// # Errors
-/// What is wrong with it.
-pub fn universe_of(text: &str) -> anyhow::Result<Universe> {
+/// [`UnusableUniverse`].
+pub fn universe_of(text: &str) -> Result<Universe, UnusableUniverse> {
     let universe = Universe::from_json(text)?;
     check_venue_keys(&universe)?;
     Ok(universe)
@@ -45,25 +100,25 @@ pub fn universe_of(text: &str) -> anyhow::Result<Universe> {
 /// Reads a [universe](universe_of).
 ///
 /// # Errors
-/// With the file's name.
-pub fn universe(path: &Path) -> anyhow::Result<Universe> {
-    load(path, MAX_BYTES, |bytes| universe_of(text(bytes)?))
+/// [`LoadError`].
+pub fn universe(path: &Path) -> Result<Universe, LoadError> {
+    load(path, universe_of)
 }
 
 /// Reads a snapshot.
 ///
 /// # Errors
-/// With the file's name.
-pub fn snapshot(path: &Path) -> anyhow::Result<Snapshot> {
-    load(path, MAX_BYTES, |bytes| Ok(Snapshot::from_json(text(bytes)?)?))
+/// [`LoadError`].
+pub fn snapshot(path: &Path) -> Result<Snapshot, LoadError> {
+    load(path, Snapshot::from_json)
 }
 
 /// Reads a price history.
 ///
 /// # Errors
-/// With the file's name.
-pub fn history(path: &Path) -> anyhow::Result<History> {
-    load(path, MAX_BYTES, |bytes| Ok(History::from_json(text(bytes)?)?))
+/// [`LoadError`].
+pub fn history(path: &Path) -> Result<History, LoadError> {
+    load(path, History::from_json)
 }
 
 /// The name, if it is that of a preset.
@@ -75,26 +130,29 @@ pub fn preset(name: &Path) -> Option<&str> {
 /// Reads a model, or takes a preset.
 ///
 /// # Errors
-/// With the file's name, or that there is neither.
-pub fn model(name: &Path) -> anyhow::Result<Model> {
+/// [`LoadError`].
+pub fn model(name: &Path) -> Result<Model, LoadError> {
     match preset(name) {
         Some(preset) => Ok(Model::preset(preset)?),
-        None if !name.exists() => bail!("{}", words::no_model(name)),
-        None => load(name, MAX_BYTES, |bytes| Ok(Model::from_json(text(bytes)?)?)),
+        None if !name.exists() => Err(LoadError::NoModel { name: name.to_owned() }),
+        None => load(name, Model::from_json),
     }
 }
 
 /// The model with the price history in a file, where it needs one.
 ///
 /// # Errors
-/// With the file's name, or that of the flag which is missing.
-pub fn with_history(model: Model, path: Option<&Path>) -> anyhow::Result<Model> {
+/// [`LoadError`].
+pub fn with_history(model: Model, path: Option<&Path>) -> Result<Model, LoadError> {
     match (path, model.history()) {
         (None, None) => Ok(model),
-        (None, Some(digest)) => bail!("--history: {}", words::no_history(model.name(), digest)),
-        (Some(path), _) => {
-            let history = history(path)?;
-            model.with_history(history).with_context(|| path.display().to_string())
-        }
+        (None, Some(history)) => Err(LoadError::NoHistory {
+            model: model.name().to_owned(),
+            history,
+        }),
+        (Some(path), _) => model.with_history(history(path)?).map_err(|error| LoadError::Content {
+            path: path.to_owned(),
+            source: error.into(),
+        }),
     }
 }

@@ -14,6 +14,8 @@ use std::time::Duration;
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
+use crate::file::sync_folder;
+
 /// Names of files that are being written begin and end so.
 const PREFIX: &str = ".zkmargin-";
 const SUFFIX: &str = ".tmp";
@@ -68,6 +70,12 @@ pub enum WriteError {
         /// The output.
         path: PathBuf,
     },
+    /// What the same command reads.
+    #[error("{} is read by the same command, and is not replaced", path.display())]
+    Input {
+        /// The output.
+        path: PathBuf,
+    },
     /// Two outputs of one command have one path.
     #[error("two outputs would be written to {}", path.display())]
     Twice {
@@ -90,6 +98,8 @@ pub struct Outputs {
     replace: bool,
     /// What is reserved, by the one name that its folder has.
     places: BTreeSet<PathBuf>,
+    /// What is never replaced, likewise.
+    spared: BTreeSet<PathBuf>,
     staged: Vec<(PathBuf, Unfinished)>,
 }
 
@@ -99,14 +109,24 @@ impl Outputs {
         Outputs {
             replace,
             places: BTreeSet::new(),
+            spared: BTreeSet::new(),
             staged: Vec::new(),
         }
+    }
+
+    /// An input that no output may take the place of, such as a key: to be said before outputs are [reserved](Self::reserve).
+    #[must_use]
+    pub fn sparing<'p>(mut self, inputs: impl IntoIterator<Item = &'p PathBuf>) -> Outputs {
+        // What is not there is refused by whoever reads it.
+        let places = inputs.into_iter().filter_map(|input| input.canonicalize().ok());
+        self.spared.extend(places);
+        self
     }
 
     /// Refuses now what [`stage`](Self::stage) would refuse later: before hours of work, not after them.
     ///
     /// # Errors
-    /// [`WriteError::Exists`], [`WriteError::NotAFile`], [`WriteError::Twice`], and [`WriteError::Io`] for a missing folder.
+    /// [`WriteError::Exists`], [`WriteError::NotAFile`], [`WriteError::Twice`], [`WriteError::Input`], and [`WriteError::Io`] for a missing folder.
     pub fn reserve(&mut self, path: &Path) -> Result<(), WriteError> {
         let io = |source| WriteError::Io {
             path: path.to_owned(),
@@ -120,7 +140,11 @@ impl Outputs {
         // Of a name that ends in `..` or is none: a folder, which is refused below.
         let name = path.file_name().unwrap_or_default();
         // A folder has many names, and two outputs of which one is secret must not be one file.
-        if !self.places.insert(folder.canonicalize().map_err(io)?.join(name)) {
+        let place = folder.canonicalize().map_err(io)?.join(name);
+        if self.spared.contains(&place) {
+            return Err(WriteError::Input { path: path.to_owned() });
+        }
+        if !self.places.insert(place) {
             return Err(WriteError::Twice { path: path.to_owned() });
         }
         match path.symlink_metadata() {
@@ -184,10 +208,13 @@ impl Outputs {
             done.push(path);
         }
         drop(unfinished);
-        // The names last only once their folders are on the disk. Some file systems cannot say so, and lose nothing by it.
+        // The names last only once their folders are on the disk.
         let folders: BTreeSet<&Path> = done.iter().map(|path| folder_of(path)).collect();
         for folder in folders {
-            let _ = File::open(folder).and_then(|folder| folder.sync_all());
+            sync_folder(folder).map_err(|source| WriteError::Io {
+                path: folder.to_owned(),
+                source,
+            })?;
             let _ = sweep(folder);
         }
         Ok(())
@@ -441,6 +468,17 @@ mod tests {
             outputs.reserve(&folder.path().join("none/a")),
             Err(WriteError::Io { .. })
         ));
+    }
+
+    #[test]
+    fn input_is_not_replaced_however_it_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("key");
+        std::fs::write(&key, "secret").unwrap();
+        let mut outputs = Outputs::new(true).sparing([&key, &folder.path().join("absent")]);
+        let refused = outputs.reserve(&folder.path().join("./key"));
+        assert!(matches!(refused, Err(WriteError::Input { .. })));
+        outputs.reserve(&folder.path().join("other")).unwrap();
     }
 
     #[cfg(unix)]

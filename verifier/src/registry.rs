@@ -44,7 +44,7 @@ use record::{Acceptance, Recorded, record};
 pub use refusal::{RegistryError, RegistryRefusal};
 pub use standing::{Account, AccountStanding, Event, EventKind, Standing};
 
-/// The tables. What was accepted before `attested` was written is after every release: none ends it, and it stands to its end.
+/// The tables.
 const SCHEMA: Schema = Schema {
     application: "zkmargin-registry",
     migrations: &["
@@ -58,11 +58,9 @@ const SCHEMA: Schema = Schema {
         );
         CREATE TABLE holdings (
             statement BLOB NOT NULL REFERENCES statements (digest), venue TEXT NOT NULL, account BLOB NOT NULL, subject BLOB NOT NULL,
-            epoch BIGINT NOT NULL, snapshot BLOB NOT NULL, PRIMARY KEY (statement, venue, account)
+            epoch BIGINT NOT NULL, snapshot BLOB NOT NULL, attested BIGINT NOT NULL, PRIMARY KEY (statement, venue, account)
         );
         CREATE INDEX holdings_by_account ON holdings (venue, account, epoch);
-    ", "
-        ALTER TABLE holdings ADD COLUMN attested BIGINT NOT NULL DEFAULT 9223372036854775807;
         CREATE TABLE releases (
             attestation BLOB NOT NULL, time BIGINT NOT NULL, venue TEXT NOT NULL, account BLOB NOT NULL, recorded BIGINT NOT NULL,
             bytes BLOB NOT NULL, PRIMARY KEY (attestation, time)

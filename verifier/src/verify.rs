@@ -203,14 +203,15 @@ pub fn draw_nonce() -> Result<[u8; 32], getrandom::Error> {
     Ok(nonce)
 }
 
-impl Partner<'_> {
-    /// Verifies a bundle against the verifier's facts, this partner's policy, publishers and breaker, at the instant `at`: that of the
-    /// verifier's own [clock](crate::clock::now), and never one that a bundle says.
-    ///
-    /// # Errors
-    /// The first refusal, in the order of the [module](self).
-    pub fn verify(&self, context: &Context<'_>, bundle: &[u8], at: Instant) -> Result<Verdict, VerifyError> {
-        Verifier::new(*context).verify(self, bundle, at)
+impl<'a> Partner<'a> {
+    /// A partner with this policy and nonce, and neither publishers nor a breaker.
+    pub fn new(policy: &'a Policy, nonce: Option<[u8; 32]>) -> Partner<'a> {
+        Partner {
+            policy,
+            nonce,
+            signatures: &[],
+            breaker: None,
+        }
     }
 
     fn accept(&self, context: &Context<'_>, statements: &[&Statement], at: Instant) -> Result<(), VerifyError> {
@@ -230,27 +231,6 @@ impl Partner<'_> {
         }
         Ok(())
     }
-}
-
-/// Verifies a bundle against the verifier's facts and its policy, at the instant `at`. `nonce` is the one that the partner drew
-/// for these statements, if any. For a policy with publishers or a breaker there is [`Partner::verify`].
-///
-/// # Errors
-/// The first refusal, in the order of the [module](self).
-pub fn verify_bundle(
-    context: &Context<'_>,
-    policy: &Policy,
-    nonce: Option<[u8; 32]>,
-    bundle: &[u8],
-    at: Instant,
-) -> Result<Verdict, VerifyError> {
-    let partner = Partner {
-        policy,
-        nonce,
-        signatures: &[],
-        breaker: None,
-    };
-    partner.verify(context, bundle, at)
 }
 
 /// One verifier's facts, with what follows from them: programs are compiled once, for any number of bundles and threads.
@@ -291,7 +271,8 @@ impl<'a> Verifier<'a> {
         Ok(self.verify_with(bundle, at, |_| Ok(()))?.statements)
     }
 
-    /// [`Partner::verify`].
+    /// Verifies a bundle against the verifier's facts, the partner's policy, publishers and breaker, at the instant `at`: that of the
+    /// verifier's own [clock](crate::clock::now), and never one that a bundle says.
     ///
     /// # Errors
     /// The first refusal, in the order of the [module](self).

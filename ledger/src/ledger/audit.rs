@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use zkmargin_risk::canonical::Digest;
 use zkmargin_risk::universe::Universe;
 use zkmargin_store::{StoreError, Transaction};
+use zkmargin_verifier::{Pseudonym, PublicKey};
 
 use super::import::instant;
 use super::{Facts, Ledger, LedgerError};
@@ -23,6 +24,8 @@ pub struct Audit {
     pub fills: usize,
     /// Attestations whose signature, opening and terms were checked.
     pub attestations: usize,
+    /// The universes that the attestations are checked by: those that the venue published, or keys of somebody else would be taken for its own.
+    pub universes: Vec<Digest>,
     /// What does not fit. Nothing, if the ledger is sound.
     pub findings: Vec<Finding>,
 }
@@ -38,19 +41,22 @@ pub struct Finding {
 
 macro_rules! strays {
     ($($table:literal)*) => {
-        [$(($table, concat!("SELECT DISTINCT account FROM ", $table, " WHERE account NOT IN (SELECT name FROM accounts) ORDER BY account"))),*]
+        [$(($table, concat!("SELECT DISTINCT account FROM ", $table, " found WHERE NOT EXISTS (SELECT 1 FROM accounts WHERE name = found.account) ORDER BY account"))),*]
     };
 }
 
 /// Tables whose rows are an account's, and what finds those that are nobody's: a database that somebody edited may not have asked for it.
 const STRAYS: [(&str, &str); 6] = strays!("commitments" "legs" "beginnings" "fills" "attestations" "encumbrances");
 
+/// What an account without a name is called.
+const NAMELESS: &str = "?";
+
 impl Ledger {
     /// Makes every commitment anew from the legs, the legs anew from the fills, what every attestation opens to anew from the fills
     /// before it, and every pledge anew from the attestations and releases.
     ///
-    /// What it cannot see: rows that belong together and are all gone, such as an account with everything of it, or its last attestation with
-    /// the pledge and clock that it made; and whether a pseudonym is the account's, for which it would need the venue's secret.
+    /// What it cannot see: changes, additions and removals that agree with each other, such as an account that is gone with everything of it, or its last
+    /// attestation with the pledge and clock that it made; and whether a pseudonym is the account's, for which it would need the venue's secret.
     ///
     /// # Errors
     /// [`LedgerError`]; what does not fit is no error but in [`Audit::findings`].
@@ -59,21 +65,33 @@ impl Ledger {
         self.store.read(|tx| {
             facts.check_universe(tx)?;
             let universes = universes(tx)?;
-            let mut audit = Audit::default();
+            let mut names = BTreeMap::new();
+            let mut audit = Audit {
+                universes: universes.keys().copied().collect(),
+                ..Audit::default()
+            };
             for (table, sql) in STRAYS {
                 for row in tx.rows(sql, &[])? {
                     audit.findings.push(Finding {
-                        account: row.text(0)?.to_owned(),
+                        account: row.text(0).unwrap_or(NAMELESS).to_owned(),
                         what: format!("the ledger has no such account, and {table} of it"),
                     });
                 }
             }
             for account in tx.rows("SELECT name FROM accounts ORDER BY name", &[])? {
                 audit.accounts += 1;
+                let Ok(account) = account.text(0) else {
+                    audit.findings.push(Finding {
+                        account: NAMELESS.to_owned(),
+                        what: "an account whose name is no text".to_owned(),
+                    });
+                    continue;
+                };
                 let mut check = Check {
                     facts,
                     universes: &universes,
-                    account: account.text(0)?,
+                    names: &mut names,
+                    account,
                     audit: &mut audit,
                 };
                 check.part(tx, Check::commitments)?;
@@ -85,20 +103,21 @@ impl Ledger {
     }
 }
 
-/// Every universe that the ledger has had.
+/// Every universe that the ledger has had. One that cannot be read is missed by the attestations in it.
 fn universes(tx: &mut Transaction<'_>) -> Result<BTreeMap<Digest, Universe>, LedgerError> {
     let rows = tx.rows("SELECT text FROM universes", &[])?;
-    let read = rows.iter().map(|row| {
-        let universe = Universe::from_json(row.text(0)?)?;
-        Ok((universe.digest(), universe))
-    });
-    read.collect()
+    let read = rows
+        .iter()
+        .filter_map(|row| Universe::from_json(row.text(0).ok()?).ok());
+    Ok(read.map(|universe| (universe.digest(), universe)).collect())
 }
 
 /// The audit of one account.
 struct Check<'a> {
     facts: &'a Facts,
     universes: &'a BTreeMap<Digest, Universe>,
+    /// Whose each pseudonym is.
+    names: &'a mut BTreeMap<(PublicKey, Pseudonym), String>,
     account: &'a str,
     audit: &'a mut Audit,
 }

@@ -220,6 +220,12 @@ fn csv_rows(bytes: &[u8]) -> Result<Vec<(u64, EntryRow)>, EntryError> {
             reason: format!("field {name:?} occurs twice"),
         });
     }
+    if let Some(missing) = ["id", "account", "time"].into_iter().find(|name| !names.contains(name)) {
+        return Err(EntryError::Line {
+            line: 1,
+            reason: format!("no field {missing:?}: the first line names the fields"),
+        });
+    }
     let (mut rows, mut record) = (Vec::new(), csv::StringRecord::new());
     while reader.read_record(&mut record).map_err(|error| broken(error, 1))? {
         let line = record.position().map_or(1, csv::Position::line);
@@ -466,6 +472,9 @@ mod tests {
                 Entries::read(&CSV.as_bytes()[..length], EntryFormat::Csv),
             );
             assert_eq!(read.is_ok(), cut.ends_with('\n'), "{cut}");
+            if let Ok(read) = read {
+                assert_eq!(read.0.len(), cut.matches('\n').count() - 1);
+            }
         }
         let open = CSV.replace("2,a,", "\"2,a,");
         assert!(Entries::read(open.as_bytes(), EntryFormat::Csv).is_err());
@@ -483,6 +492,7 @@ mod tests {
             (",3,0.0", ",,0.0", ["line 2", "this has instrument, contracts, fee"]),
             ("BTC,1.0", "BTC", ["line 3", "8 fields"]),
             ("id,account", "id,id", ["line 1", "occurs twice"]),
+            ("id,account", "ID,account", ["line 1", "no field \"id\""]),
             (",asset,", ",coin,", ["line", "unknown field"]),
             ("12:00:01.500Z", "12:00", ["line 3", "is not an instant"]),
             ("2,a,", ",a,", ["line 3", "id \"\" is no name"]),

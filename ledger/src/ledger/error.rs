@@ -161,7 +161,7 @@ pub enum LedgerError {
         recorded: usize,
     },
     /// What stops an import, and is not a fill of the file.
-    #[error("{error} ({recorded} of this file recorded before; the rest was not)")]
+    #[error("{error} ({recorded} of this file recorded before)")]
     Interrupted {
         /// What it is.
         error: Box<LedgerError>,
@@ -234,12 +234,14 @@ pub enum LedgerError {
     #[error("release: the ledger signed no attestation {0}")]
     UnknownAttestation(Digest),
     /// A release of an attestation that was refreshed since.
-    #[error("release: of attestation {release}, but {stands} stands: the audience releases the last one")]
+    #[error(
+        "release: of attestation {release}, but {last} is the account's last, and that is what an audience releases"
+    )]
     NotTheLast {
         /// The release's.
         release: Digest,
         /// The last one.
-        stands: Digest,
+        last: Digest,
     },
     /// What the database holds is not what was written.
     #[error("the ledger is damaged: {what}; run the audit")]

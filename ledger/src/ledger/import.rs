@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use zkmargin_risk::instant::Instant;
-use zkmargin_store::Transaction;
+use zkmargin_store::{Row, Transaction};
 
 use super::entry::{Entries, Entry, EntryError};
 use super::legs::Legs;
@@ -26,7 +26,7 @@ pub struct Imported {
     pub legs_moved: usize,
 }
 
-/// In place of an epoch, where there is none yet.
+/// In place of an epoch, where there is none yet: before all.
 pub(crate) const NEVER: i64 = -1;
 
 /// A line's number, what is on it, and what that does.
@@ -36,7 +36,7 @@ type Planned<'a> = (u64, &'a Entry, Vec<Move>);
 struct Account<'a> {
     legs: Legs<'a>,
     epoch: Option<i64>,
-    held_until: Option<i64>,
+    held_until: Option<Instant>,
     moved: Option<i64>,
 }
 
@@ -149,7 +149,7 @@ impl<'a> Account<'a> {
             legs: Legs::new(facts, name),
             epoch: row.optional_integer(0)?,
             moved: row.optional_integer(1)?,
-            held_until: row.optional_integer(2)?,
+            held_until: optional_instant(&row, 2)?,
         })
     }
 
@@ -190,7 +190,7 @@ impl<'a> Account<'a> {
                 now,
             });
         }
-        if let Some(until) = self.held_until.and_then(instant)
+        if let Some(until) = self.held_until
             && entry.is_withdrawal()
             && now <= until
         {
@@ -208,6 +208,17 @@ impl<'a> Account<'a> {
         let is_late = self.epoch.is_some_and(|epoch| at <= epoch);
         Ok(Applied::Recorded { is_late })
     }
+}
+
+/// An instant that may be there.
+pub(crate) fn optional_instant(row: &Row, column: usize) -> Result<Option<Instant>, LedgerError> {
+    let millis = row.optional_integer(column)?;
+    let damaged = |millis: i64| LedgerError::Damaged {
+        what: format!("{millis} ms is no instant"),
+    };
+    millis
+        .map(|millis| instant(millis).ok_or_else(|| damaged(millis)))
+        .transpose()
 }
 
 /// An instant of the database.

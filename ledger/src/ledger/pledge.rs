@@ -8,7 +8,7 @@ use zkmargin_store::{Row, Transaction};
 use zkmargin_verifier::book::Book;
 use zkmargin_verifier::{Attestation, OpenedColumn, Opening, PublicKey, Release, SignedAttestation, SignedRelease};
 
-use super::import::instant;
+use super::import::{instant, optional_instant};
 use super::legs::{Columns, point};
 use super::{Facts, Ledger, LedgerError, secret_check, signed};
 use crate::attest::{Request, sign};
@@ -130,7 +130,7 @@ fn attest(
     if let Some(attested) = recorded(tx, pledge)? {
         return Ok(Attested { expired, ..attested });
     }
-    let known = |column| Ok::<_, LedgerError>(row.optional_integer(column)?.and_then(instant));
+    let known = |column| optional_instant(&row, column);
     check_clock(name, known(2)?, now)?;
     if let Some(last) = known(1)?.filter(|last| pledge.epoch <= *last) {
         return Err(LedgerError::Epoch {
@@ -297,7 +297,7 @@ impl Standing {
             audience: PublicKey(row.byte_array(start)?),
             book,
             until,
-            held_until: row.optional_integer(start + 3)?.and_then(instant),
+            held_until: optional_instant(row, start + 3)?,
             attestation: Digest(row.byte_array(start + 4)?),
         })
     }
@@ -354,14 +354,20 @@ fn end(tx: &mut Transaction<'_>, release: &SignedRelease, now: Instant) -> Resul
             pledged_since: stands,
         });
     }
-    if let Some(stands) = stands.filter(|stands| *stands != content.attestation) {
+    // Also where no pledge stands any more: it would end what was not released.
+    let last = tx.one(
+        "SELECT digest FROM attestations WHERE account = $1 ORDER BY epoch DESC LIMIT 1",
+        &[account.as_str().into()],
+    )?;
+    let last = Digest(last.byte_array(0)?);
+    if last != content.attestation {
         return Err(LedgerError::NotTheLast {
             release: content.attestation,
-            stands,
+            last,
         });
     }
     let clock = tx.one("SELECT clock FROM accounts WHERE name = $1", &[account.as_str().into()])?;
-    check_clock(&account, clock.optional_integer(0)?.and_then(instant), now)?;
+    check_clock(&account, optional_instant(&clock, 0)?, now)?;
     if content.time > now || content.time < attestation.content().time {
         return Err(LedgerError::Release {
             field: "time",

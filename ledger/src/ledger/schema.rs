@@ -5,21 +5,26 @@ use zkmargin_store::Schema;
 /// Instants are Unix milliseconds. A *slot* is column × rows + row, counted from the venue's first column.
 pub(crate) const SCHEMA: Schema = Schema {
     application: "ledger",
-    migrations: &[FIRST, SECOND],
+    migrations: &[FIRST],
 };
 
-/// - `venue`: one row; `secret_check` tells the pseudonym secret from another.
+/// - `universes`: every one that the ledger has had, since old attestations are signed with the keys of old ones.
+/// - `venue`: one row; `digest` is that of the universe that it has; `secret_check` tells the pseudonym secret from another.
 /// - `accounts`: `epoch` of the last attestation, `clock` at the last signature, `moved` of the latest fill.
 /// - `commitments`: to a column of an account, with a blind that never leaves the venue.
 /// - `legs`: what is held now, `beginnings` what was held before the first fill; rows that hold nothing are not there.
+/// - `fills`: `after_epoch` is the epoch of the account's last attestation when the fill was recorded, `-1` if there was none.
 /// - `attestations`: whole files, and the opening; `ended` by a release.
 /// - `encumbrances`: at most one per account, by its key.
 const FIRST: &str = "
+CREATE TABLE universes (
+    digest BLOB PRIMARY KEY,
+    text TEXT NOT NULL
+);
 CREATE TABLE venue (
     one BIGINT PRIMARY KEY CHECK (one = 1),
     name TEXT NOT NULL,
-    universe TEXT NOT NULL,
-    digest BLOB NOT NULL,
+    digest BLOB NOT NULL REFERENCES universes (digest),
     secret_check BLOB NOT NULL
 );
 CREATE TABLE accounts (
@@ -54,13 +59,13 @@ CREATE TABLE fills (
     id TEXT NOT NULL,
     instant BIGINT NOT NULL,
     content TEXT NOT NULL,
+    after_epoch BIGINT NOT NULL,
     PRIMARY KEY (account, id)
 );
 CREATE TABLE attestations (
     digest BLOB PRIMARY KEY,
     account TEXT NOT NULL REFERENCES accounts (name),
     epoch BIGINT NOT NULL,
-    expiry BIGINT NOT NULL,
     audience BLOB NOT NULL,
     book TEXT NOT NULL,
     file BLOB NOT NULL,
@@ -77,18 +82,3 @@ CREATE TABLE encumbrances (
     until BIGINT NOT NULL,
     held_until BIGINT
 )";
-
-/// - `universes`: every universe that the ledger has had, since old attestations are signed with the keys of old ones; `venue.digest` is that of
-///   the one that it has.
-/// - `fills.after_epoch`: the epoch of the account's last attestation when the fill was recorded, `-1` if there was none; unknown for fills of
-///   before this version.
-/// - `attestations.expiry` was read by nobody, and the attestation has it.
-const SECOND: &str = "
-CREATE TABLE universes (
-    digest BLOB PRIMARY KEY,
-    text TEXT NOT NULL
-);
-INSERT INTO universes (digest, text) SELECT digest, universe FROM venue;
-ALTER TABLE venue DROP COLUMN universe;
-ALTER TABLE fills ADD COLUMN after_epoch BIGINT;
-ALTER TABLE attestations DROP COLUMN expiry";

@@ -12,7 +12,7 @@ use zkmargin_verifier::PublicKey;
 use zkmargin_verifier::book::Book;
 
 use super::entry::{CSV_HEADER, Entry, EntryFormat};
-use super::import::instant;
+use super::import::optional_instant;
 use super::legs::Columns;
 use super::pledge::Standing;
 use super::{Facts, Ledger, LedgerError};
@@ -95,8 +95,8 @@ impl Ledger {
                     subject: PublicKey(row.byte_array(1)?),
                     fills: row.unsigned(4)?,
                     attestations: row.unsigned(5)?,
-                    moved: row.optional_integer(2)?.and_then(instant),
-                    epoch: row.optional_integer(3)?.and_then(instant),
+                    moved: optional_instant(row, 2)?,
+                    epoch: optional_instant(row, 3)?,
                     encumbrance: standing
                         .filter(|standing| now <= standing.until)
                         .map(|standing| Encumbrance {

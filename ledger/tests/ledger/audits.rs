@@ -2,24 +2,26 @@
 
 use std::path::Path;
 
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use tempfile::TempDir;
 use zkmargin_circuits::Parameters;
 use zkmargin_ledger::Ledger;
 use zkmargin_ledger::attest::{Request, attest as sign};
+use zkmargin_ledger::keys::{KeyFile, Role};
 use zkmargin_ledger::ledger::{Attested, Pledge};
 use zkmargin_ledger::running::RunningAccount;
 use zkmargin_risk::account::AccountVector;
-use zkmargin_verifier::{Release, SignedRelease};
+use zkmargin_verifier::{PseudonymSecret, PublicKey, Release, SignedRelease};
 
 use crate::world::{
     NOON, Place, SUBJECT, assert_sound, at, attest, cache, entries, key_file, open, pledge, public, release, signer,
-    trade, transfer, universe, venue_key,
+    trade, transfer, universe,
 };
 
 const MINUTE: u64 = 60_000;
 
-/// A ledger in a file: `a` is attested twice and pledged, `b` attested, released and pledged again, with a fill that came late; `c` is as it was opened.
+/// A ledger in a file: `a` is attested twice and pledged, `b` attested twice, released and pledged again, with a fill that came late; `c` is as it was opened.
 struct World {
     folder: TempDir,
     last: Attested,
@@ -31,6 +33,11 @@ impl World {
         let url = folder.path().join("ledger.db").to_str().unwrap().to_owned();
         let place = Place { url, folder };
         let mut ledger = place.create();
+        let b = |audience, epoch| Pledge {
+            account: "b".to_owned(),
+            ..pledge(audience, epoch)
+        };
+        attest(&mut ledger, &b(2, NOON - MINUTE));
         let first = [
             transfer("1", "a", NOON, "10"),
             trade("2", "a", NOON, ["C-63000", "-2", "0.05", "0.0006"]),
@@ -38,10 +45,6 @@ impl World {
         ];
         ledger.import(&entries(&first), at(NOON)).unwrap();
         attest(&mut ledger, &pledge(2, NOON));
-        let b = |audience, epoch| Pledge {
-            account: "b".to_owned(),
-            ..pledge(audience, epoch)
-        };
         let given_back = attest(&mut ledger, &b(2, NOON));
         let then = NOON + MINUTE;
         let second = [
@@ -70,7 +73,7 @@ impl World {
     fn findings(&self, sql: &str) -> String {
         let mut copy = self.edited(sql);
         let audit = copy.1.audit().unwrap();
-        assert_eq!(audit.accounts, 3, "{sql}");
+        assert!(audit.accounts >= 2, "{sql}");
         let findings = audit.findings.iter();
         findings
             .map(|finding| format!("{}: {}\n", finding.account, finding.what))
@@ -109,12 +112,13 @@ fn edit(path: &Path, sql: &str) {
 }
 
 #[test]
-fn every_edit_of_a_database_is_found() {
+fn edits_of_a_database_are_found() {
     let world = World::new();
     assert_eq!(world.findings("SELECT 1"), "");
     for (sql, found) in [
         ("UPDATE attestations SET ended = 1 WHERE account = 'a'; DELETE FROM encumbrances WHERE account = 'a'", "a: the attestation of epoch 2026-08-06T12:01:00Z has ended, and nobody released it"),
         ("UPDATE attestations SET ended = NULL WHERE account = 'b'", "b: the attestation of epoch 2026-08-06T12:00:00Z: its release is of another"),
+        ("UPDATE attestations SET ended = ended + 1 WHERE account = 'b' AND release_file IS NULL", "b: the attestation of epoch 2026-08-06T11:59:00Z has ended, at another instant than that at which it was released"),
         ("UPDATE attestations SET ended = ended - 60001 WHERE account = 'b'", "b: the attestation of epoch 2026-08-06T12:00:00Z: its release is of another"),
         ("UPDATE attestations SET release_file = NULL", "b: the attestation of epoch 2026-08-06T12:00:00Z has ended, and nobody released it"),
         ("DELETE FROM encumbrances WHERE account = 'a'", "a: the pledge that is kept is not the one"),
@@ -145,6 +149,11 @@ fn every_edit_of_a_database_is_found() {
         ("INSERT INTO beginnings VALUES ('c', 0, 7)", "c: what it holds is not what its fills make"),
         ("INSERT INTO beginnings VALUES ('a', 0, 7); UPDATE legs SET lots = lots + 7 WHERE account = 'a' AND slot = 0", "a: the commitment to column 0 is not the one"),
         ("DELETE FROM commitments WHERE account = 'c' AND place = 1", "c: 1 commitments, the venue has 2 columns"),
+        ("DELETE FROM attestations WHERE account = 'a' AND epoch < (SELECT epoch FROM accounts WHERE name = 'a')", "a: fill \"3\" follows an attestation that is not there"),
+        ("UPDATE fills SET instant = instant + 1000, content = replace(content, '12:00:00Z', '12:00:01Z') WHERE account = 'a' AND id = '1'", "a: fill \"1\" is later than epoch 2026-08-06T12:00:00Z, and is in its attestation"),
+        ("DELETE FROM commitments WHERE account = 'c'; DELETE FROM accounts WHERE name = 'c'", "a: it is attested with more accounts of its subject than there are"),
+        ("UPDATE accounts SET clock = -1 WHERE name = 'c'", "c: the instant at which it last signed is not the one"),
+        ("UPDATE accounts SET name = x'00' WHERE name = 'c'", "?: an account whose name is no text"),
         // What cannot be read is a finding, too.
         ("UPDATE encumbrances SET until = 'x' WHERE account = 'a'", "a: column 2 of a row holds a text"),
         ("UPDATE encumbrances SET book = '' WHERE account = 'a'", "a: an encumbrance has a book that is none"),
@@ -185,6 +194,35 @@ fn release_that_the_audience_did_not_sign_is_found() {
 }
 
 #[test]
+fn second_pseudonym_of_an_account_is_found() {
+    let world = World::new();
+    let other = PseudonymSecret::from_bytes([8; 32]);
+    let check = |secret: &PseudonymSecret| blob(&secret.pseudonym("", &PublicKey([0; 32])).0);
+    let swap = |to: &PseudonymSecret| format!("UPDATE venue SET secret_check = {}", check(to));
+    let mut copy = world.edited(&swap(&other));
+    let key = json!({
+        "key": "venue", "version": 1, "public": public(7), "signing": hex::encode([7; 32]), "pseudonym": hex::encode([8; 32]),
+    });
+    let key = KeyFile::from_json(key.to_string().as_bytes(), Role::Venue).unwrap();
+    let again = pledge(2, NOON + 2 * MINUTE);
+    copy.1.attest(&again, &key, again.epoch).unwrap();
+    let findings: Vec<String> = copy
+        .1
+        .audit()
+        .unwrap()
+        .findings
+        .into_iter()
+        .map(|finding| finding.what)
+        .collect();
+    assert!(
+        findings
+            .iter()
+            .any(|what| what.contains("by another pseudonym than the ones before it")),
+        "{findings:?}"
+    );
+}
+
+#[test]
 fn attestation_that_another_venue_signed_is_found() {
     let world = World::new();
     let (universe, parameters) = (universe(), Parameters::load(6, Some(&cache())).unwrap());
@@ -218,24 +256,4 @@ fn attestation_that_another_venue_signed_is_found() {
     );
     let findings = world.findings(&sql);
     assert!(findings.contains("no key of this venue signed it"), "{findings}");
-}
-
-#[test]
-fn ledger_of_the_first_version_goes_on_and_a_fill_that_may_have_been_late_is_no_finding() {
-    let world = World::new();
-    let mut copy = world.edited(
-        "ALTER TABLE venue ADD COLUMN universe TEXT;
-         UPDATE venue SET universe = (SELECT text FROM universes WHERE universes.digest = venue.digest);
-         DROP TABLE universes; ALTER TABLE fills DROP COLUMN after_epoch; ALTER TABLE attestations ADD COLUMN expiry BIGINT;
-         DELETE FROM zkmargin_schema WHERE version = 2",
-    );
-    assert_sound(&mut copy.1);
-    let then = NOON + 2 * MINUTE;
-    let lines = [
-        transfer("4", "a", then, "1"),
-        trade("5", "a", then, ["LINEAR", "1", "64000", "0"]),
-    ];
-    copy.1.import(&entries(&lines), at(then)).unwrap();
-    copy.1.attest(&pledge(2, then), venue_key(), at(then)).unwrap();
-    assert_sound(&mut copy.1);
 }

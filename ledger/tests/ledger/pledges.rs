@@ -303,3 +303,22 @@ fn another_pseudonym_secret_or_signing_key_does_not_attest() {
         assert_eq!(ledger.audit().unwrap().attestations, 0);
     }
 }
+
+#[test]
+fn release_of_an_attestation_that_has_expired_is_refused_once_another_came_after_it() {
+    for place in places("late_release") {
+        let mut ledger = place.create();
+        let first = attest(&mut ledger, &pledge(2, NOON));
+        let then = NOON + 2 * 3_600_000;
+        let second = attest(&mut ledger, &pledge(3, then));
+        ledger.release(&release(&second, 3, then + 1), at(then + 1)).unwrap();
+        let refused = ledger.release(&release(&first, 2, then + 2), at(then + 2));
+        assert!(matches!(refused, Err(LedgerError::NotTheLast { .. })), "{refused:?}");
+        assert_sound(&mut ledger);
+        // The last one may be given back after it has expired, too.
+        let third = attest(&mut ledger, &pledge(2, 2 * then));
+        let late = 2 * then + 2 * 3_600_000;
+        ledger.release(&release(&third, 2, late), at(late)).unwrap();
+        assert_sound(&mut ledger);
+    }
+}

@@ -10,7 +10,7 @@ use super::grid::{Point, Subject};
 use super::machine::{Build, Machine};
 use super::measure::{BatchCost, Cold, Cost, Warm};
 use crate::cost::{CostModel, FitError, Measured};
-use crate::output::{Outputs, Secrecy, WriteError};
+use zkmargin_verifier::output::{Outputs, Secrecy, WriteError};
 
 /// What a file of results says that it is.
 const KIND: &str = "bench";

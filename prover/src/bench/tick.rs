@@ -23,7 +23,7 @@ use zkmargin_risk::terms::{Level, Margin, Terms};
 use zkmargin_risk::universe::{Kind, Right, Universe};
 use zkmargin_verifier::book::Book;
 use zkmargin_verifier::policy::{AcceptedSnapshots, NonceRule};
-use zkmargin_verifier::{Context, Policy, Verdict, Window, verify_bundle};
+use zkmargin_verifier::{Context, Partner, Policy, Verdict, Verifier, Window};
 
 use super::BenchError;
 use super::chain::{Chain, shipped};
@@ -246,7 +246,7 @@ impl Desk {
         });
         let bundle = proven.map_err(|error| failed(&error))?.bytes;
         laps.next();
-        let verdict = verify_bundle(&context, &self.policy, Some(nonce), &bundle, time);
+        let verdict = Verifier::new(context).verify(&Partner::new(&self.policy, Some(nonce)), &bundle, time);
         let verdict = verdict.map_err(|error| failed(&error))?;
         laps.next();
         Ok((verdict, laps.times, cpu.elapsed()))

@@ -8,7 +8,7 @@ use zkmargin_circuits::{CIRCUIT_VERSION, PROTOCOL_VERSION};
 use zkmargin_verifier::file::read_file;
 
 use super::{CostModel, PROVE, Source, VERIFY};
-use crate::output::{Secrecy, WriteError, write_file};
+use zkmargin_verifier::output::{Secrecy, WriteError, write_file};
 
 /// The name of the file.
 const NAME: &str = "cost-model.json";

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use zkmargin_prover::output::{Outputs, Secrecy};
+use zkmargin_verifier::output::{Outputs, Secrecy};
 
 use crate::desk::{desk, run};
 

@@ -220,6 +220,50 @@ fn fills_update_a_running_commitment_to_what_the_account_then_holds() {
 }
 
 #[test]
+fn updates_at_once_are_all_applied_or_refused() {
+    let desk = desk();
+    desk.write(
+        "one.json",
+        r#"{"venue":"perphouse","transfers":[{"asset":"BTC","amount":"1"}]}"#,
+    );
+    desk.write("nothing.json", r#"{"venue":"perphouse"}"#);
+    let update = |state: &str, words: [&str; 2]| {
+        let all = ["venue", "update", "--universe", "universe.json", "--state", state];
+        run(desk.path(), &[&all[..], &words].concat())
+    };
+    update("shared.state", ["--account", "nothing.json"]).done();
+    let ran: Vec<_> = std::thread::scope(|scope| {
+        let each = || update("shared.state", ["--fills", "one.json"]);
+        let started: Vec<_> = (0..6).map(|_| scope.spawn(each)).collect();
+        started.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let mut applied = 0;
+    for ran in ran {
+        if ran.code == 0 {
+            applied += 1;
+        } else {
+            ran.refused(2, &["shared.state.lock: another zkmargin is at work on it"]);
+        }
+    }
+    assert!(applied > 0);
+    let balance = format!(r#"{{"venue":"perphouse","balances":[{{"asset":"BTC","amount":"{applied}"}}]}}"#);
+    desk.write("applied.json", &balance);
+    update("applied.state", ["--account", "applied.json"]).done();
+    let bytes = |name: &str| std::fs::read(desk.path().join(name)).unwrap();
+    assert_eq!(bytes("shared.state"), bytes("applied.state"));
+    assert!(!desk.exists("shared.state.lock") || cfg!(not(unix)));
+}
+
+#[test]
+fn attestation_and_opening_are_not_one_file_by_two_names() {
+    let desk = desk();
+    let mut words = desk.attest("perphouse.key", "hedge-account.json", "both", "./both");
+    words.push("--force");
+    run(desk.path(), &words).refused(2, &["two outputs would be written to ./both"]);
+    assert!(!desk.exists("both"));
+}
+
+#[test]
 fn refused_fills_leave_the_running_commitment_as_it_was() {
     let desk = desk();
     desk.write(

@@ -97,8 +97,17 @@ fn policy() -> Policy {
     }
 }
 
+fn verify(
+    context: &Context<'_>,
+    policy: &Policy,
+    nonce: Option<[u8; 32]>,
+    bytes: &[u8],
+) -> Result<Verdict, VerifyError> {
+    Verifier::new(*context).verify(&Partner::new(policy, nonce), bytes, now())
+}
+
 fn refusal_in(context: &Context<'_>, bytes: &[u8]) -> VerifyError {
-    verify_bundle(context, &policy(), Some([3; 32]), bytes, now()).unwrap_err()
+    verify(context, &policy(), Some([3; 32]), bytes).unwrap_err()
 }
 
 fn refusal(bundle: &Bundle) -> VerifyError {
@@ -127,7 +136,7 @@ fn policy_that_its_reader_would_refuse_accepts_nothing() {
     for change in changes {
         let mut policy = policy();
         change(&mut policy);
-        let refused = verify_bundle(&world().context(), &policy, Some([3; 32]), &good().to_bytes(), now());
+        let refused = verify(&world().context(), &policy, Some([3; 32]), &good().to_bytes());
         assert!(matches!(refused, Err(VerifyError::PolicyFile(_))), "{refused:?}");
     }
 }
@@ -148,12 +157,7 @@ fn registry_takes_nothing_by_another_partners_policy() {
         ..policy()
     };
     let verifier = Verifier::new(world().context());
-    let partner = Partner {
-        policy: &policy,
-        nonce: Some([3; 32]),
-        signatures: &[],
-        breaker: None,
-    };
+    let partner = Partner::new(&policy, Some([3; 32]));
     let of = |name: &str, on, audience| {
         let path = folder.path().join(name);
         drop(Registry::create(path.to_str().unwrap(), on, audience).unwrap());
@@ -379,7 +383,7 @@ fn policy_free_check_needs_neither_nonce_nor_policy() {
         .check_bundle(&good().to_bytes(), now())
         .unwrap_err();
     assert!(is_of_the_proof(&error));
-    let error = verify_bundle(&world().context(), &policy(), None, &good().to_bytes(), now()).unwrap_err();
+    let error = verify(&world().context(), &policy(), None, &good().to_bytes()).unwrap_err();
     assert!(matches!(error, VerifyError::Policy(PolicyRefusal::NonceNotGiven)));
     assert_eq!(error.exit_code(), exit::USAGE);
 }

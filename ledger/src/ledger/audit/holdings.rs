@@ -13,6 +13,7 @@ use crate::fill::Move;
 use crate::ledger::entry::Entry;
 use crate::ledger::import::{NEVER, instant};
 use crate::ledger::legs::{Columns, point};
+use crate::ledger::pledge::millis;
 use crate::ledger::{Facts, LedgerError, database};
 use crate::running::net;
 
@@ -21,10 +22,8 @@ struct Recorded<'a> {
     id: &'a str,
     /// Nothing, if it is not what was recorded.
     entry: Option<Entry>,
-    /// The epoch of the account's last attestation when it was recorded, or [`NEVER`].
+    /// The epoch of the account's last attestation when it was recorded, below all if there was none.
     follows: i64,
-    /// Whether the ledger has noted that: in those of the first release it is what is most likely.
-    is_noted: bool,
 }
 
 impl Check<'_> {
@@ -72,25 +71,35 @@ impl Check<'_> {
         )?;
         let mut fills = rows
             .iter()
-            .map(|row| self.recorded(row, &attested))
+            .map(|row| self.recorded(row))
             .collect::<Result<Vec<_>, _>>()?;
         let latest = fills.iter().filter_map(|fill| Some(fill.entry.as_ref()?.time)).max();
         // In no other order than that of attestations does it matter which comes first: an account nets what it holds.
         fills.sort_by_key(|fill| fill.follows);
         let mut fills = fills.into_iter().peekable();
-        let mut are_all_noted = true;
+        let mut before = NEVER;
         for row in &attested {
             let epoch = row.integer(0)?;
             while let Some(fill) = fills.next_if(|fill| fill.follows < epoch) {
-                are_all_noted &= fill.is_noted;
+                if fill.follows != before {
+                    self.found(format!("fill {:?} follows an attestation that is not there", fill.id));
+                }
+                if fill.entry.as_ref().is_some_and(|entry| millis(entry.time) > epoch) {
+                    self.found(format!(
+                        "fill {:?} is later than epoch {}, and is in its attestation",
+                        fill.id,
+                        words(epoch)
+                    ));
+                }
                 self.replay(&mut anew, &fill)?;
             }
+            before = epoch;
             // One that cannot be read is found where attestations are checked.
             let Ok(opening) = Opening::from_bytes(row.bytes(1)?) else {
                 continue;
             };
             let lots: Vec<&[u64]> = opening.columns.iter().map(|column| column.lots.as_slice()).collect();
-            if are_all_noted && !opens_to(&lots, &anew) {
+            if !opens_to(&lots, &anew) {
                 self.found(format!(
                     "the attestation of epoch {} opens to something else than the fills before it made",
                     words(epoch)
@@ -98,6 +107,9 @@ impl Check<'_> {
             }
         }
         for fill in fills {
+            if fill.follows != before {
+                self.found(format!("fill {:?} follows an attestation that is not there", fill.id));
+            }
             self.replay(&mut anew, &fill)?;
         }
         if anew.0 != Columns::now(self.facts, tx, self.account)?.0 {
@@ -108,32 +120,21 @@ impl Check<'_> {
             self.found("a leg holds 2^48 lots or more");
         }
         let moved = tx.one("SELECT moved FROM accounts WHERE name = $1", values)?;
-        if moved.optional_integer(0)?.and_then(instant) != latest {
+        if moved.optional_integer(0)? != latest.map(millis) {
             self.found("the instant of its latest fill is not the one that is kept");
         }
         Ok(())
     }
 
-    fn recorded<'r>(&self, row: &'r Row, attested: &[Row]) -> Result<Recorded<'r>, LedgerError> {
-        let (id, at) = (row.text(0)?, row.integer(1)?);
+    fn recorded<'r>(&self, row: &'r Row) -> Result<Recorded<'r>, LedgerError> {
+        let (id, at) = (row.text(0)?, instant(row.integer(1)?));
         let entry = Entry::from_content(row.text(2)?).ok();
-        let entry = entry.filter(|entry| {
-            (entry.account.as_str(), entry.id.as_str(), Some(entry.time)) == (self.account, id, instant(at))
-        });
-        let noted = row.optional_integer(3)?;
-        let follows = match noted {
-            Some(epoch) => epoch,
-            // No account that moved after an epoch is attested at it.
-            None => attested.iter().try_fold(NEVER, |last, row| {
-                let epoch = row.integer(0)?;
-                Ok::<_, LedgerError>(if epoch < at { last.max(epoch) } else { last })
-            })?,
-        };
+        let is_it =
+            |entry: &Entry| (entry.account.as_str(), entry.id.as_str(), Some(entry.time)) == (self.account, id, at);
         Ok(Recorded {
             id,
-            entry,
-            follows,
-            is_noted: noted.is_some(),
+            entry: entry.filter(is_it),
+            follows: row.integer(3)?,
         })
     }
 

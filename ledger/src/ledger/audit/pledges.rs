@@ -1,13 +1,15 @@
 //! Attestations, releases, and the pledge that they make.
 
+use std::collections::BTreeMap;
+
 use zkmargin_risk::instant::Instant;
 use zkmargin_store::{Row, Transaction};
-use zkmargin_verifier::{Opening, PublicKey, SignedAttestation, SignedRelease};
+use zkmargin_verifier::{Opening, Pseudonym, PublicKey, SignedAttestation, SignedRelease};
 
 use super::{Check, words};
 use crate::ledger::LedgerError;
 use crate::ledger::import::instant;
-use crate::ledger::pledge::{Standing, compare};
+use crate::ledger::pledge::{Standing, compare, millis};
 
 /// An attestation of the database that verifies.
 struct Checked {
@@ -22,7 +24,11 @@ impl Check<'_> {
     /// Every attestation with its release, and whom the account is pledged to by all of them.
     pub(super) fn pledges(&mut self, tx: &mut Transaction<'_>) -> Result<(), LedgerError> {
         let values = &[self.account.into()];
-        let account = tx.one("SELECT subject, epoch, clock FROM accounts WHERE name = $1", values)?;
+        let account = tx.one(
+            "SELECT subject, epoch, clock, (SELECT count(*) FROM accounts other WHERE other.subject = accounts.subject) \
+             FROM accounts WHERE name = $1",
+            values,
+        )?;
         let subject = PublicKey(account.byte_array(0)?);
         if let Err(error) = subject.check() {
             self.found(format!("its subject: {error}"));
@@ -44,9 +50,18 @@ impl Check<'_> {
         if rows.last().map(|row| row.integer(1)).transpose()? != kept {
             self.found("its last epoch is not that of its last attestation");
         }
+        self.names(&checked);
+        // Accounts are opened and never closed.
+        let of_subject = account.unsigned(3)?;
+        if checked
+            .iter()
+            .any(|attestation| u64::from(attestation.signed.content().accounts) > of_subject)
+        {
+            self.found("it is attested with more accounts of its subject than there are");
+        }
         self.releases(&checked);
         let (standing, clock) = self.course(&checked);
-        if account.optional_integer(2)?.and_then(instant) != clock {
+        if account.optional_integer(2)? != clock.map(millis) {
             self.found("the instant at which it last signed is not the one that is kept");
         }
         if Standing::load(tx, self.account)? != standing {
@@ -55,24 +70,43 @@ impl Check<'_> {
         Ok(())
     }
 
+    /// An audience sees one pseudonym of an account, and no other account has it.
+    fn names(&mut self, checked: &[Checked]) {
+        let mut own: BTreeMap<PublicKey, Pseudonym> = BTreeMap::new();
+        for attestation in checked {
+            let content = attestation.signed.content();
+            let (audience, pseudonym, epoch) = (content.audience, content.account, content.epoch);
+            if *own.entry(audience).or_insert(pseudonym) != pseudonym {
+                self.found(format!(
+                    "the attestation of epoch {epoch} calls it by another pseudonym than the ones before it"
+                ));
+            }
+            let owner = self
+                .names
+                .entry((audience, pseudonym))
+                .or_insert_with(|| self.account.to_owned());
+            if owner.as_str() != self.account {
+                let what = format!("the attestation of epoch {epoch} calls it by the pseudonym of account {owner:?}");
+                self.found(what);
+            }
+        }
+    }
+
     /// An attestation ends by a release of itself, or of a later one to the same audience and book, and by nothing else.
     fn releases(&mut self, checked: &[Checked]) {
         for (place, attestation) in checked.iter().enumerate() {
             let content = attestation.signed.content();
-            let given_back = checked.iter().skip(place).any(|later| {
-                let later_content = later.signed.content();
-                later.is_released && (later_content.audience, &later_content.book) == (content.audience, &content.book)
+            let given_back = checked.iter().skip(place).find(|later| {
+                let to = later.signed.content();
+                later.is_released && (to.audience, &to.book) == (content.audience, &content.book)
             });
-            let epoch = content.epoch;
-            match (attestation.ended, given_back) {
-                (Some(_), false) => self.found(format!(
-                    "the attestation of epoch {epoch} has ended, and nobody released it"
-                )),
-                (None, true) => self.found(format!(
-                    "the attestation of epoch {epoch} is released, and has not ended"
-                )),
-                _ => {}
-            }
+            let what = match (attestation.ended, given_back.and_then(|later| later.ended)) {
+                (ended, released) if ended == released => continue,
+                (Some(_), None) => "has ended, and nobody released it",
+                (None, _) => "is released, and has not ended",
+                (Some(_), Some(_)) => "has ended, at another instant than that at which it was released",
+            };
+            self.found(format!("the attestation of epoch {} {what}", content.epoch));
         }
     }
 
@@ -111,7 +145,7 @@ impl Check<'_> {
         signed.verify().map_err(|error| text(&error))?;
         let content = signed.content();
         let is_recorded = bytes(0)? == signed.digest().0
-            && words(row.integer(1).unwrap_or(-1)) == content.epoch.to_string()
+            && row.integer(1).ok() == Some(millis(content.epoch))
             && bytes(2)? == content.audience.as_bytes()
             && row.text(3).map_err(|error| text(&error))? == content.book.as_str();
         if !is_recorded {

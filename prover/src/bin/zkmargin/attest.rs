@@ -7,10 +7,10 @@ use clap::{ArgGroup, Args};
 use serde_json::json;
 use zkmargin_prover::attest::{AttestError, Request, attest};
 use zkmargin_prover::keys::Role;
-use zkmargin_prover::output::{Outputs, Secrecy};
 use zkmargin_prover::running::{MAX_STATE_BYTES, RunningAccount};
 use zkmargin_risk::instant::Instant;
 use zkmargin_verifier::book::Book;
+use zkmargin_verifier::output::{Outputs, Secrecy};
 use zkmargin_verifier::words::{self, counted};
 use zkmargin_verifier::{Opening, PublicKey, SignedAttestation};
 
@@ -59,7 +59,7 @@ pub(crate) struct Terms {
 impl Terms {
     /// The outputs: refused now if they will be, before anything is signed.
     pub(crate) fn reserve(&self) -> anyhow::Result<Outputs> {
-        let mut outputs = Outputs::new(self.force);
+        let mut outputs = Outputs::new(self.force).sparing([&self.key]);
         outputs.reserve(&self.out)?;
         outputs.reserve(&self.opening)?;
         Ok(outputs)

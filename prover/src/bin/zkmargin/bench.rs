@@ -18,10 +18,10 @@ use zkmargin_prover::bench::report;
 use zkmargin_prover::bench::results::{Outcome, Results, Start, csv_path};
 use zkmargin_prover::cost::{CostModel, LEAST_SIZES};
 use zkmargin_prover::lock::Lock;
-use zkmargin_prover::output::{Outputs, Secrecy};
 use zkmargin_prover::text::{Columns, wrapped};
 use zkmargin_risk::json::MAX_BYTES;
 use zkmargin_verifier::file::default_cache_dir;
+use zkmargin_verifier::output::{Outputs, Secrecy};
 use zkmargin_verifier::words::counted;
 
 use crate::answer::Answer;

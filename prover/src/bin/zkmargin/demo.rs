@@ -14,10 +14,10 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::{Value, json};
-use zkmargin_prover::output::{Secrecy, WriteError, write_file};
 use zkmargin_prover::prove::ProveError;
 use zkmargin_verifier::VerifyError;
 use zkmargin_verifier::facts::FactRefusal;
+use zkmargin_verifier::output::{Secrecy, WriteError, write_file};
 
 use crate::answer::Answer;
 use crate::demo::partner::Partner;

@@ -7,6 +7,8 @@ use zkmargin_ledger::LedgerError;
 use zkmargin_prover::attest::AttestError;
 use zkmargin_prover::keys::KeyError;
 use zkmargin_prover::prove::ProveError;
+use zkmargin_risk::oracle::OracleError;
+use zkmargin_risk::report::ReportError;
 use zkmargin_verifier::verify::exit;
 use zkmargin_verifier::words::{self, OutputError};
 use zkmargin_verifier::{AttestationError, VerifyError};
@@ -106,6 +108,9 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     #[cfg(feature = "ledger")]
     if let Some(code) = cause.downcast_ref().and_then(of_ledger) {
         return Some(code);
+    }
+    if let Some(ReportError::Oracle(OracleError::NotCounted(_))) = cause.downcast_ref() {
+        return Some(NOT_MET);
     }
     if let Some(AttestationError::Point { .. }) = cause.downcast_ref() {
         return Some(exit::PROOF);

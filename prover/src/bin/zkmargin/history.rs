@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use zkmargin_prover::output::Secrecy;
 use zkmargin_risk::history::History;
 use zkmargin_risk::import::closes::{self, ImportedHistory};
 use zkmargin_risk::import::{ImportError, Source};
+use zkmargin_verifier::output::Secrecy;
 use zkmargin_verifier::words::counted;
 
 use crate::answer::Answer;

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use zkmargin_prover::keys::{KeyFile, Role};
-use zkmargin_prover::output::Secrecy;
+use zkmargin_verifier::output::Secrecy;
 
 use crate::answer::Answer;
 use crate::load::Out;

@@ -4,19 +4,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
+use zeroize::Zeroizing;
 use zkmargin_circuits::Parameters;
 use zkmargin_prover::keys::{KeyFile, MAX_KEY_FILE_BYTES, Role};
-use zkmargin_prover::output::Outputs;
 use zkmargin_risk::account::AccountVector;
 use zkmargin_risk::json::MAX_BYTES;
 use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::model::Model;
 use zkmargin_risk::universe::{Network, Universe};
 use zkmargin_verifier::envelope::FileKind;
-use zkmargin_verifier::file::default_cache_dir;
+use zkmargin_verifier::file::{default_cache_dir, read_file};
+use zkmargin_verifier::output::Outputs;
 use zkmargin_verifier::{Opening, PublicKey, SignedAttestation};
 
-pub(crate) use zkmargin_verifier::load::{load, model, preset, snapshot, text, universe, universe_of, with_history};
+pub(crate) use zkmargin_verifier::load::{model, preset, snapshot, text, universe, universe_of, with_history};
 
 /// `--network`.
 #[derive(Copy, Clone, Debug, ValueEnum)]
@@ -50,7 +51,12 @@ pub(crate) struct Out {
 impl Out {
     /// The outputs of a verb that writes this one file: refused now if it will be.
     pub(crate) fn reserve(&self) -> anyhow::Result<Outputs> {
-        let mut outputs = Outputs::new(self.force);
+        self.reserve_sparing([])
+    }
+
+    /// The same, where no input of these may be replaced.
+    pub(crate) fn reserve_sparing<'p>(&self, inputs: impl IntoIterator<Item = &'p PathBuf>) -> anyhow::Result<Outputs> {
+        let mut outputs = Outputs::new(self.force).sparing(inputs);
         outputs.reserve(&self.path)?;
         Ok(outputs)
     }
@@ -93,13 +99,21 @@ impl Facts {
 
     fn model(&self) -> anyhow::Result<Model> {
         let model = model(&self.model).context("--model")?;
-        with_history(model, self.history.as_deref())
+        with_history(model, self.history.as_deref()).context("--history")
     }
 
     /// Model and snapshot, for errors that only both together make.
     pub(crate) fn names(&self) -> String {
         format!("{} on {}", self.model.display(), self.snapshot.display())
     }
+}
+
+/// Reads a file and what is in it.
+pub(crate) fn load<T>(path: &Path, cap: usize, read: impl FnOnce(&[u8]) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    // Overwritten when dropped, whatever it is: some of these files are secret.
+    let bytes = Zeroizing::new(read_file(path, cap)?);
+    tracing::debug!(file = %path.display(), bytes = bytes.len(), "read");
+    read(&bytes).with_context(|| path.display().to_string())
 }
 
 /// Reads a text file.

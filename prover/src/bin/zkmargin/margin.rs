@@ -11,7 +11,6 @@ use num_traits::Signed;
 use serde_json::json;
 use zeroize::Zeroizing;
 use zkmargin_prover::margin::{Provable, hedges_json, hedges_text, render_json, render_table};
-use zkmargin_prover::output::{Outputs, Secrecy};
 use zkmargin_prover::picture;
 use zkmargin_prover::prove::{supposed_not_counted, supposed_words};
 use zkmargin_risk::market::Snapshot;
@@ -20,6 +19,7 @@ use zkmargin_risk::report::{Report, ReportError, Rounding, decimal, hedge};
 use zkmargin_risk::terms::Terms;
 use zkmargin_risk::universe::Universe;
 use zkmargin_verifier::Pseudonym;
+use zkmargin_verifier::output::{Outputs, Secrecy};
 
 use crate::answer::{Answer, working};
 use crate::failure::NOT_MET;

@@ -7,7 +7,6 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::json;
 use zkmargin_prover::keys::Role;
-use zkmargin_prover::output::Secrecy;
 use zkmargin_prover::prove::{Account, Draft, ProveError, Prover};
 use zkmargin_risk::canonical::{Digest, parse_hex};
 use zkmargin_risk::instant::Instant;
@@ -16,6 +15,7 @@ use zkmargin_risk::terms::{Deposit, Margin, Order, Ratio20, Terms};
 use zkmargin_risk::universe::Universe;
 use zkmargin_verifier::age::Age;
 use zkmargin_verifier::book::Book;
+use zkmargin_verifier::output::Secrecy;
 use zkmargin_verifier::words::counted;
 use zkmargin_verifier::{Context, PublicKey, SigningKey, Statement, VerifyError, Window};
 
@@ -24,7 +24,7 @@ use crate::clock::{At, Now};
 use crate::hold::Hold;
 use crate::load::{self, Facts, Out};
 
-/// `prove`: writes a bundle of statement and proof, or, if the margin is not met, nothing (exit code 4).
+/// `prove`: writes a bundle of statement and proof, or, if the margin is not met or something is held that the model does not count, nothing (exit code 4).
 ///
 /// The opening of every attestation is recomputed first, and the finished bundle is verified before it is written.
 #[derive(Debug, Args)]
@@ -176,7 +176,7 @@ impl TermArgs {
                 "--later {}: {level} margin is of one snapshot; --later goes with --level variation",
                 path.display()
             ),
-            (_, path) => path.as_deref().map(load::snapshot).transpose(),
+            (_, path) => Ok(path.as_deref().map(load::snapshot).transpose()?),
         }
     }
 
@@ -243,7 +243,9 @@ impl Prove {
 }
 
 pub(crate) fn run(args: &Prove) -> anyhow::Result<Answer> {
-    let mut outputs = args.out.reserve()?;
+    let mut outputs = args
+        .out
+        .reserve_sparing(args.subject_keys.iter().chain(&args.accounts.openings))?;
     args.hold.check()?;
     let now = args.at.now()?;
     let facts = args.facts.load()?;

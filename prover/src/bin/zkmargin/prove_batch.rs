@@ -15,12 +15,12 @@ use rayon::prelude::*;
 use zkmargin_circuits::MAX_STATEMENTS;
 use zkmargin_prover::batch::{BatchFile, Entry, MAX_NUMBER, PER_PROOF, bundle_name, bundle_number};
 use zkmargin_prover::lock::Lock;
-use zkmargin_prover::output::{Outputs, Secrecy};
 use zkmargin_prover::prove::{Account, Draft, Prover};
 use zkmargin_risk::canonical::parse_hex;
 use zkmargin_risk::json::MAX_BYTES;
 use zkmargin_risk::terms::Terms;
 use zkmargin_verifier::envelope::FileKind;
+use zkmargin_verifier::output::{Outputs, Secrecy};
 use zkmargin_verifier::words::counted;
 use zkmargin_verifier::{Bundle, Context, Pseudonym, SignedAttestation, SigningKey, Statement};
 

@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::json;
 use zkmargin_prover::keys::Role;
-use zkmargin_prover::output::Secrecy;
 use zkmargin_verifier::Release;
+use zkmargin_verifier::output::Secrecy;
 
 use crate::answer::Answer;
 use crate::clock::At;
@@ -32,7 +32,7 @@ pub(crate) struct ReleaseArgs {
 }
 
 pub(crate) fn run(args: &ReleaseArgs) -> anyhow::Result<Answer> {
-    let mut outputs = args.out.reserve()?;
+    let mut outputs = args.out.reserve_sparing([&args.key])?;
     let now = args.at.now()?;
     let key = load::key(&args.key, Role::Audience)?;
     let attestation = load::attestation(&args.attestation)?;

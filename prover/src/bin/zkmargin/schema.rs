@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::json;
-use zkmargin_prover::output::{Outputs, Secrecy};
 use zkmargin_prover::schemas::{self, FileSchema};
+use zkmargin_verifier::output::{Outputs, Secrecy};
 use zkmargin_verifier::words::counted;
 
 use crate::answer::Answer;

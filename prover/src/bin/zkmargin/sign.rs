@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 use zkmargin_prover::keys::Role;
-use zkmargin_prover::output::Secrecy;
 use zkmargin_verifier::SnapshotSignature;
+use zkmargin_verifier::output::Secrecy;
 use zkmargin_verifier::words::network;
 
 use crate::answer::Answer;
@@ -30,7 +30,7 @@ pub(crate) struct Sign {
 
 pub(crate) fn run(args: &Sign) -> anyhow::Result<Answer> {
     let on = args.network.into();
-    let mut outputs = args.out.reserve()?;
+    let mut outputs = args.out.reserve_sparing([&args.key])?;
     let snapshot = load::snapshot(&args.snapshot)?;
     let key = load::key(&args.key, Role::Publisher)?;
     let signed = SnapshotSignature::sign(key.signing(), on, snapshot.digest());

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use zkmargin_prover::output::{Outputs, Secrecy};
 use zkmargin_risk::import::deribit_api::{self, Answers};
 use zkmargin_risk::import::{ImportReport, Imported, Omitted, Source, deribit_recording, recorded_chain};
 use zkmargin_risk::instant::Instant;
 use zkmargin_risk::market::Snapshot;
 use zkmargin_verifier::age::Age;
+use zkmargin_verifier::output::{Outputs, Secrecy};
 use zkmargin_verifier::words::counted;
 
 use crate::answer::Answer;

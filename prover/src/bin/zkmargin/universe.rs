@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
-use zkmargin_prover::output::Secrecy;
 use zkmargin_risk::json::MAX_BYTES;
 use zkmargin_risk::listing::VenueKey;
 use zkmargin_risk::universe::{Universe, UniverseError};
 use zkmargin_risk::venue_file::{VenueFile, VenueFileError};
 use zkmargin_verifier::PublicKey;
+use zkmargin_verifier::output::Secrecy;
 use zkmargin_verifier::words::{counted, network};
 
 use crate::answer::Answer;

@@ -8,8 +8,8 @@ use clap::Args;
 use serde_json::json;
 use zkmargin_prover::fill::{Fills, MAX_FILLS_BYTES};
 use zkmargin_prover::lock::Lock;
-use zkmargin_prover::output::{Outputs, Secrecy};
 use zkmargin_prover::running::{MAX_STATE_BYTES, RunningAccount};
+use zkmargin_verifier::output::{Outputs, Secrecy};
 use zkmargin_verifier::words::counted;
 
 use crate::answer::Answer;

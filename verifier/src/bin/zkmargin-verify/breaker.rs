@@ -72,7 +72,7 @@ pub(crate) fn of(journal: &Journal) -> Result<Breaker, Failure> {
         let path = journal.path().to_owned();
         breaker.ok_or(JournalError::NotFound { path })
     });
-    read.map_err(|error| Failure::usage(error.into()))
+    read.map_err(Failure::usage)
 }
 
 fn observe(args: &Observe) -> Result<(String, Value), Failure> {
@@ -81,9 +81,9 @@ fn observe(args: &Observe) -> Result<(String, Value), Failure> {
     let snapshots = args.snapshots.iter().map(|path| files::snapshot(path));
     let snapshots = snapshots.collect::<Result<Vec<_>, _>>().map_err(Failure::usage)?;
     let signatures = load::signatures(&args.signatures)?;
-    let reference = files::load(&args.reference, MAX_BYTES, |bytes| Ok(Reference::from_json(bytes)?));
+    let reference = load::load(&args.reference, MAX_BYTES, |bytes| Ok(Reference::from_json(bytes)?));
     let reference = reference.map_err(Failure::usage)?;
-    let usage = |error: JournalError| Failure::usage(error.into());
+    let usage = |error: JournalError| Failure::usage(error);
     let mut journal = Journal::hold(&args.journal).map_err(usage)?;
     let before = journal.read().map_err(usage)?;
     let sight = Sight {
@@ -107,7 +107,7 @@ fn observe(args: &Observe) -> Result<(String, Value), Failure> {
 }
 
 fn status(args: &Status) -> Result<(String, Value), Failure> {
-    let journal = Journal::share(&args.journal).map_err(|error| Failure::usage(error.into()))?;
+    let journal = Journal::share(&args.journal).map_err(Failure::usage)?;
     Ok(describe(&of(&journal)?, 0))
 }
 

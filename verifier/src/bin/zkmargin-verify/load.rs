@@ -2,19 +2,25 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use zkmargin_risk::instant::Instant;
 use zkmargin_verifier::envelope::FileKind;
-use zkmargin_verifier::load::load;
+use zkmargin_verifier::file::read_file;
 use zkmargin_verifier::policy::MAX_POLICY_BYTES;
 use zkmargin_verifier::{Policy, SnapshotSignature, clock};
 
 use crate::Failure;
 
+/// Reads a file and what is in it; an error names the file.
+pub(crate) fn load<T>(path: &Path, cap: usize, read: impl FnOnce(&[u8]) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    read(&read_file(path, cap)?).with_context(|| path.display().to_string())
+}
+
 /// The instant given, or that of the system's clock.
 pub(crate) fn instant(given: Option<Instant>) -> Result<Instant, Failure> {
     match given {
         Some(at) => Ok(at),
-        None => clock::now().map_err(|error| Failure::usage(error.into())),
+        None => clock::now().map_err(Failure::usage),
     }
 }
 

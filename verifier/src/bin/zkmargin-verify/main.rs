@@ -119,10 +119,10 @@ struct Failure {
 }
 
 impl Failure {
-    fn usage(error: anyhow::Error) -> Failure {
+    fn usage(error: impl Into<anyhow::Error>) -> Failure {
         Failure {
             code: exit::USAGE,
-            error,
+            error: error.into(),
         }
     }
 }
@@ -194,14 +194,14 @@ fn verify(args: &VerifyArgs) -> Result<(Verdict, &'static str), Failure> {
     let later = later.map_err(Failure::usage)?;
     let model = files::model(&args.model)
         .context("--model")
-        .and_then(|model| files::with_history(model, args.history.as_deref()))
+        .and_then(|model| files::with_history(model, args.history.as_deref()).context("--history"))
         .map_err(Failure::usage)?;
     let signatures = load::signatures(&args.snapshot_signatures)?;
     // Held until the answer is recorded: nothing is accepted on a stance that was just left.
     let journal = args.breaker.as_deref().map(Journal::share).transpose();
-    let journal = journal.map_err(|error| Failure::usage(error.into()))?;
+    let journal = journal.map_err(Failure::usage)?;
     let breaker = journal.as_ref().map(breaker::of).transpose()?;
-    let bundle = read_file(&args.proof, FileKind::Bundle.max_bytes()).map_err(|error| Failure::usage(error.into()))?;
+    let bundle = read_file(&args.proof, FileKind::Bundle.max_bytes()).map_err(Failure::usage)?;
 
     let cache = if args.no_cache {
         None

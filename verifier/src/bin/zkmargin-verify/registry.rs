@@ -4,14 +4,12 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use zkmargin_risk::canonical::{Digest, parse_hex};
 use zkmargin_risk::instant::Instant;
 use zkmargin_verifier::envelope::FileKind;
-use zkmargin_verifier::file::write_whole;
-use zkmargin_verifier::load as files;
+use zkmargin_verifier::output::{Secrecy, write_file};
 use zkmargin_verifier::registry::{Account, ExportError, Registry, RegistryError};
 use zkmargin_verifier::release::SignedRelease;
 use zkmargin_verifier::verify::exit;
@@ -229,7 +227,7 @@ fn history(args: &History) -> Result<(String, Value), Failure> {
 
 fn release(args: &Release) -> Result<(String, Value), Failure> {
     let at = load::instant(args.at)?;
-    let release = files::load(&args.release, FileKind::Release.max_bytes(), |bytes| {
+    let release = load::load(&args.release, FileKind::Release.max_bytes(), |bytes| {
         Ok(SignedRelease::from_bytes(bytes)?)
     })
     .map_err(Failure::usage)?;
@@ -258,12 +256,7 @@ fn bundle(args: &BundleOf) -> Result<(String, Value), Failure> {
         .and_then(|mut registry| registry.bundle(Digest(args.statement)))
         .map_err(failure)?;
     let path = args.out.display().to_string();
-    if !args.force && args.out.symlink_metadata().is_ok() {
-        return Err(Failure::usage(anyhow!("{path} exists already; --force replaces it")));
-    }
-    write_whole(&args.out, &bytes)
-        .with_context(|| format!("cannot write {path}"))
-        .map_err(Failure::usage)?;
+    write_file(&args.out, &bytes, Secrecy::Public, args.force).map_err(Failure::usage)?;
     Ok((
         format!("{path}: {}", words::counted(bytes.len(), "byte")),
         json!({ "file": path, "bytes": bytes.len() }),

@@ -238,6 +238,28 @@ fn journal_gives_back_the_breaker_that_was_written() {
     assert_eq!(journal.read().unwrap(), Some(breaker));
 }
 
+#[cfg(unix)]
+#[test]
+fn journal_is_one_by_whatever_name_and_none_begins_where_a_link_leads_nowhere() {
+    use crate::journal::{Journal, JournalError};
+
+    let breaker = observe(None, &calm(0));
+    let folder = tempfile::tempdir().unwrap();
+    let (path, link) = (folder.path().join("journal.json"), folder.path().join("link.json"));
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    for refused in [Journal::hold(&link).map(drop), Journal::share(&link).map(drop)] {
+        assert!(matches!(refused, Err(JournalError::Io { .. })), "{refused:?}");
+    }
+    Journal::hold(&path).unwrap().write(&breaker).unwrap();
+    let mut journal = Journal::hold(&link).unwrap();
+    assert_eq!(journal.read().unwrap(), Some(breaker.clone()));
+    journal.write(&breaker).unwrap();
+    drop(journal);
+    assert!(link.symlink_metadata().unwrap().is_symlink());
+    assert_eq!(Journal::share(&path).unwrap().read().unwrap(), Some(breaker));
+    assert!(!folder.path().join("link.json.lock").exists());
+}
+
 #[test]
 fn limits_without_hysteresis_or_with_a_halt_before_caution_are_refused() {
     let refused = |change: fn(&mut Limits)| {

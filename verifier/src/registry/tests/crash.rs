@@ -102,6 +102,25 @@ fn of_processes_that_accept_one_statement_at_once_exactly_one_wins() {
 }
 
 #[test]
+fn of_two_processes_that_accept_without_pause_none_gives_up() {
+    for (_folder, url) in places() {
+        let mut children = ["one", "other"].map(|prefix| {
+            let mut test = this_test("accepts_until_stopped", &url);
+            test.env("NAMES", format!("{prefix}-*1000000")).spawn().unwrap()
+        });
+        std::thread::sleep(Duration::from_secs(2));
+        for child in &mut children {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            let mut said = String::new();
+            child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+            assert_eq!(words(&said, "ENDED"), Vec::<&str>::new());
+            assert!(!words(&said, "ACCEPTED").is_empty(), "{url}: {said}");
+        }
+    }
+}
+
+#[test]
 fn no_accepted_statement_is_lost_and_none_accepted_twice_however_often_the_process_is_killed() {
     let kills = std::env::var("ZKMARGIN_KILLS").map_or(KILLS, |count| count.parse().unwrap());
     for (folder, url) in places() {

@@ -10,7 +10,6 @@ use anyhow::{Context as _, bail, ensure};
 use serde_json::json;
 use zkmargin_circuits::Parameters;
 use zkmargin_prover::keys::{KeyError, Role};
-use zkmargin_prover::output::{Secrecy, write_file};
 use zkmargin_risk::instant::Instant;
 use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::model::Model;
@@ -18,8 +17,9 @@ use zkmargin_risk::terms::Level;
 use zkmargin_risk::universe::{Network, Universe};
 use zkmargin_verifier::acceptance::PolicyRefusal;
 use zkmargin_verifier::facts::FactRefusal;
+use zkmargin_verifier::output::{Secrecy, write_file};
 use zkmargin_verifier::policy::{AcceptedSnapshots, NonceRule};
-use zkmargin_verifier::{Bundle, Context, Policy, ProofHash, PublicKey, SubjectSignature, VerifyError, verify_bundle};
+use zkmargin_verifier::{Bundle, Context, Policy, ProofHash, PublicKey, SubjectSignature, Verifier, VerifyError};
 
 use crate::demo::stage::{Stage, command_line};
 use crate::demo::{AT, BOOK, MODEL};
@@ -115,7 +115,11 @@ impl Partner {
         let bytes = fs::read(bundle).with_context(|| bundle.to_owned())?;
         let policy = policy("policy.json")?;
         let started = Clock::now();
-        let verdict = verify_bundle(&self.context(), &policy, Some(self.nonce), &bytes, self.at)?;
+        let verdict = Verifier::new(self.context()).verify(
+            &zkmargin_verifier::Partner::new(&policy, Some(self.nonce)),
+            &bytes,
+            self.at,
+        )?;
         let took = started.elapsed().as_secs_f64() * 1e3;
         stage.record(
             &command,
@@ -196,7 +200,11 @@ impl Partner {
         let command = self.command(stage, policy_file, bundle)?;
         let bytes = fs::read(bundle).with_context(|| bundle.to_owned())?;
         let policy = policy(policy_file)?;
-        let Err(error) = verify_bundle(&self.context(), &policy, Some(self.nonce), &bytes, self.at) else {
+        let Err(error) = Verifier::new(self.context()).verify(
+            &zkmargin_verifier::Partner::new(&policy, Some(self.nonce)),
+            &bytes,
+            self.at,
+        ) else {
             bail!("{bundle} should have been refused, and was not");
         };
         let code = error.exit_code();

@@ -8,8 +8,8 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::{Value, json};
 use zkmargin_ledger::ledger::{AccountSummary, Entries, EntryFormat, MAX_ENTRIES_BYTES};
-use zkmargin_prover::output::Secrecy;
 use zkmargin_verifier::PublicKey;
+use zkmargin_verifier::output::Secrecy;
 use zkmargin_verifier::verify::exit;
 use zkmargin_verifier::words::counted;
 
@@ -189,6 +189,9 @@ pub(super) fn audit(args: &Audit) -> anyhow::Result<Answer> {
         counted(audit.fills, "fill"),
         counted(audit.attestations, "attestation"),
     );
+    for universe in &audit.universes {
+        let _ = writeln!(text, "By universe {universe}: one that you published?");
+    }
     for finding in &audit.findings {
         let _ = writeln!(text, "account {:?}: {}", finding.account, finding.what);
     }
@@ -205,7 +208,7 @@ pub(super) fn audit(args: &Audit) -> anyhow::Result<Answer> {
         .collect();
     let data = json!({
         "venue": ledger.venue(), "accounts": audit.accounts, "commitments": audit.commitments, "fills": audit.fills,
-        "attestations": audit.attestations, "findings": findings,
+        "attestations": audit.attestations, "universes": audit.universes, "findings": findings,
     });
     let answer = Answer::new(text, data);
     Ok(if is_sound {

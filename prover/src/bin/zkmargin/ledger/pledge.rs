@@ -8,9 +8,9 @@ use clap::Args;
 use serde_json::json;
 use zkmargin_ledger::ledger::{Attested, Pledge};
 use zkmargin_prover::keys::Role;
-use zkmargin_prover::output::Outputs;
 use zkmargin_verifier::SignedRelease;
 use zkmargin_verifier::envelope::FileKind;
+use zkmargin_verifier::output::Outputs;
 
 use super::Db;
 use crate::answer::Answer;

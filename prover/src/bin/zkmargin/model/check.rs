@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Check) -> anyhow::Result<Answer> {
         (Some(universe), Some(snapshot)) => {
             let place = format!("{} on {}", args.model.display(), snapshot.display());
             let (universe, snapshot) = (load::universe(universe)?, load::snapshot(snapshot)?);
-            let model = load::with_history(model, args.history.as_deref())?;
+            let model = load::with_history(model, args.history.as_deref()).context("--history")?;
             data["figures"] = figures(&mut text, &model, &universe, &snapshot).context(place)?;
         }
         _ => {
