@@ -71,7 +71,7 @@ commands=(
     "$trader prove-batch ${facts[*]} --audience $audience --ratio 1.05 --at $at -o $disk/batch $stage/batch.json"
     "$partner registry create --registry $disk/out.db --policy $stage/policy.json"
     "$trader venue ledger init --ledger $disk/out-ledger.db --universe $demo/universe.json --key $demo/optionhouse.key"
-    "$trader venue ledger export --ledger $disk/ledger.db -o $disk/out"
+    "$trader venue ledger export --ledger $disk/ledger.db -o $disk/out.csv"
     "$trader schema --all -o $disk/schemas"
     "$trader snapshot import recorded-chain $stage/chain.csv --time 2026-08-06T12:00:00Z -o $disk/out"
     "$trader history import closes --closes $stage/closes.csv --dvol $stage/dvol.csv -o $disk/out"
@@ -126,7 +126,7 @@ mount -o remount,rw "$disk"
 # With room, everything is done after all.
 for command in "${commands[@]}"; do
     read -r -a words <<<"$command"
-    rm -f "$disk/out" "$disk/out.opening"
+    rm -f "$disk/out" "$disk/out.csv" "$disk/out.opening"
     "${words[@]}" >"$stage/out" 2>&1 || { failed=$((failed + 1)); printf 'refused with room: %s\n%s\n' "$command" "$(tail -3 "$stage/out")" >&2; }
 done
 printf '%s commands without room or right to write: %s failures\n' "$tried" "$failed"
