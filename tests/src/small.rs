@@ -318,12 +318,8 @@ impl Small {
     /// [`VerifyError`].
     pub fn verdict(&self, policy: &Policy, bundle: &[u8]) -> Result<Verdict, VerifyError> {
         let breaker = self.breaker(policy);
-        let partner = Partner {
-            policy,
-            nonce: Some(NONCE),
-            signatures: &self.published,
-            breaker: breaker.as_ref(),
-        };
+        let partner = Partner::new(policy, Some(NONCE)).expect("the policy was read");
+        let partner = partner.with_signatures(&self.published).with_breaker(breaker.as_ref());
         Verifier::new(self.context()).verify(&partner, bundle, now())
     }
 }

@@ -22,7 +22,7 @@
 //!
 //! // One for all bundles on this snapshot, from any thread: it compiles every program once.
 //! let verifier = Verifier::new(Context { universe: &universe, snapshot: &snapshot, later: None, model: &model, parameters: &parameters });
-//! let partner = Partner::new(&policy, Some(nonce_of_this_request));
+//! let partner = Partner::new(&policy, Some(nonce_of_this_request))?;
 //! let bundle = read_file("book.bundle".as_ref(), FileKind::Bundle.max_bytes())?;
 //! # #[cfg(feature = "registry")] {
 //! use zkmargin_verifier::registry::Registry;

@@ -60,9 +60,6 @@ pub enum VerifyError {
     /// It does not fit the verifier's facts.
     #[error(transparent)]
     Facts(#[from] FactRefusal),
-    /// The policy is none: it was not [read](Policy::from_json), or was changed since.
-    #[error(transparent)]
-    PolicyFile(#[from] PolicyFileError),
     /// The policy does not accept it.
     #[error(transparent)]
     Policy(#[from] PolicyRefusal),
@@ -157,7 +154,6 @@ impl VerifyError {
                 ..
             }) => exit::PROOF,
             VerifyError::Bundle(_)
-            | VerifyError::PolicyFile(_)
             | VerifyError::Terms { .. }
             | VerifyError::Compile { .. }
             | VerifyError::Shape { .. } => exit::USAGE,
@@ -180,17 +176,13 @@ impl VerifyError {
     }
 }
 
-/// What a partner decides by, besides the facts.
+/// What a partner decides by, besides the facts. Its policy has been checked, once for all bundles, and cannot change as long as this stands.
 #[derive(Copy, Clone, Debug)]
 pub struct Partner<'a> {
-    /// What it accepts.
-    pub policy: &'a Policy,
-    /// The nonce that it [drew](draw_nonce) for these statements and remembers, if any: never one that it reads in the bundle.
-    pub nonce: Option<[u8; 32]>,
-    /// Publishers' signatures on the snapshots.
-    pub signatures: &'a [SnapshotSignature],
-    /// Its circuit breaker, as it is now: hold its [`Journal`](crate::journal::Journal) until what is accepted is recorded.
-    pub breaker: Option<&'a Breaker>,
+    pub(crate) policy: &'a Policy,
+    pub(crate) nonce: Option<[u8; 32]>,
+    signatures: &'a [SnapshotSignature],
+    breaker: Option<&'a Breaker>,
 }
 
 /// A nonce for the statements that a partner asks for.
@@ -204,19 +196,35 @@ pub fn draw_nonce() -> Result<[u8; 32], getrandom::Error> {
 }
 
 impl<'a> Partner<'a> {
-    /// A partner with this policy and nonce, and neither publishers nor a breaker.
-    pub fn new(policy: &'a Policy, nonce: Option<[u8; 32]>) -> Partner<'a> {
-        Partner {
+    /// A partner with this policy and nonce, and neither publishers nor a breaker. The nonce is the one that it [drew](draw_nonce) for these
+    /// statements and remembers, if any: never one that it reads in the bundle.
+    ///
+    /// # Errors
+    /// [`PolicyFileError`]: the policy was not [read](Policy::from_json), or was changed since.
+    pub fn new(policy: &'a Policy, nonce: Option<[u8; 32]>) -> Result<Partner<'a>, PolicyFileError> {
+        policy.check()?;
+        Ok(Partner {
             policy,
             nonce,
             signatures: &[],
             breaker: None,
-        }
+        })
+    }
+
+    /// With publishers' signatures on the snapshots.
+    #[must_use]
+    pub fn with_signatures(self, signatures: &'a [SnapshotSignature]) -> Partner<'a> {
+        Partner { signatures, ..self }
+    }
+
+    /// With its circuit breaker, if it has one, as it is now: hold its [`Journal`](crate::journal::Journal) until what is accepted is recorded.
+    #[must_use]
+    pub fn with_breaker(self, breaker: Option<&'a Breaker>) -> Partner<'a> {
+        Partner { breaker, ..self }
     }
 
     fn accept(&self, context: &Context<'_>, statements: &[&Statement], at: Instant) -> Result<(), VerifyError> {
         let (policy, presented) = (self.policy, context.presented());
-        policy.check()?;
         policy.accept(&presented, statements, self.nonce, at)?;
         match (&policy.breaker, self.breaker) {
             (None, None) => {}

@@ -72,19 +72,14 @@ impl Ledger {
             };
             for (table, sql) in STRAYS {
                 for row in tx.rows(sql, &[])? {
-                    audit.findings.push(Finding {
-                        account: row.text(0).unwrap_or(NAMELESS).to_owned(),
-                        what: format!("the ledger has no such account, and {table} of it"),
-                    });
+                    let what = format!("the ledger has no such account, and {table} of it");
+                    audit.found(row.text(0).unwrap_or(NAMELESS), what);
                 }
             }
             for account in tx.rows("SELECT name FROM accounts ORDER BY name", &[])? {
                 audit.accounts += 1;
                 let Ok(account) = account.text(0) else {
-                    audit.findings.push(Finding {
-                        account: NAMELESS.to_owned(),
-                        what: "an account whose name is no text".to_owned(),
-                    });
+                    audit.found(NAMELESS, "an account whose name is no text");
                     continue;
                 };
                 let mut check = Check {
@@ -112,6 +107,15 @@ fn universes(tx: &mut Transaction<'_>) -> Result<BTreeMap<Digest, Universe>, Led
     Ok(read.map(|universe| (universe.digest(), universe)).collect())
 }
 
+impl Audit {
+    fn found(&mut self, account: &str, what: impl Into<String>) {
+        self.findings.push(Finding {
+            account: account.to_owned(),
+            what: what.into(),
+        });
+    }
+}
+
 /// The audit of one account.
 struct Check<'a> {
     facts: &'a Facts,
@@ -124,10 +128,7 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn found(&mut self, what: impl Into<String>) {
-        self.audit.findings.push(Finding {
-            account: self.account.to_owned(),
-            what: what.into(),
-        });
+        self.audit.found(self.account, what);
     }
 
     /// One part of it. What cannot be read there is a finding: the other parts, and the other accounts, are looked at all the same.

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zkmargin_verifier::file::{FileError, read_file};
+use zkmargin_verifier::output::{Outputs, Secrecy, WriteError};
 
 use super::grid::{Point, Subject};
 use super::machine::{Build, Machine};
 use super::measure::{BatchCost, Cold, Cost, Warm};
 use crate::cost::{CostModel, FitError, Measured};
-use zkmargin_verifier::output::{Outputs, Secrecy, WriteError};
 
 /// What a file of results says that it is.
 const KIND: &str = "bench";

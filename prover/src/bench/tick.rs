@@ -23,7 +23,7 @@ use zkmargin_risk::terms::{Level, Margin, Terms};
 use zkmargin_risk::universe::{Kind, Right, Universe};
 use zkmargin_verifier::book::Book;
 use zkmargin_verifier::policy::{AcceptedSnapshots, NonceRule};
-use zkmargin_verifier::{Context, Partner, Policy, Verdict, Verifier, Window};
+use zkmargin_verifier::{Context, Partner, Policy, Verdict, Verifier, Window, draw_nonce};
 
 use super::BenchError;
 use super::chain::{Chain, shipped};
@@ -190,8 +190,7 @@ impl Desk {
         let time = after(index as u64 * TICK_MS);
         let day_end = after((MAX_TICKS as u64 + 1) * TICK_MS);
         let recording = recording(snapshot, time, index);
-        let mut nonce = [0; 32];
-        getrandom::fill(&mut nonce).map_err(|error| failed(&error))?;
+        let nonce = draw_nonce().map_err(|error| failed(&error))?;
 
         let cpu = ProcessTime::now();
         let mut laps = Laps::new();
@@ -246,7 +245,8 @@ impl Desk {
         });
         let bundle = proven.map_err(|error| failed(&error))?.bytes;
         laps.next();
-        let verdict = Verifier::new(context).verify(&Partner::new(&self.policy, Some(nonce)), &bundle, time);
+        let partner = Partner::new(&self.policy, Some(nonce)).map_err(|error| failed(&error))?;
+        let verdict = Verifier::new(context).verify(&partner, &bundle, time);
         let verdict = verdict.map_err(|error| failed(&error))?;
         laps.next();
         Ok((verdict, laps.times, cpu.elapsed()))

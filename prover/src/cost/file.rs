@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use zkmargin_circuits::{CIRCUIT_VERSION, PROTOCOL_VERSION};
 use zkmargin_verifier::file::read_file;
+use zkmargin_verifier::output::{Secrecy, WriteError, write_file};
 
 use super::{CostModel, PROVE, Source, VERIFY};
-use zkmargin_verifier::output::{Secrecy, WriteError, write_file};
 
 /// The name of the file.
 const NAME: &str = "cost-model.json";

@@ -1,4 +1,4 @@
-use crate::desk::{Desk, EPOCH, desk, run};
+use crate::desk::{Desk, EPOCH, Ran, desk, run};
 
 #[test]
 fn key_file_is_secret_and_not_overwritten() {
@@ -149,6 +149,12 @@ fn two_attestations_of_one_account_share_the_pseudonym_and_no_commitment() {
     assert!(first.iter().all(|point| !second.contains(point)));
 }
 
+/// `venue update` of a running commitment.
+fn update(desk: &Desk, state: &str, words: &[&str]) -> Ran {
+    let all = ["venue", "update", "--universe", "universe.json", "--state", state];
+    run(desk.path(), &[&all[..], words].concat())
+}
+
 #[test]
 fn fills_update_a_running_commitment_to_what_the_account_then_holds() {
     let desk = desk();
@@ -173,21 +179,14 @@ fn fills_update_a_running_commitment_to_what_the_account_then_holds() {
             "positions":[{"instrument":"BTC-PERPETUAL","contracts":"-30","carry":"0.007"}],
             "balances":[{"asset":"BTC","amount":"0.498"}]}"#,
     );
-    let update = |words: &[&str]| {
-        let all = ["--json", "venue", "update", "--universe", "universe.json"]
-            .iter()
-            .chain(words)
-            .copied();
-        run(desk.path(), &all.collect::<Vec<_>>())
-    };
-    update(&["--state", "running.state", "--account", "before.json"]).done();
-    let updated = update(&["--state", "running.state", "--fills", "fills.json"])
+    update(desk, "running.state", &["--account", "before.json"]).done();
+    let updated = update(desk, "running.state", &["--json", "--fills", "fills.json"])
         .done()
         .json();
     assert_eq!(updated["equals_recommitting"], true);
     // Long leg, carry credit, balance; short leg, carry credit, balance; balance.
     assert_eq!(updated["legs_moved"], 7);
-    update(&["--state", "expected.state", "--account", "after.json"]).done();
+    update(desk, "expected.state", &["--account", "after.json"]).done();
     let bytes = |name: &str| std::fs::read(desk.path().join(name)).unwrap();
     assert_eq!(bytes("running.state"), bytes("expected.state"));
     #[cfg(unix)]
@@ -227,13 +226,9 @@ fn updates_at_once_are_all_applied_or_refused() {
         r#"{"venue":"perphouse","transfers":[{"asset":"BTC","amount":"1"}]}"#,
     );
     desk.write("nothing.json", r#"{"venue":"perphouse"}"#);
-    let update = |state: &str, words: [&str; 2]| {
-        let all = ["venue", "update", "--universe", "universe.json", "--state", state];
-        run(desk.path(), &[&all[..], &words].concat())
-    };
-    update("shared.state", ["--account", "nothing.json"]).done();
+    update(desk, "shared.state", &["--account", "nothing.json"]).done();
     let ran: Vec<_> = std::thread::scope(|scope| {
-        let each = || update("shared.state", ["--fills", "one.json"]);
+        let each = || update(desk, "shared.state", &["--fills", "one.json"]);
         let started: Vec<_> = (0..6).map(|_| scope.spawn(each)).collect();
         started.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
@@ -248,7 +243,7 @@ fn updates_at_once_are_all_applied_or_refused() {
     assert!(applied > 0);
     let balance = format!(r#"{{"venue":"perphouse","balances":[{{"asset":"BTC","amount":"{applied}"}}]}}"#);
     desk.write("applied.json", &balance);
-    update("applied.state", ["--account", "applied.json"]).done();
+    update(desk, "applied.state", &["--account", "applied.json"]).done();
     let bytes = |name: &str| std::fs::read(desk.path().join(name)).unwrap();
     assert_eq!(bytes("shared.state"), bytes("applied.state"));
     assert!(!desk.exists("shared.state.lock") || cfg!(not(unix)));
@@ -270,22 +265,8 @@ fn refused_fills_leave_the_running_commitment_as_it_was() {
         "small.json",
         r#"{"venue":"perphouse","balances":[{"asset":"BTC","amount":"1"}]}"#,
     );
-    let update = |words: &[&str]| {
-        let all = [
-            "venue",
-            "update",
-            "--universe",
-            "universe.json",
-            "--state",
-            "kept.state",
-        ]
-        .iter()
-        .chain(words)
-        .copied();
-        run(desk.path(), &all.collect::<Vec<_>>())
-    };
-    update(&["--account", "small.json"]).done();
-    update(&["--account", "small.json"]).refused(2, &["kept.state exists already"]);
+    update(desk, "kept.state", &["--account", "small.json"]).done();
+    update(desk, "kept.state", &["--account", "small.json"]).refused(2, &["kept.state exists already"]);
     let before = std::fs::read(desk.path().join("kept.state")).unwrap();
     let fill = |instrument: &str, contracts: &str, price: &str| {
         format!(
@@ -317,7 +298,7 @@ fn refused_fills_leave_the_running_commitment_as_it_was() {
         ("{".to_owned(), ["bad.json", "fills: EOF"]),
     ] {
         desk.write("bad.json", &text);
-        update(&["--fills", "bad.json"]).refused(2, &parts);
+        update(desk, "kept.state", &["--fills", "bad.json"]).refused(2, &parts);
         assert_eq!(std::fs::read(desk.path().join("kept.state")).unwrap(), before);
     }
     // A changed sum is found when the state is read.
@@ -326,5 +307,5 @@ fn refused_fills_leave_the_running_commitment_as_it_was() {
     changed[last + 5] ^= 1;
     std::fs::write(desk.path().join("kept.state"), &changed).unwrap();
     desk.write("none.json", r#"{"venue":"perphouse"}"#);
-    update(&["--fills", "none.json"]).refused(2, &["running commitment"]);
+    update(desk, "kept.state", &["--fills", "none.json"]).refused(2, &["running commitment"]);
 }

@@ -164,8 +164,9 @@ pub(crate) fn measure(
         }
         let before = before.map(|before| before.underlyings.get(name));
         if let Some(Some(before)) = before {
-            read(Measure::IndexJump, distance(market.index, before.index));
-            moves.extend(relative_move(market.index, before.index));
+            let moved = relative_move(market.index, before.index);
+            read(Measure::IndexJump, far(moved.as_ref()));
+            moves.extend(moved);
         }
         match (median_at_the_money(market), watched.volatility.is_some()) {
             (Some(median), true) => read(Measure::LeastVolatility, median),
@@ -257,9 +258,14 @@ fn relative_move(value: Decimal, base: Decimal) -> Option<BigRational> {
     base.is_positive().then(|| (value - &base) / &base)
 }
 
-/// `|value - base| / base` in basis points, up; from no base everything is infinitely far.
+/// `|value - base| / base` in basis points, up.
 fn distance(value: Decimal, base: Decimal) -> u32 {
-    relative_move(value, base).map_or(u32::MAX, |moved| points_up(&moved))
+    far(relative_move(value, base).as_ref())
+}
+
+/// A move in basis points, up; from no base everything is infinitely far.
+fn far(moved: Option<&BigRational>) -> u32 {
+    moved.map_or(u32::MAX, points_up)
 }
 
 /// Largest less smallest, in basis points, up; `None` of fewer than two.

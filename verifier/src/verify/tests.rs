@@ -103,7 +103,7 @@ fn verify(
     nonce: Option<[u8; 32]>,
     bytes: &[u8],
 ) -> Result<Verdict, VerifyError> {
-    Verifier::new(*context).verify(&Partner::new(policy, nonce), bytes, now())
+    Verifier::new(*context).verify(&Partner::new(policy, nonce).unwrap(), bytes, now())
 }
 
 fn refusal_in(context: &Context<'_>, bytes: &[u8]) -> VerifyError {
@@ -123,7 +123,7 @@ fn is_of_the_proof(error: &VerifyError) -> bool {
 }
 
 #[test]
-fn policy_that_its_reader_would_refuse_accepts_nothing() {
+fn policy_that_its_reader_would_refuse_is_no_partners() {
     let empty = |policy: &mut Policy| {
         let publishers = Publishers {
             signed_by: 0,
@@ -132,13 +132,19 @@ fn policy_that_its_reader_would_refuse_accepts_nothing() {
         policy.snapshots = AcceptedSnapshots::Signed(publishers);
     };
     let twice = |policy: &mut Policy| policy.subject_groups.push(BTreeSet::from([public("a"), public("c")]));
-    let changes: [&dyn Fn(&mut Policy); 2] = [&empty, &twice];
-    for change in changes {
+    let refused = |change: &dyn Fn(&mut Policy)| {
         let mut policy = policy();
         change(&mut policy);
-        let refused = verify(&world().context(), &policy, Some([3; 32]), &good().to_bytes());
-        assert!(matches!(refused, Err(VerifyError::PolicyFile(_))), "{refused:?}");
-    }
+        Partner::new(&policy, Some([3; 32])).unwrap_err()
+    };
+    assert!(matches!(
+        refused(&empty),
+        PolicyFileError::Publishers {
+            signed_by: 0,
+            publishers: 1
+        }
+    ));
+    assert!(matches!(refused(&twice), PolicyFileError::SubjectInTwoGroups { subject } if subject == public("a")));
 }
 
 #[cfg(feature = "registry")]
@@ -157,7 +163,7 @@ fn registry_takes_nothing_by_another_partners_policy() {
         ..policy()
     };
     let verifier = Verifier::new(world().context());
-    let partner = Partner::new(&policy, Some([3; 32]));
+    let partner = Partner::new(&policy, Some([3; 32])).unwrap();
     let of = |name: &str, on, audience| {
         let path = folder.path().join(name);
         drop(Registry::create(path.to_str().unwrap(), on, audience).unwrap());

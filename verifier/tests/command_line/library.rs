@@ -42,12 +42,7 @@ impl Desk {
     }
 
     fn partner(&self, nonce: u8) -> Partner<'_> {
-        Partner {
-            policy: &self.policy,
-            nonce: Some([nonce; 32]),
-            signatures: &[],
-            breaker: None,
-        }
+        Partner::new(&self.policy, Some([nonce; 32])).unwrap()
     }
 
     /// A bundle whose proof was changed in its last element, and signed anew by its subject.

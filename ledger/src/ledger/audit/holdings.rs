@@ -66,24 +66,19 @@ impl Check<'_> {
             values,
         )?;
         let rows = tx.rows(
-            "SELECT id, instant, content, after_epoch FROM fills WHERE account = $1 ORDER BY instant, id",
+            "SELECT id, instant, content, after_epoch FROM fills WHERE account = $1 ORDER BY after_epoch, instant, id",
             values,
         )?;
-        let mut fills = rows
+        let fills = rows
             .iter()
             .map(|row| self.recorded(row))
             .collect::<Result<Vec<_>, _>>()?;
         let latest = fills.iter().filter_map(|fill| Some(fill.entry.as_ref()?.time)).max();
-        // In no other order than that of attestations does it matter which comes first: an account nets what it holds.
-        fills.sort_by_key(|fill| fill.follows);
         let mut fills = fills.into_iter().peekable();
         let mut before = NEVER;
         for row in &attested {
             let epoch = row.integer(0)?;
             while let Some(fill) = fills.next_if(|fill| fill.follows < epoch) {
-                if fill.follows != before {
-                    self.found(format!("fill {:?} follows an attestation that is not there", fill.id));
-                }
                 if fill.entry.as_ref().is_some_and(|entry| millis(entry.time) > epoch) {
                     self.found(format!(
                         "fill {:?} is later than epoch {}, and is in its attestation",
@@ -91,7 +86,7 @@ impl Check<'_> {
                         words(epoch)
                     ));
                 }
-                self.replay(&mut anew, &fill)?;
+                self.replay(&mut anew, &fill, before)?;
             }
             before = epoch;
             // One that cannot be read is found where attestations are checked.
@@ -107,10 +102,7 @@ impl Check<'_> {
             }
         }
         for fill in fills {
-            if fill.follows != before {
-                self.found(format!("fill {:?} follows an attestation that is not there", fill.id));
-            }
-            self.replay(&mut anew, &fill)?;
+            self.replay(&mut anew, &fill, before)?;
         }
         if anew.0 != Columns::now(self.facts, tx, self.account)?.0 {
             self.found("what it holds is not what its fills make of what it held before them");
@@ -138,8 +130,12 @@ impl Check<'_> {
         })
     }
 
-    fn replay(&mut self, columns: &mut Columns, fill: &Recorded<'_>) -> Result<(), LedgerError> {
+    /// Moves the columns by a fill; `before` is the epoch of the last attestation before it.
+    fn replay(&mut self, columns: &mut Columns, fill: &Recorded<'_>, before: i64) -> Result<(), LedgerError> {
         self.audit.fills += 1;
+        if fill.follows != before {
+            self.found(format!("fill {:?} follows an attestation that is not there", fill.id));
+        }
         let Some(entry) = &fill.entry else {
             self.found(format!("fill {:?} is not what was recorded", fill.id));
             return Ok(());

@@ -94,13 +94,16 @@ impl Check<'_> {
 
     /// An attestation ends by a release of itself, or of a later one to the same audience and book, and by nothing else.
     fn releases(&mut self, checked: &[Checked]) {
-        for (place, attestation) in checked.iter().enumerate() {
+        // When what was attested so far, the last first, was given back.
+        let mut given_back = BTreeMap::new();
+        for attestation in checked.iter().rev() {
             let content = attestation.signed.content();
-            let given_back = checked.iter().skip(place).find(|later| {
-                let to = later.signed.content();
-                later.is_released && (to.audience, &to.book) == (content.audience, &content.book)
-            });
-            let what = match (attestation.ended, given_back.and_then(|later| later.ended)) {
+            let terms = (content.audience, &content.book);
+            if attestation.is_released {
+                given_back.insert(terms, attestation.ended);
+            }
+            let released = given_back.get(&terms).copied().flatten();
+            let what = match (attestation.ended, released) {
                 (ended, released) if ended == released => continue,
                 (Some(_), None) => "has ended, and nobody released it",
                 (None, _) => "is released, and has not ended",

@@ -17,7 +17,7 @@ use zkmargin_verifier::age::Age;
 use zkmargin_verifier::book::Book;
 use zkmargin_verifier::output::Secrecy;
 use zkmargin_verifier::words::counted;
-use zkmargin_verifier::{Context, PublicKey, SigningKey, Statement, VerifyError, Window};
+use zkmargin_verifier::{Context, PublicKey, SigningKey, Statement, VerifyError, Window, draw_nonce};
 
 use crate::answer::{Answer, working};
 use crate::clock::{At, Now};
@@ -73,9 +73,7 @@ pub(crate) struct Address {
 
 /// A nonce of our own, where the partner drew none.
 pub(crate) fn random_nonce() -> anyhow::Result<[u8; 32]> {
-    let mut nonce = [0; 32];
-    getrandom::fill(&mut nonce).map_err(zkmargin_prover::keys::KeyError::Randomness)?;
-    Ok(nonce)
+    Ok(draw_nonce().map_err(zkmargin_prover::keys::KeyError::Randomness)?)
 }
 
 impl Address {

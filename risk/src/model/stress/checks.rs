@@ -1,13 +1,11 @@
 //! Checks that several models make of their files.
 
-use num_rational::BigRational;
-use num_traits::Zero as _;
 use rust_decimal::Decimal;
 
-use crate::amount::{from_ratio, to_ratio};
 use crate::model::ModelError;
 use crate::model::check::{MAX_FACTOR, at_most, count, value};
 use crate::model::stress::parameters::{Basis, BorrowRate, Buckets, ShiftNode, Tier};
+use crate::model::stress::progressive::offsets;
 
 /// Largest amount of money of a file.
 pub(crate) const MAX_AMOUNT: Decimal = Decimal::from_parts(0xd4a5_1000, 0xe8, 0, false, 0);
@@ -100,8 +98,7 @@ pub(crate) fn buckets(field: &str, buckets: &Buckets) -> Result<(), ModelError> 
 pub(crate) fn tiers(field: &str, tiers: &[Tier]) -> Result<(), ModelError> {
     entries(field, tiers.len(), "tiers", 1)?;
     let mut before: Option<Tier> = None;
-    let mut offset = BigRational::zero();
-    for (index, tier) in tiers.iter().enumerate() {
+    for (index, (tier, offset)) in tiers.iter().zip(offsets(tiers)).enumerate() {
         let place = |part: &str| format!("{field}[{index}].{part}");
         at_most(place("above"), tier.above, MAX_AMOUNT, "0 to 1000000000000")?;
         factor(&place("rate"), tier.rate)?;
@@ -120,9 +117,7 @@ pub(crate) fn tiers(field: &str, tiers: &[Tier]) -> Result<(), ModelError> {
             }
             _ => {}
         }
-        let step = before.map_or(tier.rate, |before| tier.rate - before.rate);
-        offset += to_ratio(tier.above) * to_ratio(step);
-        if from_ratio(&offset).is_none() {
+        if offset.is_none() {
             return Err(value(place("above"), tier.above, "an amount of fewer digits"));
         }
         before = Some(*tier);

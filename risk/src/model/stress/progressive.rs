@@ -10,6 +10,17 @@ use crate::model::compile::CompileError;
 use crate::model::factor::{Factor, ratio};
 use crate::model::stress::parameters::Tier;
 
+/// `d` of each tier, exactly; nothing where that is no decimal.
+pub(crate) fn offsets(tiers: &[Tier]) -> impl Iterator<Item = Option<Decimal>> + '_ {
+    let (mut sum, mut before) = (BigRational::zero(), BigRational::zero());
+    tiers.iter().map(move |tier| {
+        let rate = to_ratio(tier.rate);
+        sum += to_ratio(tier.above) * (&rate - &before);
+        before = rate;
+        from_ratio(&sum)
+    })
+}
+
 /// A progressive charge in the program: pieces `rate h - d`.
 pub(crate) struct Progressive {
     pieces: Vec<(Decimal, Decimal)>,
@@ -20,12 +31,9 @@ impl Progressive {
     pub(crate) fn new<'t>(charges: impl IntoIterator<Item = &'t [Tier]>) -> Result<Progressive, NumberError> {
         let mut pieces: Vec<(Decimal, Decimal)> = Vec::new();
         for charge in charges {
-            let (mut sum, mut before) = (BigRational::zero(), BigRational::zero());
-            for tier in charge {
-                let rate = to_ratio(tier.rate);
-                sum += to_ratio(tier.above) * (&rate - before);
-                before = rate;
-                let offset = from_ratio(&sum).ok_or(NumberError::Overflow)?;
+            for (tier, offset) in charge.iter().zip(offsets(charge)) {
+                // A checked file has none that is no decimal.
+                let offset = offset.ok_or(NumberError::Overflow)?;
                 // Of one rate, the piece with the smallest offset is the largest.
                 match pieces.iter_mut().find(|(rate, _)| *rate == tier.rate) {
                     Some((_, known)) => *known = offset.min(*known),

@@ -223,12 +223,8 @@ fn verify(args: &VerifyArgs) -> Result<(Verdict, &'static str), Failure> {
         model: &model,
         parameters: &parameters,
     });
-    let partner = Partner {
-        policy: &policy,
-        nonce: args.nonce,
-        signatures: &signatures,
-        breaker: breaker.as_ref(),
-    };
+    let partner = Partner::new(&policy, args.nonce).map_err(Failure::usage)?;
+    let partner = partner.with_signatures(&signatures).with_breaker(breaker.as_ref());
     let refused = |code: u8, error: anyhow::Error| {
         let error = error.context(format!("{}: refused at {at}", args.proof.display()));
         Failure { code, error }

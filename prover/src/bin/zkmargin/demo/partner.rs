@@ -9,7 +9,7 @@ use std::time::Instant as Clock;
 use anyhow::{Context as _, bail, ensure};
 use serde_json::json;
 use zkmargin_circuits::Parameters;
-use zkmargin_prover::keys::{KeyError, Role};
+use zkmargin_prover::keys::Role;
 use zkmargin_risk::instant::Instant;
 use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::model::Model;
@@ -24,6 +24,7 @@ use zkmargin_verifier::{Bundle, Context, Policy, ProofHash, PublicKey, SubjectSi
 use crate::demo::stage::{Stage, command_line};
 use crate::demo::{AT, BOOK, MODEL};
 use crate::load;
+use crate::prove::random_nonce;
 
 /// The partner, with its own copies of everything public.
 #[derive(Debug)]
@@ -45,14 +46,12 @@ impl Partner {
     ) -> anyhow::Result<Partner> {
         let universe = load::universe(Path::new("universe.json"))?;
         let parameters = load::parameters(&universe)?;
-        let mut nonce = [0; 32];
-        getrandom::fill(&mut nonce).map_err(KeyError::Randomness)?;
         let desk = Partner {
             snapshot: load::snapshot(Path::new("snapshot.json"))?,
             model: Model::preset(MODEL)?,
             universe,
             parameters,
-            nonce,
+            nonce: random_nonce()?,
             at: AT.parse()?,
         };
         let of = |key: &str| key.parse::<PublicKey>();
@@ -115,11 +114,8 @@ impl Partner {
         let bytes = fs::read(bundle).with_context(|| bundle.to_owned())?;
         let policy = policy("policy.json")?;
         let started = Clock::now();
-        let verdict = Verifier::new(self.context()).verify(
-            &zkmargin_verifier::Partner::new(&policy, Some(self.nonce)),
-            &bytes,
-            self.at,
-        )?;
+        let partner = zkmargin_verifier::Partner::new(&policy, Some(self.nonce))?;
+        let verdict = Verifier::new(self.context()).verify(&partner, &bytes, self.at)?;
         let took = started.elapsed().as_secs_f64() * 1e3;
         stage.record(
             &command,
@@ -200,11 +196,8 @@ impl Partner {
         let command = self.command(stage, policy_file, bundle)?;
         let bytes = fs::read(bundle).with_context(|| bundle.to_owned())?;
         let policy = policy(policy_file)?;
-        let Err(error) = Verifier::new(self.context()).verify(
-            &zkmargin_verifier::Partner::new(&policy, Some(self.nonce)),
-            &bytes,
-            self.at,
-        ) else {
+        let partner = zkmargin_verifier::Partner::new(&policy, Some(self.nonce))?;
+        let Err(error) = Verifier::new(self.context()).verify(&partner, &bytes, self.at) else {
             bail!("{bundle} should have been refused, and was not");
         };
         let code = error.exit_code();
