@@ -12,7 +12,7 @@ use zkmargin_ledger::keys::{KeyFile, Role};
 use zkmargin_ledger::ledger::{Attested, Pledge};
 use zkmargin_ledger::running::RunningAccount;
 use zkmargin_risk::account::AccountVector;
-use zkmargin_verifier::{PseudonymSecret, PublicKey, Release, SignedRelease};
+use zkmargin_verifier::{Attestation, PseudonymSecret, PublicKey, Release, SignedRelease};
 
 use crate::world::{
     NOON, Place, SUBJECT, assert_sound, at, attest, cache, entries, key_file, open, pledge, public, release, signer,
@@ -112,6 +112,15 @@ fn edit(path: &Path, sql: &str) {
 }
 
 #[test]
+fn audit_says_how_much_it_looked_at_and_by_which_universes() {
+    let mut copy = World::new().edited("SELECT 1");
+    let audit = copy.1.audit().unwrap();
+    assert_eq!((audit.accounts, audit.commitments), (3, 3 * 2));
+    assert_eq!((audit.fills, audit.attestations), (6, 2 + 3));
+    assert_eq!(audit.universes, [universe().digest()]);
+}
+
+#[test]
 fn edits_of_a_database_are_found() {
     let world = World::new();
     assert_eq!(world.findings("SELECT 1"), "");
@@ -191,6 +200,15 @@ fn release_that_the_audience_did_not_sign_is_found() {
     let strangers = of(9).sign(&signer(9)).unwrap();
     let findings = world.findings(&put(&strangers));
     assert!(findings.contains("release: audience is"), "{findings}");
+    let early = Release {
+        time: at(NOON + MINUTE - 1),
+        ..of(2)
+    };
+    let findings = world.findings(&put(&early.sign(&signer(2)).unwrap()));
+    assert!(
+        findings.contains("its release is of another, or of another time"),
+        "{findings}"
+    );
 }
 
 #[test]
@@ -247,13 +265,20 @@ fn attestation_that_another_venue_signed_is_found() {
         &account,
     )
     .unwrap();
-    let digest = blob(&attestation.digest().0);
-    let sql = format!(
-        "UPDATE attestations SET digest = {digest}, file = {}, opening = {} WHERE account = 'a' AND epoch = (SELECT epoch FROM accounts WHERE name = 'a');
-         UPDATE encumbrances SET attestation = {digest} WHERE account = 'a'",
-        blob(&attestation.to_bytes()),
-        blob(&opening.to_bytes()),
-    );
-    let findings = world.findings(&sql);
-    assert!(findings.contains("no key of this venue signed it"), "{findings}");
+    let last = &world.last;
+    let of = |venue: &str, key| {
+        let content = last.attestation.content().clone();
+        let venue = venue.to_owned();
+        (Attestation { venue, ..content }.sign(&signer(key)), &last.opening)
+    };
+    for (attestation, opening) in [(attestation, &opening), of("house", 9), of("elsewhere", 7)] {
+        let digest = blob(&attestation.digest().0);
+        let findings = world.findings(&format!(
+            "UPDATE attestations SET digest = {digest}, file = {}, opening = {} WHERE account = 'a' AND epoch = (SELECT epoch FROM accounts WHERE name = 'a');
+             UPDATE encumbrances SET attestation = {digest} WHERE account = 'a'",
+            blob(&attestation.to_bytes()),
+            blob(&opening.to_bytes()),
+        ));
+        assert!(findings.contains("no key of this venue signed it"), "{findings}");
+    }
 }

@@ -71,7 +71,7 @@ proptest! {
 }
 
 /// The same line as a fills file.
-fn fills_of(line: &str) -> Fills {
+pub(crate) fn fills_of(line: &str) -> Fills {
     let mut row: serde_json::Value = serde_json::from_str(line).unwrap();
     for field in ["id", "account", "time"] {
         row.as_object_mut().unwrap().remove(field);

@@ -113,12 +113,50 @@ fn fill_of_before_an_attested_epoch_is_recorded_and_counted_as_late() {
         let mut ledger = place.create();
         attest(&mut ledger, &pledge(2, NOON));
         let lines = [
-            transfer("1", "a", NOON, "1"),
-            transfer("2", "a", NOON + 1, "1"),
-            transfer("3", "b", NOON, "1"),
+            transfer("1", "a", NOON - 1, "1"),
+            transfer("2", "a", NOON, "1"),
+            transfer("3", "a", NOON + 1, "1"),
+            transfer("4", "b", NOON, "1"),
         ];
         let done = ledger.import(&entries(&lines), at(NOON + 1)).unwrap();
-        assert_eq!((done.recorded, done.late), (3, 1));
+        assert_eq!((done.recorded, done.late), (4, 2));
+    }
+}
+
+#[test]
+fn price_is_nothing_of_an_option_alone_and_never_negative_or_above_the_largest() {
+    for place in places("prices") {
+        let mut ledger = place.create();
+        for (instrument, price, is_taken) in [
+            ("C-63000", "0", true),
+            ("C-63000", "-0.0001", false),
+            ("C-63000", "1000000000", true),
+            ("C-63000", "1000000000.0001", false),
+            ("LINEAR", "0", false),
+            ("LINEAR", "-1", false),
+            ("LINEAR", "0.0001", true),
+            ("LINEAR", "1000000000", true),
+            ("LINEAR", "1000000001", false),
+            ("INVERSE", "0", false),
+        ] {
+            let id = format!("{instrument} at {price}");
+            let line = trade(&id, "a", NOON, [instrument, "1", price, "0"]);
+            let done = ledger.import(&entries(&[line]), at(NOON));
+            assert_eq!(done.is_ok(), is_taken, "{id}: {done:?}");
+            if let Err(error) = done {
+                let (said, bound) = (
+                    error.to_string(),
+                    if instrument == "C-63000" {
+                        "at least 0"
+                    } else {
+                        "above 0"
+                    },
+                );
+                let expected = format!("price is {price}, expected {bound} and at most 1000000000");
+                assert!(said.contains(&expected), "{said}");
+            }
+        }
+        assert_sound(&mut ledger);
     }
 }
 
@@ -136,6 +174,35 @@ fn fill_that_has_not_happened_yet_is_refused() {
         );
         assert_eq!(ledger.accounts(at(NOON)).unwrap()[0].fills, 0);
         assert_eq!(ledger.import(&entries(&line), at(NOON + 1)).unwrap().recorded, 1);
+    }
+}
+
+#[test]
+fn trade_moves_the_position_and_what_it_costs() {
+    for place in places("costs") {
+        let mut ledger = place.create();
+        let mut held = |lines: &[String], account: &str| -> Vec<String> {
+            ledger.import(&entries(lines), at(NOON)).unwrap();
+            let held = ledger.holdings(account).unwrap();
+            held.iter()
+                .map(|held| format!("{} {} {}", held.name, held.what, held.amount))
+                .collect()
+        };
+        let option = |id: &str, contracts: &str, price: &str, fee: &str| {
+            trade(id, "a", NOON, ["C-63000", contracts, price, fee])
+        };
+        // Half a bitcoin a contract: 2 * 0.5 * 0.05 less the fee, rounded down to 0.0001.
+        let sold = [option("sold", "-2", "0.05", "0.00061")];
+        assert_eq!(held(&sold, "a"), ["BTC balance 0.0493", "C-63000 position -2"]);
+        // 1.5 * 0.04 = 0.03, and the fee is a rebate.
+        let bought = [option("bought", "1.5", "0.04", "-0.0001")];
+        assert_eq!(held(&bought, "a"), ["BTC balance 0.0194", "C-63000 position -0.5"]);
+        // Perpetuals have their price as carry and not as balance: 3 * 0.001 * 61234.57 = 183.70371.
+        let linear = [trade("linear", "b", NOON, ["LINEAR", "3", "61234.57", "0.01"])];
+        assert_eq!(
+            held(&linear, "b"),
+            ["USDC balance -0.01", "USDC carry -183.7038", "LINEAR position 3"]
+        );
     }
 }
 

@@ -8,4 +8,5 @@ mod imports;
 mod kills;
 mod pledges;
 mod processes;
+mod states;
 mod world;

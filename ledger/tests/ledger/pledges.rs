@@ -3,11 +3,12 @@
 use zkmargin_ledger::LedgerError;
 use zkmargin_ledger::ledger::Pledge;
 use zkmargin_risk::universe::Network;
-use zkmargin_verifier::SignedRelease;
 use zkmargin_verifier::book::Book;
+use zkmargin_verifier::{Release, SignedRelease};
 
 use crate::world::{
-    NOON, assert_sound, at, attest, entries, key_file, places, pledge, public, release, signer, transfer, venue_key,
+    NOON, assert_sound, at, attest, entries, key_file, places, pledge, public, release, signer, trade, transfer,
+    venue_key,
 };
 
 const HOUR: u64 = 3_600_000;
@@ -165,7 +166,7 @@ fn release_by_the_audience_ends_the_encumbrance_and_every_other_is_refused() {
             Err(LedgerError::UnknownAttestation(_))
         ));
         // Of another network, venue, account, book, version.
-        type Change = fn(&mut zkmargin_verifier::Release);
+        type Change = fn(&mut Release);
         let changes: [(&str, Change); 5] = [
             ("network", |release| release.network = Network::Main),
             ("venue", |release| release.venue = "elsewhere".to_owned()),
@@ -270,6 +271,13 @@ fn withdrawals_are_held_until_the_expiry_or_the_release() {
             transfer("more", "a", NOON + 2, "1"),
         ]);
         assert_eq!(ledger.import(&other, at(NOON + 2)).unwrap().recorded, 2);
+        let mut held = |millis| {
+            let stands = ledger.accounts(at(millis)).unwrap()[0].encumbrance.clone().unwrap();
+            (stands.until, stands.held_until)
+        };
+        let until = at(NOON + 1 + HOUR);
+        assert_eq!(held(NOON + HOUR), (until, Some(at(NOON + HOUR))));
+        assert_eq!(held(NOON + HOUR + 1), (until, None));
         let mut late = place.open();
         assert_eq!(
             late.import(&withdraw("after expiry"), at(NOON + HOUR + 1))
@@ -285,6 +293,56 @@ fn withdrawals_are_held_until_the_expiry_or_the_release() {
                 .recorded,
             1
         );
+        assert_sound(&mut ledger);
+    }
+}
+
+#[test]
+fn release_is_of_an_instant_from_its_attestation_on_and_not_of_the_future() {
+    for place in places("release_time") {
+        let mut ledger = place.create();
+        let attested = attest(&mut ledger, &pledge(2, NOON));
+        for millis in [NOON - 1, NOON + 2] {
+            let wrong = Release {
+                time: at(millis),
+                ..Release::of(&attested.attestation, at(NOON)).unwrap()
+            };
+            let refused = ledger.release(&wrong.sign(&signer(2)).unwrap(), at(NOON + 1));
+            assert!(
+                matches!(refused, Err(LedgerError::Release { field: "time", .. })),
+                "{refused:?}"
+            );
+        }
+        assert!(ledger.accounts(at(NOON + 1)).unwrap()[0].encumbrance.is_some());
+        ledger.release(&release(&attested, 2, NOON), at(NOON + 1)).unwrap();
+        assert!(ledger.accounts(at(NOON + 1)).unwrap()[0].encumbrance.is_none());
+        assert_sound(&mut ledger);
+    }
+}
+
+#[test]
+fn attestation_names_what_the_account_holds_and_has_expired_by_now() {
+    // Of all options of the world.
+    const EXPIRY: u64 = 1_787_904_000_000;
+    for place in places("expired") {
+        let mut ledger = place.create();
+        let lines = [
+            trade("long", "a", NOON, ["C-41000", "2", "0.05", "0"]),
+            trade("short", "a", NOON, ["C-63000", "-2", "0.05", "0"]),
+            trade("perpetual", "a", NOON, ["LINEAR", "3", "61234.5", "0"]),
+            trade("closed", "a", NOON, ["C-42000", "2", "0.05", "0"]),
+            trade("closing", "a", NOON, ["C-42000", "-2", "0.05", "0"]),
+            trade("another's", "b", NOON, ["C-43000", "1", "0.05", "0"]),
+        ];
+        ledger.import(&entries(&lines), at(NOON)).unwrap();
+        let before = pledge(2, EXPIRY - 1);
+        let fresh = ledger.attest(&before, venue_key(), at(EXPIRY - 1)).unwrap();
+        assert_eq!(fresh.expired, []);
+        let expired = ["C-41000", "C-63000"].map(|name| (name.to_owned(), at(EXPIRY)));
+        let again = ledger.attest(&before, venue_key(), at(EXPIRY)).unwrap();
+        assert_eq!((again.is_again, again.expired), (true, expired.to_vec()));
+        let next = attest(&mut ledger, &pledge(2, EXPIRY));
+        assert_eq!((next.is_again, next.expired), (false, expired.to_vec()));
         assert_sound(&mut ledger);
     }
 }
@@ -312,9 +370,13 @@ fn release_of_an_attestation_that_has_expired_is_refused_once_another_came_after
         let then = NOON + 2 * 3_600_000;
         let second = attest(&mut ledger, &pledge(3, then));
         ledger.release(&release(&second, 3, then + 1), at(then + 1)).unwrap();
-        let refused = ledger.release(&release(&first, 2, then + 2), at(then + 2));
+        let late = release(&first, 2, then + 2);
+        let refused = ledger.release(&late, at(then + 2));
+        assert!(matches!(refused, Err(LedgerError::NotTheLast { .. })), "{refused:?}");
+        let refused = ledger.handover(&late, &pledge(4, then + 2), venue_key(), at(then + 2));
         assert!(matches!(refused, Err(LedgerError::NotTheLast { .. })), "{refused:?}");
         assert_sound(&mut ledger);
+        assert_eq!(ledger.audit().unwrap().attestations, 2);
         // The last one may be given back after it has expired, too.
         let third = attest(&mut ledger, &pledge(2, 2 * then));
         let late = 2 * then + 2 * 3_600_000;

@@ -52,7 +52,7 @@ fn option(strike: u32) -> Value {
     json!({ "instrument": {
         "name": format!("C-{strike}"), "underlying": "BTC", "style": "inverse", "settlement": "BTC",
         "kind": { "option": { "expiry": "2026-08-28T08:00:00Z", "strike": strike.to_string(), "right": "call" } },
-        "contract": "1", "lot": "0.1",
+        "contract": "0.5", "lot": "0.1",
     } })
 }
 

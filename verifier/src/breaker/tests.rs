@@ -159,6 +159,34 @@ fn measures_are_basis_points_rounded_against_calm() {
 }
 
 #[test]
+fn volatility_at_the_money_is_that_of_the_strike_nearest_to_the_forward_and_of_two_the_lower() {
+    let mut now = calm(0);
+    let strike = |(strike, volatility): (&str, &str)| {
+        let options = zkmargin_risk::market::Strike {
+            volatility: decimal(volatility),
+            call: None,
+            put: None,
+        };
+        (decimal(strike), options)
+    };
+    let strikes = BTreeMap::from([("60000", "0.3"), ("70000", "0.4"), ("80000", "0.5")].map(strike));
+    let cases = [
+        ("1", 3000),
+        ("65000", 3000),
+        ("65000.01", 4000),
+        ("75000", 4000),
+        ("75000.01", 5000),
+        ("90000", 5000),
+    ];
+    for (forward, expected) in cases {
+        let expiry = zkmargin_risk::market::Expiry::new(decimal(forward), strikes.clone());
+        now.underlyings.get_mut("BTC").unwrap().expiries = BTreeMap::from([(instant("2026-08-28T08:00:00Z"), expiry)]);
+        let least = value(&values(None, &now), Measure::LeastVolatility, Some("BTC"));
+        assert_eq!(least, expected, "a forward of {forward}");
+    }
+}
+
+#[test]
 fn every_digit_of_a_price_counts() {
     let of = |btc: &str| {
         let values = values(Some(&calm(0)), &market(MINUTE, btc, "1900", ["0.4", "0.5", "0.45"]));

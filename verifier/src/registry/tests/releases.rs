@@ -4,6 +4,7 @@ use super::*;
 use crate::fixture::{attestation, key};
 use crate::registry::RegistryError;
 use crate::release::{Release, SignedRelease};
+use crate::verify::exit;
 
 /// The release of an account of ours, attested at the epoch, so many milliseconds after it.
 pub(super) fn released(name: &str, millis: u64) -> SignedRelease {
@@ -105,10 +106,11 @@ fn statement_that_was_given_back_whole_is_no_place_to_take() {
 fn later_release_of_the_same_attestation_counts_and_one_of_the_future_is_refused() {
     let mut registry = anywhere();
     registry.takes(proven("a", &["one"])).unwrap();
-    assert!(matches!(
-        registry.release(&released("one", 10 * MINUTE), after(10 * MINUTE - 1)),
-        Err(RegistryError::EarlyRelease { .. })
-    ));
+    let early = registry
+        .release(&released("one", 10 * MINUTE), after(10 * MINUTE - 1))
+        .unwrap_err();
+    assert!(matches!(early, RegistryError::EarlyRelease { .. }));
+    assert_eq!(early.exit_code(), exit::POLICY);
     for minute in [2, 6] {
         registry
             .release(&released("one", minute * MINUTE), after(6 * MINUTE))
@@ -151,9 +153,8 @@ fn release_is_recorded_once_and_by_its_own_partner_alone() {
     let mut bytes = release.to_bytes();
     *bytes.last_mut().unwrap() ^= 1;
     let forged = SignedRelease::from_bytes(&bytes).unwrap();
-    assert!(matches!(
-        registry.release(&forged, after(11 * MINUTE)),
-        Err(RegistryError::ReleaseSignature(_))
-    ));
+    let unsigned = registry.release(&forged, after(11 * MINUTE)).unwrap_err();
+    assert!(matches!(unsigned, RegistryError::ReleaseSignature(_)));
+    assert_eq!(unsigned.exit_code(), exit::PROOF);
     assert_eq!(registry.everything(), before);
 }
