@@ -104,17 +104,19 @@ impl Builder {
         })
     }
 
-    /// Lets the prover net a pair that a public amount touches: a hidden `d` below `2^48` with `first - d >= 0` and
+    /// Lets the prover net a pair that a public amount touches: a hidden `d` of at most `most` and below `2^48`, with `first - d >= 0` and
     /// `second - d >= 0`. Every form made later sees `first - d` and `second - d`.
+    ///
+    /// `most` is the public amount on both legs together: it closes what is held against it, and no position of one account that of another.
     ///
     /// # Errors
     /// [`BuildError`]: a form was made before; no pair of the layout, or netted before; too many rows.
-    pub fn net(&mut self, pair: Pair) -> Result<(), BuildError> {
-        let result = self.net_pair(pair);
+    pub fn net(&mut self, pair: Pair, most: u64) -> Result<(), BuildError> {
+        let result = self.net_pair(pair, most.min((1 << LOT_BITS) - 1));
         self.note(result)
     }
 
-    fn net_pair(&mut self, pair: Pair) -> Result<(), BuildError> {
+    fn net_pair(&mut self, pair: Pair, most: u64) -> Result<(), BuildError> {
         if self.has_forms {
             return Err(BuildError::NetTooLate);
         }
@@ -123,7 +125,11 @@ impl Builder {
         }
         let name = self.name("net")?;
         let variable = self.variable(name, LOT_BITS)?;
-        self.steps.push(Step::Reduction { variable, pair });
+        self.steps.push(Step::Reduction { variable, pair, most });
+        let mut rest = Form::constant(self.id, most.into());
+        rest.variables.push((variable, -1));
+        let (row, slack) = self.slack_row(name, rest, LOT_BITS)?;
+        self.steps.push(Step::Slack { variable: slack, row });
         for leg in [pair.first, pair.second] {
             let mut rest = Form::constant(self.id, 0);
             rest.legs.push((leg, 1));

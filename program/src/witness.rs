@@ -9,7 +9,7 @@ use std::ops::Range;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::leg::{LOT_BITS, LOTS_LIMIT, Pair};
+use crate::leg::{LOTS_LIMIT, Pair};
 use crate::program::{Program, VarId};
 use crate::wide::Wide;
 
@@ -83,7 +83,7 @@ pub enum WitnessError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// `d = min(first, second)`, as far as `d` can go.
-    Reduction { variable: VarId, pair: Pair },
+    Reduction { variable: VarId, pair: Pair, most: u64 },
     /// The slack of `row`.
     Slack { variable: VarId, row: usize },
     /// The least value, with coefficient `divisor` in each of `rows`, that leaves no slack of theirs negative. Below zero it is
@@ -244,10 +244,10 @@ impl<'a> State<'a> {
 
     fn apply(&mut self, q: &[u64], step: &Step) -> Result<(), WitnessError> {
         match step {
-            Step::Reduction { variable, pair } => {
+            Step::Reduction { variable, pair, most } => {
                 let lots = |leg: crate::LegId| q.get(leg.index()).copied().unwrap_or(0);
                 let least = lots(pair.first).min(lots(pair.second));
-                self.set(*variable, least.min((1 << LOT_BITS) - 1).into())
+                self.set(*variable, least.min(*most).into())
             }
             Step::Slack { variable, row } => self.set(*variable, self.residual(*row)?),
             Step::Least {

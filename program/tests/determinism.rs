@@ -11,7 +11,7 @@ use zkmargin_program::{Equation, Program};
 /// Two scenarios, a netted pair, a factor of 3/2.
 fn example() -> Program {
     let mut b = builder(8, 3, vec![pair(0, 1)]);
-    b.net(pair(0, 1)).unwrap();
+    b.net(pair(0, 1), 5).unwrap();
     let losses = [linear(&[2, -2], 0), linear(&[-3, 4], 1)];
     let losses = [b.upper(&losses[0]).unwrap(), b.upper(&losses[1]).unwrap()];
     let worst = b.max("worst", losses).unwrap();
@@ -40,16 +40,18 @@ fn a_program_is_the_one_that_it_always_was() {
     let program = example();
     let rows: Vec<String> = program.equations().iter().map(text).collect();
     let expected = [
-        "+1 q0 -1 w0 -1 w1 = 0",
-        "+1 q1 -1 w0 -1 w2 = 0",
-        "-2 q0 +2 q1 +1 w3 -1 w4 = 128",
-        "+3 q0 -4 q1 +1 w0 +1 w3 -1 w5 = 129",
-        "-3 w3 +2 w6 -1 w7 = -128",
-        "+1 q2 -1 w6 -1 w8 = -128",
+        "-1 w0 -1 w1 = -5",
+        "+1 q0 -1 w0 -1 w2 = 0",
+        "+1 q1 -1 w0 -1 w3 = 0",
+        "-2 q0 +2 q1 +1 w4 -1 w5 = 128",
+        "+3 q0 -4 q1 +1 w0 +1 w4 -1 w6 = 129",
+        "-3 w4 +2 w7 -1 w8 = -128",
+        "+1 q2 -1 w7 -1 w9 = -128",
     ];
     assert_eq!(rows, expected);
     let variables: Vec<_> = program.variables().iter().map(|v| (v.bits, v.name.as_str())).collect();
     let expected = [
+        (48, "net"),
         (48, "net"),
         (57, "net"),
         (57, "net"),
@@ -64,7 +66,7 @@ fn a_program_is_the_one_that_it_always_was() {
     assert_eq!(program, example());
     let q = book(&[5, 7, 20]);
     // d = 5; losses -4 and 9; 9 · 3/2 = 13.5
-    let w = [5, 0, 2, 137, 13, 0, 142, 1, 6];
+    let w = [5, 0, 0, 2, 137, 13, 0, 142, 1, 6];
     assert_eq!(program.witness(&q).unwrap().values(), w);
 }
 

@@ -7,11 +7,14 @@ use common::*;
 use proptest::prelude::*;
 use zkmargin_program::{BuildError, Builder, LOTS_LIMIT, Linear, Lower, Program, Upper, WitnessError};
 
+/// As many lots as there can be.
+const MOST: u64 = u64::MAX;
+
 /// `first` is worth 10 units a lot, `second` owes 11.
-fn netted(nets: bool, least: i64) -> Program {
+fn netted(most: Option<u64>, least: i64) -> Program {
     let mut b = builder(8, 2, vec![pair(0, 1)]);
-    if nets {
-        b.net(pair(0, 1)).unwrap();
+    if let Some(most) = most {
+        b.net(pair(0, 1), most).unwrap();
     }
     let value = b.lower(&linear(&[10, -11], -least)).unwrap();
     b.require_non_negative("value", value).unwrap();
@@ -21,10 +24,10 @@ fn netted(nets: bool, least: i64) -> Program {
 #[test]
 fn a_netted_pair_is_valued_at_its_difference() {
     let q = book(&[5, 3]);
-    assert!(netted(false, 17).witness(&q).is_ok());
-    assert!(netted(false, 18).witness(&q).is_err());
+    assert!(netted(None, 17).witness(&q).is_ok());
+    assert!(netted(None, 18).witness(&q).is_err());
     for (least, met) in [(20, true), (21, false)] {
-        let program = netted(true, least);
+        let program = netted(Some(MOST), least);
         match program.witness(&q) {
             Ok(witness) => assert!(met && program.check(&q, witness.values()).is_ok()),
             Err(error) => assert_eq!((met, error), (false, WitnessError::NotMet { name: "value".into() })),
@@ -34,22 +37,22 @@ fn a_netted_pair_is_valued_at_its_difference() {
 
 #[test]
 fn no_reduction_shows_more_than_the_netted_value() {
-    for first in 0..5u64 {
-        for second in 0..5u64 {
-            let q = book(&[first, second]);
-            let both = first.min(second);
-            let value = 10 * (first - both) as i64 - 11 * (second - both) as i64;
-            let possible = netted(true, value);
-            assert!(Forger::new(&possible, &q).search(0).is_some());
-            assert!(Forger::new(&netted(true, value + 1), &q).search(0).is_none());
-        }
+    for (first, second, most) in (0..5u64).flat_map(|a| (0..5).flat_map(move |b| [0, 1, 3, 9].map(|most| (a, b, most))))
+    {
+        let q = book(&[first, second]);
+        let both = first.min(second).min(most);
+        let value = 10 * (first - both) as i64 - 11 * (second - both) as i64;
+        let possible = netted(Some(most), value);
+        assert!(possible.witness(&q).is_ok());
+        assert!(Forger::new(&possible, &q).search(0).is_some());
+        assert!(Forger::new(&netted(Some(most), value + 1), &q).search(0).is_none());
     }
 }
 
 #[test]
 fn a_reduction_stops_below_2_to_the_48_and_stays_sound_for_the_largest_sums() {
     let mut b = builder(80, 2, vec![pair(0, 1)]);
-    b.net(pair(0, 1)).unwrap();
+    b.net(pair(0, 1), MOST).unwrap();
     let value = b.lower(&linear(&[1, -2], 0)).unwrap();
     let most = Linear::constant(zkmargin_program::Real::from_ratio(zkmargin_program::Ratio::from(1 << 60)).unwrap());
     let most = b.lower(&most).unwrap();
@@ -66,7 +69,7 @@ fn empty_legs_are_proven_empty_also_when_they_are_netted() {
     for nets in [false, true] {
         let mut b = builder(8, 3, vec![pair(0, 1)]);
         if nets {
-            b.net(pair(0, 1)).unwrap();
+            b.net(pair(0, 1), MOST).unwrap();
         }
         b.prove_empty(&[leg(0), leg(1)]).unwrap();
         let value = b.lower(&linear(&[0, 0, 1], 0)).unwrap();
@@ -94,16 +97,16 @@ fn empty_legs_are_proven_empty_also_when_they_are_netted() {
 fn a_pair_is_netted_once_before_every_form_and_only_if_it_is_one() {
     let mut b = builder(8, 3, vec![pair(0, 1)]);
     let wrong = pair(1, 0);
-    assert_eq!(b.net(wrong), Err(BuildError::Pair { pair: wrong }));
+    assert_eq!(b.net(wrong, MOST), Err(BuildError::Pair { pair: wrong }));
     let mut b = builder(8, 3, vec![pair(0, 1)]);
-    b.net(pair(0, 1)).unwrap();
-    assert_eq!(b.net(pair(0, 1)), Err(BuildError::Pair { pair: pair(0, 1) }));
+    b.net(pair(0, 1), MOST).unwrap();
+    assert_eq!(b.net(pair(0, 1), MOST), Err(BuildError::Pair { pair: pair(0, 1) }));
     let mut b = builder(8, 3, vec![pair(0, 1)]);
     let _ = b.upper(&linear(&[1], 0)).unwrap();
-    assert_eq!(b.net(pair(0, 1)), Err(BuildError::NetTooLate));
+    assert_eq!(b.net(pair(0, 1), MOST), Err(BuildError::NetTooLate));
     let mut b = builder(8, 3, vec![pair(0, 1)]);
     b.prove_empty(&[leg(2)]).unwrap();
-    assert_eq!(b.net(pair(0, 1)), Err(BuildError::NetTooLate));
+    assert_eq!(b.net(pair(0, 1), MOST), Err(BuildError::NetTooLate));
 }
 
 /// Every way into a program.

@@ -160,7 +160,7 @@ pub struct Expiry {
     #[serde(default, with = "crate::amount::option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub rate: Option<Decimal>,
-    /// The part of the forward that is settled already, by an average that has begun: no scenario moves it. 0 to the forward.
+    /// The part of the forward that is settled already, by an average that has begun: no scenario of `derive-pm2` and `derive-pmrm1` moves it; the other kinds have no rule for it, and move the whole forward. 0 to the forward.
     #[serde(default, with = "crate::amount", skip_serializing_if = "Decimal::is_zero")]
     #[schemars(with = "String")]
     pub settled: Decimal,

@@ -287,18 +287,18 @@ impl Terms {
         Ok(amounts.into_iter().filter(|(_, lots)| *lots > 0).collect())
     }
 
-    /// The pairs of legs that public amounts touch: each is netted in the program, so that a sale of what is held
-    /// closes it.
+    /// The pairs of legs that public amounts touch, and how many lots of both legs together are public: by so many at most is each
+    /// netted in the program, so that a sale of what is held closes it, and what two accounts hold stays gross.
     ///
     /// # Errors
     /// Those of [`public_amounts`](Self::public_amounts).
-    pub fn touched_pairs(&self, universe: &Universe) -> Result<Vec<Pair>, TermsError> {
-        let amounts = self.public_amounts(universe)?;
-        let is_touched = |leg: LegId| amounts.binary_search_by_key(&leg, |(leg, _)| *leg).is_ok();
+    pub fn touched_pairs(&self, universe: &Universe) -> Result<Vec<(Pair, u64)>, TermsError> {
+        let amounts: BTreeMap<LegId, u64> = self.public_amounts(universe)?.into_iter().collect();
+        let lots = |leg| amounts.get(&leg).copied().unwrap_or(0);
         let pairs = universe.layout().pairs().iter();
         Ok(pairs
-            .filter(|pair| is_touched(pair.first) || is_touched(pair.second))
-            .copied()
+            .map(|pair| (*pair, lots(pair.first).saturating_add(lots(pair.second))))
+            .filter(|(_, public)| *public > 0)
             .collect())
     }
 }

@@ -170,6 +170,11 @@ impl ProvenStatement {
     pub(crate) fn is_variation(&self) -> bool {
         self.level == Margin::Variation
     }
+
+    /// Whether it says what would be so after an order or a deposit that may never happen.
+    pub(crate) fn is_supposed(&self) -> bool {
+        self.order.is_some() || self.deposit.is_some()
+    }
 }
 
 impl ProvenAccount {
@@ -248,8 +253,7 @@ impl Verdict {
             universe,
             ..
         } = self;
-        let supposed = order.is_some() || deposit.is_some();
-        let condition = if supposed {
+        let condition = if statement.is_supposed() {
             "IF what is supposed below happens, the"
         } else {
             "The"

@@ -1,7 +1,7 @@
 //! What messages are made of, the same in both tools.
 
 use std::error::Error;
-use std::fmt::Display;
+use std::fmt::{self, Display, Write as _};
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -104,7 +104,31 @@ pub fn print(text: &impl Display) -> Result<(), OutputError> {
 
 /// Says something on standard error, in the name of `tool`. Where nobody listens, the exit code has to do.
 pub fn complain(tool: &str, text: &impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{tool}: {text}");
+    let _ = writeln!(io::stderr().lock(), "{tool}: {}", Shown(text));
+}
+
+/// A text that may quote a file of another hand, for a terminal: what a terminal would obey instead of showing it is shown as its escape.
+struct Shown<'a, T>(&'a T);
+
+impl<T: Display> Display for Shown<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(Escaping(f), "{}", self.0)
+    }
+}
+
+struct Escaping<'a, 'f>(&'a mut fmt::Formatter<'f>);
+
+impl fmt::Write for Escaping<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|c| {
+            let turns_text_around = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            if turns_text_around || c.is_control() && c != '\n' {
+                write!(self.0, "{}", c.escape_default())
+            } else {
+                self.0.write_char(c)
+            }
+        })
+    }
 }
 
 /// Prints the answer of `tool` and gives the exit code: `done`, or, said on standard error, that of what went wrong.
@@ -122,9 +146,14 @@ pub fn answer(tool: &str, text: &impl Display, done: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use std::fmt;
-
     use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown_as_its_escape() {
+        let text = "`\u{1b}[2J\r\t\u{7f}\u{9b}\u{202e}\u{2066}` é\n\"5\"".to_owned();
+        let shown = r"`\u{1b}[2J\r\t\u{7f}\u{9b}\u{202e}\u{2066}` é".to_owned() + "\n\"5\"";
+        assert_eq!(Shown(&text).to_string(), shown);
+    }
 
     #[derive(Debug, thiserror::Error)]
     #[error("outer: {source}")]

@@ -299,3 +299,16 @@ fn shipped_files_fit_their_schemas() {
         fits(&schema, &schema, &file, name);
     }
 }
+
+#[test]
+fn words_of_a_hostile_file_do_not_reach_the_terminal_as_commands() {
+    let desk = desk();
+    desk.write("hostile.json", r#"{"model":"\u001b]0;owned\u0007\u009b2J"}"#);
+    let ran = run(desk.path(), &["model", "check", "hostile.json"]);
+    ran.refused(2, &["hostile.json", r"\u{1b}]0;owned\u{7}\u{9b}2J"]);
+    assert!(
+        !ran.err.contains(|c: char| c.is_control() && c != '\n'),
+        "{:?}",
+        ran.err
+    );
+}

@@ -25,7 +25,8 @@
 //!
 //! # Add-ons
 //! [`Parameters::add_ons`] are added to every `R*`, whatever the level and however venues net: charges for concentration, closing
-//! out, rebalancing and contagion, on everything together. Their rule is that of [`crate::model::addons`].
+//! out, rebalancing and contagion, on everything together that the model of this `R*` counts, which also says what moves with what. Their
+//! rule is that of [`crate::model::addons`].
 //!
 //! # Venues as counterparties
 //! `B_va` is the balance of asset `a` at venue `v` in cross margin, `p_a` its price, all in the numéraire.

@@ -553,8 +553,8 @@ impl Model {
         let (rule, scope) = (self.rule(), Scope::new(universe, snapshot));
         let numeraire = rule.numeraire();
         let mut builder = Builder::new(universe.layout().clone(), numeraire.header())?;
-        for pair in terms.touched_pairs(universe)? {
-            builder.net(pair)?;
+        for (pair, public) in terms.touched_pairs(universe)? {
+            builder.net(pair, public)?;
         }
         builder.prove_empty(&rule.uncounted(&scope).0)?;
         rule.require(&mut builder, &scope, level, terms)?;

@@ -86,8 +86,8 @@ impl Model {
         }
         let numeraire = rule.numeraire();
         let mut builder = Builder::new(universe.layout().clone(), numeraire.header())?;
-        for pair in terms.touched_pairs(universe)? {
-            builder.net(pair)?;
+        for (pair, public) in terms.touched_pairs(universe)? {
+            builder.net(pair, public)?;
         }
         let (names, then) = (rule.names(), Scope::new(universe, before));
         let mut pools = vec![then.clone()];

@@ -80,7 +80,7 @@ impl Book<'_> {
         for model in self.demand.models() {
             let mut evaluation = evaluate_model(model, self.universe, self.snapshot, self.legs)?;
             self.net(model, &mut evaluation)?;
-            self.add(&mut evaluation)?;
+            self.add(model, &mut evaluation)?;
             let price = self.numeraire_price(&evaluation.numeraire)?;
             self.deduct(&price, &mut evaluation)?;
             evaluations.push(evaluation);
@@ -197,11 +197,11 @@ impl Book<'_> {
     }
 
     /// Adds the add-ons to `R*`.
-    fn add(&self, evaluation: &mut Evaluation) -> Result<(), OracleError> {
-        let (Some(rules), Some(first)) = (&self.demand.parameters().add_ons, self.demand.models().first()) else {
+    fn add(&self, model: &crate::model::Model, evaluation: &mut Evaluation) -> Result<(), OracleError> {
+        let Some(rules) = &self.demand.parameters().add_ons else {
             return Ok(());
         };
-        let book = crate::oracle::book::Book::unchecked(first, self.universe, self.snapshot, self.legs)?;
+        let book = crate::oracle::book::Book::unchecked(model, self.universe, self.snapshot, self.legs)?;
         for component in addons::evaluate(&book, rules)? {
             evaluation.initial += &component.initial;
             evaluation.maintenance += &component.maintenance;

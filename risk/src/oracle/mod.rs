@@ -514,8 +514,8 @@ pub fn evaluate_each(
     Ok(names.zip(evaluations).collect())
 }
 
-/// The book after the order and deposit of `terms`: their amounts are added, and each pair of legs that they touch is netted. Other pairs
-/// stay gross.
+/// The book after the order and deposit of `terms`: their amounts are added, and each pair of legs that they touch is netted, by no more
+/// lots than they have of it. Everything else stays gross.
 ///
 /// # Errors
 /// Those of [`Terms::public_amounts`]. Numbers of lots beyond `u64` stay at its largest.
@@ -526,9 +526,14 @@ pub fn with_public_amounts(universe: &Universe, terms: &Terms, legs: &[u64]) -> 
             *slot = slot.saturating_add(lots);
         }
     }
-    for pair in terms.touched_pairs(universe)? {
+    for (pair, public) in terms.touched_pairs(universe)? {
         let (first, second) = (pair.first.index(), pair.second.index());
-        let both = after.get(first).min(after.get(second)).copied().unwrap_or(0);
+        let both = after
+            .get(first)
+            .min(after.get(second))
+            .copied()
+            .unwrap_or(0)
+            .min(public);
         for leg in [first, second] {
             if let Some(slot) = after.get_mut(leg) {
                 *slot -= both;

@@ -99,10 +99,19 @@ fn touched_pairs_are_those_of_every_leg_that_is_added_to() {
         asset_at(&universe, "alpha", "BTC").pair(),
         asset_at(&universe, "beta", "USDC").pair(),
     ];
-    let mut pairs = terms.touched_pairs(&universe).unwrap();
+    let touched = terms.touched_pairs(&universe).unwrap();
+    let mut pairs: Vec<_> = touched.iter().map(|(pair, _)| *pair).collect();
     pairs.sort_unstable();
     expected.sort_unstable();
     assert_eq!(pairs, expected);
+    // Of both legs together.
+    let amounts = terms.public_amounts(&universe).unwrap();
+    for (pair, public) in touched {
+        let of_pair = amounts
+            .iter()
+            .filter(|(leg, _)| [pair.first, pair.second].contains(leg));
+        assert_eq!(public, of_pair.map(|(_, lots)| lots).sum::<u64>());
+    }
     assert!(Terms::at(Level::Initial).touched_pairs(&universe).unwrap().is_empty());
 }
 

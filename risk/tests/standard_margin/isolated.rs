@@ -390,6 +390,42 @@ fn an_order_in_an_isolated_instrument_is_paid_for_by_its_position() {
     }
 }
 
+/// The order's lots close what is held against them, in whichever account; everything else of two accounts stays gross.
+#[test]
+fn an_order_nets_no_position_of_one_account_with_that_of_another() {
+    let desk = Desk::new(PLAIN);
+    let Bench {
+        model,
+        universe,
+        snapshot,
+        ..
+    } = &desk.bench;
+    for side in ["buy", "sell"] {
+        let order = Order::parse(&format!("{side} 1 alpha:{POSITION} @ 60000 fee 0"), universe).unwrap();
+        let terms = Terms {
+            order: Some(order),
+            ..Terms::at(Level::Initial)
+        };
+        let program = model.compile(universe, snapshot, &terms).unwrap();
+        // Nineteen contracts are left at the least, which need 11,400 USD.
+        for (isolated, met) in [(3_000, false), (5_699, false), (5_701, true)] {
+            let [long, short] = [10, -10].map(|contracts| desk.book(POSITION, contracts, 0, isolated));
+            let both: Vec<u64> = long.iter().zip(&short).map(|(a, b)| a + b).collect();
+            let after = oracle::with_public_amounts(universe, &terms, &both).unwrap();
+            let pair = desk.instrument(POSITION).pair();
+            let mut open = [after[pair.first.index()], after[pair.second.index()]];
+            open.sort_unstable();
+            assert_eq!(open, [9, 10]);
+            assert_eq!(desk.bench.evaluate(&after).is_met(Level::Initial, Ratio20::ONE, 0), met);
+            let mut gross = both;
+            for (leg, lots) in terms.public_amounts(universe).unwrap() {
+                gross[leg.index()] += lots;
+            }
+            assert_eq!(program.witness(&gross).is_ok(), met, "{side} {isolated}");
+        }
+    }
+}
+
 /// Why an instrument does not count, by both.
 fn not_counted(model: &Model, universe: &Universe, market: &Snapshot, book: &[u64], name: &str) -> Uncounted {
     let program = model.compile(universe, market, &Terms::at(Level::Initial)).unwrap();

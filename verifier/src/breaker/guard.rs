@@ -65,7 +65,7 @@ pub enum BreakerRefusal {
         /// Its digest.
         found: Digest,
     },
-    /// In caution, a statement that does not take the place of another, or supposes an order.
+    /// In caution, a statement that does not take the place of another, or supposes an order or a deposit.
     #[error("statement {} {what}: in caution the breaker lets only renewals pass", statement + 1)]
     NotARenewal {
         /// The statement.
@@ -148,10 +148,11 @@ impl Breaker {
 
 fn accept_in_caution(limits: &Limits, index: usize, statement: &Statement) -> Result<(), BreakerRefusal> {
     let caution = limits.cautious;
-    let what = match (&statement.replaces, &statement.terms.order) {
-        (None, _) => Some("takes the place of no other"),
-        (Some(_), Some(_)) => Some("supposes an order"),
-        (Some(_), None) => None,
+    let what = match (&statement.replaces, &statement.terms.order, &statement.terms.deposit) {
+        (None, _, _) => Some("takes the place of no other"),
+        (Some(_), Some(_), _) => Some("supposes an order"),
+        (Some(_), None, Some(_)) => Some("supposes a deposit"),
+        (Some(_), None, None) => None,
     };
     if let Some(what) = what.filter(|_| caution.renewals_only) {
         return Err(BreakerRefusal::NotARenewal { statement: index, what });

@@ -82,7 +82,7 @@ pub struct Step {
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Caution {
-    /// Only statements that take the place of another and suppose no order: credit is maintained, none is opened.
+    /// Only statements that take the place of another and suppose neither order nor deposit: credit is maintained, none is opened.
     pub renewals_only: bool,
     /// The least ratio, where it is above the policy's.
     #[serde(with = "crate::policy::as_text")]

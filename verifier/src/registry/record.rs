@@ -11,7 +11,7 @@ use zkmargin_store::Transaction;
 use crate::bundle::ProofHash;
 use crate::dsse::PublicKey;
 use crate::policy::Calls;
-use crate::registry::{Account, RegistryError, RegistryRefusal, clock, digest_or_null, instant, millis};
+use crate::registry::{Account, RegistryError, RegistryRefusal, clock, digest_or_null, instant, millis, pseudonym};
 use crate::verdict::{ProvenAccount, ProvenStatement, Verdict};
 
 /// A verified bundle and what is recorded beside it.
@@ -148,15 +148,15 @@ fn check_replaced(
         }
         .into());
     }
-    let stands = tx.optional(
+    let stands = tx.rows(
         concat!(
-            "SELECT 1 FROM holdings h WHERE h.statement = $1 AND ",
+            "SELECT h.venue, h.account FROM holdings h WHERE h.statement = $1 AND ",
             is_held!(),
-            " LIMIT 1"
+            " ORDER BY h.venue, h.account"
         ),
         &[(&replaces.0).into()],
     )?;
-    if stands.is_none() {
+    if stands.is_empty() {
         return Err(RegistryRefusal::ReplacesReleased {
             statement: index,
             replaces,
@@ -173,7 +173,26 @@ fn check_replaced(
         }
         .into());
     }
-    check_gap(verdict, index, statement, replaces, found.text(3)?)?;
+    let before = Before::of(found.text(3)?)?;
+    check_gap(verdict, index, statement, replaces, before)?;
+    // What an account lost is called of whoever holds it, until it is given back.
+    if statement.is_variation() || before.is_variation {
+        for row in &stands {
+            let account = Account {
+                venue: row.text(0)?.to_owned(),
+                account: pseudonym(row, 1)?,
+            };
+            let is_it = |proven: &ProvenAccount| proven.venue == account.venue && proven.account == account.account;
+            if !statement.accounts.iter().any(is_it) {
+                return Err(RegistryRefusal::VariationWithout {
+                    statement: index,
+                    replaces,
+                    account: Box::new(account),
+                }
+                .into());
+            }
+        }
+    }
     let subjects = tx.rows(
         "SELECT DISTINCT subject FROM holdings WHERE statement = $1",
         &[(&replaces.0).into()],
@@ -197,9 +216,8 @@ fn check_gap(
     index: usize,
     statement: &ProvenStatement,
     before: Digest,
-    record: &str,
+    Before { covered, .. }: Before,
 ) -> Result<(), RegistryError> {
-    let covered = covered_to(record)?;
     if statement.is_variation() && verdict.snapshot_instant > covered {
         return Err(RegistryRefusal::VariationGap {
             statement: index,
@@ -212,18 +230,28 @@ fn check_gap(
     Ok(())
 }
 
-/// Up to which instant a recorded statement says what the market did to it: its later snapshot's, if it is of variation.
-fn covered_to(record: &str) -> Result<Instant, RegistryError> {
-    let damaged = |value: String| RegistryError::Row { field: "record", value };
-    let record: Value = serde_json::from_str(record).map_err(|error| damaged(error.to_string()))?;
-    let level = record.pointer("/statement/level").and_then(Value::as_str);
-    let is_variation = level.is_some_and(|level| level == Margin::Variation.to_string());
-    let later = record.pointer("/facts/later/1").filter(|_| is_variation);
-    let covered = later
-        .or_else(|| record.pointer("/facts/epoch"))
-        .cloned()
-        .unwrap_or_default();
-    serde_json::from_value(covered).map_err(|error| damaged(error.to_string()))
+/// What a recorded statement says of the time up to it.
+#[derive(Copy, Clone)]
+struct Before {
+    is_variation: bool,
+    /// Up to which instant it says what the market did: its later snapshot's, if it is of variation.
+    covered: Instant,
+}
+
+impl Before {
+    fn of(record: &str) -> Result<Before, RegistryError> {
+        let damaged = |value: String| RegistryError::Row { field: "record", value };
+        let record: Value = serde_json::from_str(record).map_err(|error| damaged(error.to_string()))?;
+        let level = record.pointer("/statement/level").and_then(Value::as_str);
+        let is_variation = level.is_some_and(|level| level == Margin::Variation.to_string());
+        let later = record.pointer("/facts/later/1").filter(|_| is_variation);
+        let covered = later
+            .or_else(|| record.pointer("/facts/epoch"))
+            .cloned()
+            .unwrap_or_default();
+        let covered = serde_json::from_value(covered).map_err(|error| damaged(error.to_string()))?;
+        Ok(Before { is_variation, covered })
+    }
 }
 
 fn check_account(
@@ -290,7 +318,8 @@ fn check_account(
     )?;
     // What an account lost between two calls is not forgotten because another account answered one of them.
     if let Some(last) = rows.first() {
-        check_gap(verdict, index, statement, Digest(last.byte_array(0)?), last.text(4)?)?;
+        let before = Before::of(last.text(4)?)?;
+        check_gap(verdict, index, statement, Digest(last.byte_array(0)?), before)?;
     }
     for row in &rows {
         let live = Digest(row.byte_array(0)?);
@@ -316,9 +345,21 @@ fn write_statement(
     let Acceptance {
         verdict, calls, proof, ..
     } = acceptance;
-    let (at, until) = (verdict.at, statement.until);
-    let due = Instant::from_millis(until.millis().saturating_sub(calls.notice.millis())).unwrap_or(until);
-    let lapses = until.checked_add(calls.grace.millis()).unwrap_or(Instant::MAX);
+    let (at, ends) = (verdict.at, statement.until);
+    let due = Instant::from_millis(ends.millis().saturating_sub(calls.notice.millis())).unwrap_or(ends);
+    let lapses = ends.checked_add(calls.grace.millis()).unwrap_or(Instant::MAX);
+    let mut times = [due, ends, lapses];
+    // What may never happen prolongs nothing, or it would answer a call.
+    if let Some(replaces) = statement.replaces.filter(|_| statement.is_supposed()) {
+        let before = tx.one(
+            "SELECT due, ends, lapses FROM statements WHERE digest = $1",
+            &[(&replaces.0).into()],
+        )?;
+        for ((column, field), time) in ["due", "ends", "lapses"].into_iter().enumerate().zip(&mut times) {
+            *time = instant(&before, column, field)?.min(*time);
+        }
+    }
+    let [due, ends, lapses] = times;
     let record = recorded(verdict, statement, *proof).to_string();
     let number = tx.one("SELECT COUNT(*) FROM statements", &[])?.integer(0)?;
     tx.execute(
@@ -330,7 +371,7 @@ fn write_statement(
             millis(at).into(),
             statement.book.as_str().into(),
             millis(due).into(),
-            millis(until).into(),
+            millis(ends).into(),
             millis(lapses).into(),
             (&proof.0).into(),
             record.as_str().into(),

@@ -95,6 +95,19 @@ pub enum RegistryRefusal {
         /// That of the other's last one.
         covered: Instant,
     },
+    /// A statement that leaves an account out of a series of variation that was not given back.
+    #[error(
+        "statement {} takes the place of {replaces} without account {} at {:?}: what it lost would be called of nobody; release it first",
+        statement + 1, account.account, account.venue
+    )]
+    VariationWithout {
+        /// The statement.
+        statement: usize,
+        /// What it names.
+        replaces: Digest,
+        /// The account.
+        account: Box<Account>,
+    },
     /// The statement that it takes the place of is somebody else's.
     #[error("statement {} takes the place of {replaces}, with which it has no subject in common", statement + 1)]
     ReplacesStranger {

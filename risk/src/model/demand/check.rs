@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 
 use super::{MAX_MODELS, Netting, Parameters};
 use crate::model::check::{self, at_most, count};
+use crate::model::compile::Numeraire;
 use crate::model::{Model, ModelError};
 
 /// Most limits, and most pairs of venues.
@@ -20,7 +21,12 @@ const MAX_LEVERAGE: Decimal = Decimal::from_parts(10_000, 0, 0, false, 0);
 pub(super) fn check(parameters: &Parameters, models: &[Model]) -> Result<(), ModelError> {
     check::name(&parameters.name)?;
     entries("models", models.len(), "models", 1, MAX_MODELS)?;
-    let numeraires: BTreeSet<String> = models.iter().map(Model::numeraire).collect();
+    // Not by name alone: one that moves is counted in finer units.
+    let counted = |model: &Model| match model.rule().numeraire() {
+        Numeraire { name, is_coin: true } => format!("{name} that moves with an underlying"),
+        Numeraire { name, is_coin: false } => name,
+    };
+    let numeraires: BTreeSet<String> = models.iter().map(counted).collect();
     if numeraires.len() > 1 {
         return Err(ModelError::Value {
             field: "models".into(),

@@ -37,11 +37,10 @@ pub(super) fn require(
     desk.check_names()?;
     let sheets = desk.sheets()?;
     let deduction = desk.deduction(builder, &sheets)?;
-    let add_ons = desk.add_ons(builder)?;
     for model in &demand.models {
         let mut forms = desk.across_venues(model, builder, level)?;
-        if let Some(add_ons) = &add_ons {
-            forms.requirement = forms.requirement + add_ons.clone();
+        if let Some(add_ons) = desk.add_ons(model, builder)? {
+            forms.requirement = forms.requirement + add_ons;
         }
         let value = forms.value - deduction.clone();
         desk.leverage(builder, &sheets, &value)?;
@@ -209,12 +208,12 @@ impl<'a> Desk<'a> {
         Ok(whole)
     }
 
-    /// The charges on top of every model's own.
-    fn add_ons(&self, builder: &mut Builder) -> Result<Option<Upper>, CompileError> {
+    /// The charges on top of a model's own, on what that model counts.
+    fn add_ons(&self, model: &Model, builder: &mut Builder) -> Result<Option<Upper>, CompileError> {
         let Some(add_ons) = &self.demand.parameters.add_ons else {
             return Ok(None);
         };
-        let names = super::Rule::names(self.demand);
+        let names = model.names();
         let sheet = Sheet::new(&names, &self.scope, &self.numeraire)?;
         let facts = Facts {
             model: &self.demand.parameters.name,

@@ -310,6 +310,92 @@ fn a_demand_names_what_is_wrong_with_it() {
     }
 }
 
+/// A model with a perpetual of BTC, these assets, and this numeraire.
+fn plain(name: &str, numeraire: &str, assets: Value) -> Value {
+    json!({ "model": "linear", "name": name, "description": "", "numeraire": numeraire, "assets": assets,
+        "underlyings": { "BTC": { "perpetual": { "tiers": [{ "from": "0", "initial": "0.01", "maintenance": "0.01" }] } } } })
+}
+
+#[test]
+fn models_that_count_in_one_coin_in_different_units_are_refused() {
+    let still = || plain("still", "BTC", json!({ "BTC": { "haircut": "0" } }));
+    let moving = || {
+        plain(
+            "moving",
+            "BTC",
+            json!({ "BTC": { "haircut": "0", "underlying": "BTC" } }),
+        )
+    };
+    for models in [[still(), moving()], [moving(), still()]] {
+        let refused = Model::from_json(&file(|file| file["models"] = json!(models)));
+        let said = refused.unwrap_err().to_string();
+        assert!(
+            said.contains(
+                "models is BTC and BTC that moves with an underlying, expected models that count in one numeraire"
+            ),
+            "{said}"
+        );
+    }
+    for one in [still, moving] {
+        demand(json!({ "models": [one(), one()] }));
+    }
+}
+
+#[test]
+fn add_ons_of_a_model_are_on_what_that_model_counts_wherever_it_stands() {
+    let universe = fixture::universe();
+    let mut snapshot = fixture::snapshot();
+    snapshot.assets.insert("DUST".to_owned(), Decimal::ONE);
+    let narrow = || plain("narrow", "USD", json!({ "USDC": { "haircut": "0" } }));
+    let wide = || {
+        plain(
+            "wide",
+            "USD",
+            json!({ "USDC": { "haircut": "0" }, "DUST": { "haircut": "0" } }),
+        )
+    };
+    let book = Book::empty(&universe)
+        .coins("beta", "USDC", "1000")
+        .coins("beta", "DUST", "5000");
+    let add_ons = || {
+        json!({ "concentration": { "measure": "volume", "least_depth": "5000", "days": ["30"], "moneyness": ["1"],
+            "tiers": [{ "above": "0", "rate": "1.5" }], "assets": { "DUST": "0" } } })
+    };
+    let excess = |models: Value, add_ons: Option<Value>| -> BTreeMap<String, BigRational> {
+        let mut members = json!({ "models": models });
+        if let Some(add_ons) = add_ons {
+            members["add_ons"] = add_ons;
+        }
+        let (model, terms) = (demand(members), Terms::at(Level::Initial));
+        let program = model.compile(&universe, &snapshot, &terms).unwrap();
+        let unit = BigRational::new(1.into(), BigInt::from(10).pow(10));
+        let shown: BTreeMap<String, BigRational> = program
+            .surplus(&book.q)
+            .unwrap()
+            .into_iter()
+            .map(|(name, units)| (name, BigRational::from_integer(units.into()) * &unit))
+            .collect();
+        let bound = BigRational::from_integer(program.rounding_bound(&book.q).into()) * unit;
+        for (name, evaluation) in oracle::evaluate_each(&model, &universe, &snapshot, &book.q).unwrap() {
+            let exact = evaluation.value - evaluation.initial;
+            let shown = &shown[&format!("margin by {name}")];
+            assert!(
+                *shown <= exact && exact <= shown + &bound,
+                "{name}: {shown} is shown of {exact}"
+            );
+        }
+        shown
+    };
+    let with = excess(json!([narrow(), wide()]), Some(add_ons()));
+    assert_eq!(with, excess(json!([wide(), narrow()]), Some(add_ons())));
+    let without = excess(json!([narrow(), wide()]), None);
+    let charged = |name: &str| {
+        let name = format!("margin by {name}");
+        (&without[&name] - &with[&name]).is_positive()
+    };
+    assert_eq!((charged("narrow"), charged("wide")), (false, true));
+}
+
 #[test]
 fn the_digest_is_of_the_models_and_not_of_their_names() {
     let by_name = demand(json!({"models": ["paradex-pm"]}));

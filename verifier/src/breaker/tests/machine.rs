@@ -1,10 +1,11 @@
 //! The state machine, what it lets pass, and where it is kept.
 use super::*;
+use crate::Statement;
 use crate::acceptance::Presented;
 use crate::fixture::good_statement;
 use proptest::prelude::*;
 use serde_json::Value;
-use zkmargin_risk::terms::{Level, Margin, Ratio20};
+use zkmargin_risk::terms::{Deposit, Level, Margin, Order, Ratio20, Side};
 
 fn presented(snapshot: &Snapshot) -> Presented {
     Presented {
@@ -39,6 +40,34 @@ fn halted_accepts_nothing_and_cautious_only_renewals_at_a_higher_ratio() {
             what: "takes the place of no other"
         })
     ));
+    type Suppose = fn(&mut Statement);
+    let suppose: [(&str, Suppose); 2] = [
+        ("supposes an order", |statement| {
+            statement.terms.order = Some(Order {
+                side: Side::Buy,
+                venue: "alpha".to_owned(),
+                instrument: "BTC-PERPETUAL".to_owned(),
+                fee: decimal("0"),
+                contracts: decimal("1"),
+                price: decimal("64000"),
+            });
+        }),
+        ("supposes a deposit", |statement| {
+            statement.terms.deposit = Some(Deposit {
+                venue: "alpha".to_owned(),
+                asset: "USDC".to_owned(),
+                amount: decimal("1000000"),
+            });
+        }),
+    ];
+    for (what, suppose) in suppose {
+        let mut statement = good_statement();
+        (statement.replaces, statement.terms.ratio) = (other, "1.5".parse().unwrap());
+        suppose(&mut statement);
+        let refused = cautious.accept(&limits, &presented(&wary), &[&statement], at);
+        assert_eq!(refused, Err(BreakerRefusal::NotARenewal { statement: 0, what }));
+        assert_eq!(normal.accept(&limits, &presented(&calm(0)), &[&statement], at), Ok(()));
+    }
     assert!(matches!(
         with(&cautious, &wary, other, "1.45"),
         Err(BreakerRefusal::Ratio { statement: 0, .. })

@@ -1,4 +1,5 @@
 //! What is accepted beside what was accepted before, each rule at its edge; and that a refusal changes nothing.
+use super::releases::released;
 use super::*;
 
 /// Refused, with the registry as it was.
@@ -161,16 +162,60 @@ fn variation_begins_where_what_it_takes_the_place_of_ended_or_before() {
     registry.take(&variation("c", "b", 50, 90), true).unwrap();
     // It may overlap, and a level proven anew needs nothing of the kind.
     registry.take(&variation("d", "c", 60, 99), true).unwrap();
-    // An account that another one answered for: what it lost meanwhile is still to be covered.
-    let mut other = variation("other", "d", 99, 110);
-    other.statements[0].accounts[0].account = account("two").account;
-    registry.take(&other, true).unwrap();
-    let mut back = variation("back", "d", 111, 120);
-    back.statements[0].replaces = None;
-    gap(&mut registry, &back, "d", 111, 99);
-    let mut level = variation("e", "other", 120, 130);
+    let mut level = variation("e", "d", 120, 130);
     level.statements[0].level = Margin::Level(Level::Maintenance);
     registry.take(&level, true).unwrap();
+    // An account that another one of its statement answered for: what it lost meanwhile is still to be covered.
+    let mut registry = anywhere();
+    registry.takes(proven("a", &["one", "two"])).unwrap();
+    registry.takes(replacing("b", "a", &["two"])).unwrap();
+    let mut back = variation("back", "a", 1, 20);
+    back.statements[0].replaces = None;
+    gap(&mut registry, &back, "a", 1, 0);
+}
+
+#[test]
+fn account_is_left_out_of_a_series_of_variation_only_once_it_was_given_back() {
+    let statement = |name: &str, replaced: &str, margin: Margin, accounts: &[&str]| {
+        let mut next = verdict(vec![replacing(name, replaced, accounts)]);
+        (next.statements[0].level, next.at) = (margin, after(2 * MINUTE));
+        next.later = Some((Digest([9; 32]), after(MINUTE)));
+        for account in &mut next.statements[0].accounts {
+            // Attested anew, after what is released below.
+            account.time = after(MINUTE + 1);
+        }
+        next
+    };
+    let level = Margin::Level(Level::Maintenance);
+    for (before, then) in [
+        (level, Margin::Variation),
+        (Margin::Variation, Margin::Variation),
+        (Margin::Variation, level),
+    ] {
+        let mut registry = anywhere();
+        registry.takes(proven("a", &["one", "two"])).unwrap();
+        registry
+            .take(&statement("b", "a", before, &["one", "two"]), true)
+            .unwrap();
+        let without = |names: &[&str]| statement("c", "b", then, names);
+        for (kept, left) in [("one", "two"), ("two", "one")] {
+            assert_eq!(
+                refused(&mut registry, &without(&[kept])),
+                RegistryRefusal::VariationWithout {
+                    statement: 0,
+                    replaces: Digest(named("b")),
+                    account: Box::new(account(left)),
+                }
+            );
+        }
+        let given_back = released("one", MINUTE + 2);
+        registry.release(&given_back, after(2 * MINUTE)).unwrap();
+        registry.take(&without(&["two"]), true).unwrap();
+    }
+    // Between two levels it is what the next statement says that counts.
+    let mut registry = anywhere();
+    registry.takes(proven("a", &["one", "two"])).unwrap();
+    registry.take(&statement("b", "a", level, &["two"]), true).unwrap();
 }
 
 #[test]

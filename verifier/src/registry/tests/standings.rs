@@ -66,10 +66,45 @@ fn late_proof_answers_the_call_and_history_shows_that_it_was_late() {
 }
 
 #[test]
+fn supposition_prolongs_nothing_and_answers_no_call() {
+    let suppose: [fn(&mut ProvenStatement); 2] = [
+        |statement| statement.order = Some("buy 1 BTC-PERPETUAL @ 64000".to_owned()),
+        |statement| statement.deposit = Some("1000000 USDC".to_owned()),
+    ];
+    for suppose in suppose {
+        let mut registry = anywhere();
+        registry.takes(proven("a", &["one"])).unwrap();
+        // Before the end, and in the call.
+        for (name, replaced, at) in [("b", "a", 55), ("c", "b", 70)] {
+            let mut supposed = replacing(name, replaced, &["one"]);
+            supposed.until = after(110 * MINUTE);
+            suppose(&mut supposed);
+            registry.takes_at(at * MINUTE, supposed).unwrap();
+        }
+        let mut at = |minute: u64| [0, 1].map(|millis| standing(&mut registry, "one", minute * MINUTE + millis));
+        assert_eq!(at(55), [Standing::Due; 2]);
+        assert_eq!(at(60), [Standing::Due, Standing::Called]);
+        assert_eq!(at(70), [Standing::Called; 2]);
+        assert_eq!(at(90), [Standing::Called, Standing::Lapsed]);
+        // What is proven without supposing anything answers it.
+        let mut proven = replacing("d", "c", &["one"]);
+        proven.until = after(110 * MINUTE);
+        registry.takes_at(80 * MINUTE, proven).unwrap();
+        assert_eq!(standing(&mut registry, "one", 81 * MINUTE), Standing::Current);
+    }
+    // Of an account that stands in nothing it is the beginning, and as long as it says.
+    let mut registry = anywhere();
+    let mut first = proven("a", &["one"]);
+    suppose[1](&mut first);
+    registry.takes(first).unwrap();
+    assert_eq!(standing(&mut registry, "one", 60 * MINUTE), Standing::Due);
+}
+
+#[test]
 fn export_has_every_statement_and_account_and_csv_is_quoted() {
     let mut registry = anywhere();
     registry.takes(proven("a", &["one", "two"])).unwrap();
-    let mut supposed = verdict(vec![replacing("b", "a", &["one"])]);
+    let mut supposed = verdict(vec![replacing("b", "a", &["one", "two"])]);
     let statement = &mut supposed.statements[0];
     statement.level = Margin::Variation;
     statement.order = Some("buy 1 alpha:BTC @ 65000".to_owned());
@@ -100,7 +135,7 @@ fn export_has_every_statement_and_account_and_csv_is_quoted() {
     let mut csv = csv::Reader::from_reader(text.as_slice());
     let headers = csv.headers().unwrap().clone();
     let rows: Vec<csv::StringRecord> = csv.records().map(Result::unwrap).collect();
-    assert_eq!(rows.len(), 3, "two accounts and one");
+    assert_eq!(rows.len(), 4, "two accounts, twice");
     let cell = |row: usize, name: &str| {
         rows[row]
             .get(headers.iter().position(|found| found == name).unwrap())
@@ -115,7 +150,7 @@ fn export_has_every_statement_and_account_and_csv_is_quoted() {
     assert_eq!([0, 2].map(|row| cell(row, "order")), ["", "buy 1 alpha:BTC @ 65000"]);
     assert_eq!([0, 2].map(|row| cell(row, "deposit")), ["", "alpha:BTC 1"]);
     // Of the statement that stood, an account was given back, and it ended then; the one that had been replaced did not.
-    let last = after(20 * MINUTE - 1).to_string();
+    let last = after(10 * MINUTE - 1).to_string();
     assert_eq!(
         [0, 2].map(|row| cell(row, "ends")),
         [after(60 * MINUTE).to_string(), last]

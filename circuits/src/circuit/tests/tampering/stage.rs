@@ -56,8 +56,8 @@ fn program(requirements: i128, tilt: i128) -> Program {
         value_bits: 20,
     };
     let mut builder = Builder::new(layout, header).unwrap();
-    builder.net(pairs[0]).unwrap();
-    builder.net(pairs[2]).unwrap();
+    builder.net(pairs[0], u64::MAX).unwrap();
+    builder.net(pairs[2], u64::MAX).unwrap();
     let whole = |units: i128| Real::from_ratio(Ratio::new(units, 1).unwrap()).unwrap();
     let form = |terms: &[(u32, i128)], constant: i128| {
         let mut linear = Linear::zero();
