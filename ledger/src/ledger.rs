@@ -31,12 +31,14 @@ use zkmargin_circuits::{Blind, Parameters, Point, commit};
 use zkmargin_program::LegId;
 use zkmargin_risk::account::AccountVector;
 use zkmargin_risk::canonical::Digest;
+use zkmargin_risk::instant::Instant;
 use zkmargin_risk::listing::LineFile;
 use zkmargin_risk::universe::{Line, MAX_NAME_BYTES, Universe, Venue};
 use zkmargin_store::{Store, Transaction};
 use zkmargin_verifier::{PseudonymSecret, PublicKey};
 
 use crate::keys::KeyFile;
+use pledge::millis;
 use schema::SCHEMA;
 
 pub use audit::{Audit, Finding};
@@ -120,7 +122,8 @@ impl Ledger {
         &self.facts.universe
     }
 
-    /// Opens an account that holds nothing, or what `holds` says that it held before the first fill.
+    /// Opens an account that holds nothing, or what `holds` says that it held before the first fill, at that instant: no epoch of before it
+    /// is attested, when somebody else may have held it.
     ///
     /// # Errors
     /// [`LedgerError`]; [`LedgerError::AccountExists`].
@@ -128,7 +131,7 @@ impl Ledger {
         &mut self,
         name: &str,
         subject: PublicKey,
-        holds: Option<&AccountVector>,
+        holds: Option<(&AccountVector, Instant)>,
     ) -> Result<(), LedgerError> {
         check_name("account", name)?;
         let check = subject.check();
@@ -137,7 +140,7 @@ impl Ledger {
             error,
         })?;
         let facts = &self.facts;
-        if let Some(vector) = holds
+        if let Some((vector, _)) = holds
             && vector.venue() != facts.venue
         {
             return Err(LedgerError::OtherVenue {
@@ -148,15 +151,19 @@ impl Ledger {
         self.store.write(|tx| {
             facts.check_universe(tx)?;
             let added = tx.execute(
-                "INSERT INTO accounts (name, subject) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-                &[name.into(), subject.as_bytes().into()],
+                "INSERT INTO accounts (name, subject, begun, moved) VALUES ($1, $2, $3, $3) ON CONFLICT DO NOTHING",
+                &[
+                    name.into(),
+                    subject.as_bytes().into(),
+                    holds.map(|(_, begun)| millis(begun)).into(),
+                ],
             )?;
             if added == 0 {
                 return Err(LedgerError::AccountExists { name: name.to_owned() });
             }
             for (place, column) in facts.venue()?.columns.clone().enumerate() {
                 let start = column.saturating_mul(facts.rows());
-                let lots = holds.and_then(|vector| vector.lots().get(start..)?.get(..facts.rows()));
+                let lots = holds.and_then(|(vector, _)| vector.lots().get(start..)?.get(..facts.rows()));
                 let lots = lots.unwrap_or(&empty);
                 let blind = Blind::random()?;
                 let point = commit(&facts.parameters, lots, &blind)?;

@@ -6,8 +6,8 @@
 //! # Units
 //! Prices, indices, forwards, strikes and deliveries are USD per unit of the underlying. Volatilities are fractions a
 //! year (0.4734, not 47.34), rates fractions a year, continuously compounded, and funding a fraction of notional per 8
-//! hours (positive: longs pay). Quotes are in the units in which the venue quotes the instrument: coins per unit of the
-//! underlying for inverse options, USD for futures and perpetuals. A year has 365 days.
+//! hours (positive: longs pay). Quotes are coins per unit of the underlying for options, whatever they settle in, and USD for
+//! futures and perpetuals. A year has 365 days.
 
 mod check;
 
@@ -211,7 +211,7 @@ pub struct Strike {
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Quote {
-    /// Open interest: units of the underlying for options, USD for inverse futures and perpetuals.
+    /// Open interest: units of the underlying for options, USD for futures and perpetuals, linear ones too.
     #[serde(default, with = "crate::amount::option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub open_interest: Option<Decimal>,
@@ -235,6 +235,12 @@ pub struct Quote {
 }
 
 impl Quote {
+    /// Ask less bid, where both are quotes: an ask of nothing is how feeds say that there is none, and one below the bid is of a book that was read half.
+    pub(crate) fn spread(&self) -> Option<Decimal> {
+        let (bid, ask) = self.bid.zip(self.ask)?;
+        (ask > Decimal::ZERO && ask >= bid).then(|| ask - bid)
+    }
+
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
         *self == Quote::default()

@@ -235,7 +235,8 @@ impl Breaker {
             moment.at = moment.at.min(now.at);
         }
         // While nobody looked, nothing was calm.
-        let was_silent = now.at.millis_since(self.observed.at) > silence.millis();
+        let silent = |from: Instant, to: Instant| to.millis_since(from) > silence.millis();
+        let was_silent = silent(self.observed.at, now.at) || silent(self.observed.market, now.market);
         self.observed = now;
         if finding.entered > self.stance {
             self.go(finding.entered, finding.causes, now);

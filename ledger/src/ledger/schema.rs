@@ -10,7 +10,8 @@ pub(crate) const SCHEMA: Schema = Schema {
 
 /// - `universes`: every one that the ledger has had, since old attestations are signed with the keys of old ones.
 /// - `venue`: one row; `digest` is that of the universe that it has; `secret_check` tells the pseudonym secret from another.
-/// - `accounts`: `epoch` of the last attestation, `clock` at the last signature, `moved` of the latest fill.
+/// - `accounts`: `begun` at the instant of what it held before the first fill, if anything; `epoch` of the last attestation, `clock` at the last signature,
+///   `moved` of the latest fill, or of its beginning.
 /// - `commitments`: to a column of an account, with a blind that never leaves the venue.
 /// - `legs`: what is held now, `beginnings` what was held before the first fill; rows that hold nothing are not there.
 /// - `fills`: `after_epoch` is the epoch of the account's last attestation when the fill was recorded, `-1` if there was none.
@@ -30,6 +31,7 @@ CREATE TABLE venue (
 CREATE TABLE accounts (
     name TEXT PRIMARY KEY,
     subject BLOB NOT NULL,
+    begun BIGINT,
     epoch BIGINT,
     clock BIGINT,
     moved BIGINT

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use zkmargin_circuits::Parameters;
 use zkmargin_ledger::fill::Fills;
+use zkmargin_ledger::ledger::Pledge;
 use zkmargin_ledger::running::RunningAccount;
 use zkmargin_ledger::{Ledger, LedgerError};
 use zkmargin_risk::account::AccountVector;
@@ -146,7 +147,18 @@ fn account_begins_with_what_it_held() {
         let text = r#"{"venue":"house","positions":[{"instrument":"C-63000","contracts":"-1.5"},{"instrument":"LINEAR","contracts":"3","entry":"60000"}],
             "balances":[{"asset":"USDC","amount":"-7"}],"reserve":[{"asset":"BTC","amount":"0.5"}]}"#;
         let vector = AccountVector::from_json(text, &universe()).unwrap();
-        ledger.add_account("d", public(SUBJECT), Some(&vector)).unwrap();
+        let begun = crate::world::at(NOON);
+        ledger
+            .add_account("d", public(SUBJECT), Some((&vector, begun)))
+            .unwrap();
+        // Of before, another may have held it.
+        let early = Pledge {
+            account: "d".to_owned(),
+            ..pledge(2, NOON - 1)
+        };
+        let refused = ledger.attest(&early, venue_key(), begun);
+        assert!(matches!(refused, Err(LedgerError::MovedSince { moved, .. }) if moved == begun));
+        assert_sound(&mut ledger);
         let held = ledger.holdings("d").unwrap();
         let held: Vec<(&str, &str, String)> = held
             .iter()
@@ -172,7 +184,7 @@ fn account_begins_with_what_it_held() {
         let refused = ledger.add_account("d", public(SUBJECT), None);
         assert!(matches!(refused, Err(LedgerError::AccountExists { .. })));
         let elsewhere = AccountVector::from_json(r#"{"venue":"elsewhere"}"#, &universe()).unwrap();
-        let refused = ledger.add_account("e", public(SUBJECT), Some(&elsewhere));
+        let refused = ledger.add_account("e", public(SUBJECT), Some((&elsewhere, begun)));
         assert!(matches!(refused, Err(LedgerError::OtherVenue { .. })));
         assert_eq!(ledger.accounts(crate::world::at(NOON)).unwrap().len(), 4);
     }

@@ -244,6 +244,8 @@ fn account_with_a_past_meets_the_same_margin_as_its_file() {
         &desk.trader,
         "--account",
         "hedge-account.json",
+        "--at",
+        EPOCH,
     ];
     venue.ledger(&words).done();
     let mut words = vec![

@@ -19,11 +19,11 @@
 //! # Closing out
 //! ```text
 //! Σ_i factor · half_i g_i
-//! half_i = (ask - bid) / 2, not below 0                  where both are recorded: times I k_i (inverse option), k_i (linear option), |δ_i| (others)
+//! half_i = (ask - bid) / 2                               where both are recorded: times I k_i (option), |δ_i| (others)
 //! half_i = volatility · v_i + least · I k_i              of another option
 //! half_i = future · I |δ_i|                              of another future or perpetual
 //! ```
-//! A linear option's is in its settlement asset.
+//! An option's quotes are in coins, whatever it settles in; a linear one's half is in its settlement asset. An ask of nothing, or below the bid, is no quote.
 //!
 //! # Rebalancing
 //! What hedging a move costs, as a part of the profit of the gamma that is hedged:
@@ -32,7 +32,8 @@
 //! ```
 //!
 //! # Contagion
-//! A first move `x` makes others sell in proportion to the open interest `O_u` of the underlying in USD; what that moves the price by is public:
+//! A first move `x` makes others sell in proportion to the open interest `O_u` of the underlying in USD; what that moves the price by is public. Open interest
+//! that the snapshot does not say counts nothing, to the holder's favour:
 //! ```text
 //! y = min( most, ceil( x O_u / depth, at 6 decimals ) )
 //! contagion_u = max( 0, Π_u(x) - Π_u(x + y), Π_u(-x) - Π_u(-x - y) )

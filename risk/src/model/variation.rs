@@ -57,11 +57,15 @@ use crate::valuation;
 pub(crate) const MORE_THAN_MODELS: &str =
     "to ask for its models alone: netting between venues, add-ons, counterparties and limits have no variation";
 
+/// What a variation says of orders.
+pub(crate) const NO_ORDER: &str =
+    "a variation of what was held: an order that is supposed today has no price at the first snapshot";
+
 impl Model {
     /// The program of the variation of a book between two snapshots.
     ///
     /// # Errors
-    /// [`CompileError`], [`CompileError::Missing`] for snapshots out of order, a demand that asks for more than its models, and a model
+    /// [`CompileError`], [`CompileError::Missing`] for snapshots out of order, an order, a demand that asks for more than its models, and a model
     /// without its price history among it.
     pub(super) fn compile_variation(
         &self,
@@ -76,6 +80,9 @@ impl Model {
             model: self.name().to_owned(),
             what: what.to_owned(),
         };
+        if terms.order.is_some() {
+            return Err(missing(NO_ORDER));
+        }
         if after.instant <= before.instant {
             return Err(missing("a second snapshot that is later than the first"));
         }

@@ -16,7 +16,7 @@ use crate::oracle::exact::ExactSum;
 use crate::oracle::scan::{holdings, moving};
 use crate::oracle::{Component, OracleError, larger, positive_part, whole};
 use crate::scenario::VolatilityShock;
-use crate::universe::{Instrument, Kind, Right, Style};
+use crate::universe::{Instrument, Kind, Right};
 use crate::valuation::{self, InstrumentGreeks};
 
 /// The charges on a book, by their terms.
@@ -122,18 +122,18 @@ fn half(
         Kind::Sensitivity(_) => None,
     };
     let recorded = quote
-        .and_then(|quote| Some((quote.bid?, quote.ask?)))
-        .map(|(bid, ask)| positive_part(to_ratio(ask) - to_ratio(bid)) / whole(2));
+        .and_then(|quote| Some((to_ratio(quote.bid?), to_ratio(quote.ask?))))
+        .filter(|(bid, ask)| ask.is_positive() && ask >= bid)
+        .map(|(bid, ask)| (ask - bid) / whole(2));
     let is_option = matches!(instrument.kind, Kind::Option { .. });
-    Ok(match (recorded, is_option, instrument.style) {
-        (Some(half), true, Style::Inverse) => half * index * size * &held.per_lot,
-        (Some(half), true, Style::Linear) => half * size * &held.per_lot,
-        (Some(half), false, _) => half * delta * &held.usd_per_lot,
-        (None, true, _) => {
+    Ok(match (recorded, is_option) {
+        (Some(half), true) => half * index * size * &held.per_lot,
+        (Some(half), false) => half * delta * &held.usd_per_lot,
+        (None, true) => {
             let vega = exact(greeks.vega.abs(), instrument)?;
             (to_ratio(rule.volatility) * vega + to_ratio(rule.least) * index * size) * &held.per_lot
         }
-        (None, false, _) => to_ratio(rule.future) * index * delta * &held.usd_per_lot,
+        (None, false) => to_ratio(rule.future) * index * delta * &held.usd_per_lot,
     })
 }
 

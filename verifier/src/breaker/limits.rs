@@ -21,7 +21,7 @@ pub struct Limits {
     pub silence: Age,
     /// The most that the reference prices may be before or after the snapshot.
     pub max_reference_age: Age,
-    /// The most that publishers' snapshots of one instant may differ, in any index (relative) or volatility (absolute): beyond it, a halt.
+    /// The most that publishers' snapshots of one instant may differ, in any price (relative: indices, perpetuals, futures, forwards, assets) or volatility (absolute): beyond it, a halt.
     pub publisher_band: u32,
     /// Between consecutive snapshots, the spread of the relative moves of all indices.
     pub index_dispersion: Steps,

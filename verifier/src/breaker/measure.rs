@@ -27,7 +27,7 @@ const ONE: u32 = 10_000;
 pub enum Measure {
     /// Distance of an index from the reference price.
     Reference,
-    /// Distance of an index from that of the snapshot before.
+    /// Largest move of a price since the snapshot before: of the index, the perpetual, a future, a forward.
     IndexJump,
     /// Spread of the relative moves of all indices.
     IndexDispersion,
@@ -59,7 +59,7 @@ impl fmt::Display for Measure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Measure::Reference => "distance from the reference",
-            Measure::IndexJump => "move of the index",
+            Measure::IndexJump => "move of the index or another price",
             Measure::IndexDispersion => "spread of the moves of the indices",
             Measure::VolatilityJump => "move of a volatility",
             Measure::VolatilityDispersion => "spread of the moves of the volatilities",
@@ -164,9 +164,8 @@ pub(crate) fn measure(
         }
         let before = before.map(|before| before.underlyings.get(name));
         if let Some(Some(before)) = before {
-            let moved = relative_move(market.index, before.index);
-            read(Measure::IndexJump, far(moved.as_ref()));
-            moves.extend(moved);
+            read(Measure::IndexJump, price_jump(market, before));
+            moves.extend(relative_move(market.index, before.index));
         }
         match (median_at_the_money(market), watched.volatility.is_some()) {
             (Some(median), true) => read(Measure::LeastVolatility, median),
@@ -196,8 +195,7 @@ pub(crate) fn measure(
     (readings, blind)
 }
 
-/// The most that two snapshots of one instant differ by: in an index (relative), or a volatility that both have (absolute). What only one has
-/// differs by everything.
+/// The most that two snapshots of one instant differ by: in a price (relative) or a volatility (absolute). What only one has differs by everything.
 pub(crate) fn disagreement(first: &Snapshot, second: &Snapshot) -> (String, u32) {
     let mut worst = (String::new(), 0);
     let mut take = |what: &dyn Fn() -> String, value: u32| {
@@ -211,10 +209,11 @@ pub(crate) fn disagreement(first: &Snapshot, second: &Snapshot) -> (String, u32)
                 take(&|| format!("underlying {name}"), u32::MAX);
                 continue;
             };
-            take(
-                &|| format!("index of {name}"),
-                distance(market.index, counterpart.index),
-            );
+            let there: BTreeMap<Price, Decimal> = prices(counterpart).collect();
+            for (of, price) in prices(market) {
+                let value = there.get(&of).map_or(u32::MAX, |there| distance(price, *there));
+                take(&|| format!("{of} of {name}"), value);
+            }
             for (expiry, strike, volatility) in volatilities(market) {
                 let there = counterpart
                     .expiries
@@ -226,8 +225,51 @@ pub(crate) fn disagreement(first: &Snapshot, second: &Snapshot) -> (String, u32)
                 take(&|| format!("volatility of {name} {expiry} {strike}"), value);
             }
         }
+        for (name, price) in &one.assets {
+            let there = other.assets.get(name);
+            let value = there.map_or(u32::MAX, |there| distance(*price, *there));
+            take(&|| format!("price of {name}"), value);
+        }
     }
     worst
+}
+
+/// A price of an underlying.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Price {
+    Index,
+    Perpetual,
+    Future(Instant),
+    Forward(Instant),
+}
+
+impl fmt::Display for Price {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Price::Index => f.write_str("index"),
+            Price::Perpetual => f.write_str("perpetual"),
+            Price::Future(expiry) => write!(f, "future {expiry}"),
+            Price::Forward(expiry) => write!(f, "forward {expiry}"),
+        }
+    }
+}
+
+/// Every price of an underlying: each of them values positions.
+fn prices(market: &UnderlyingMarket) -> impl Iterator<Item = (Price, Decimal)> {
+    let perpetual = market.perpetual.iter().map(|one| (Price::Perpetual, one.price));
+    let futures = market.futures.iter();
+    let forwards = market.expiries.iter();
+    std::iter::once((Price::Index, market.index))
+        .chain(perpetual)
+        .chain(futures.map(|(expiry, one)| (Price::Future(*expiry), one.price)))
+        .chain(forwards.map(|(expiry, options)| (Price::Forward(*expiry), options.forward)))
+}
+
+/// The largest relative move of a price that both have, up.
+fn price_jump(now: &UnderlyingMarket, before: &UnderlyingMarket) -> u32 {
+    let before: BTreeMap<Price, Decimal> = prices(before).collect();
+    let moves = prices(now).filter_map(|(of, price)| Some(distance(price, *before.get(&of)?)));
+    moves.max().unwrap_or(u32::MAX)
 }
 
 fn volatilities(market: &UnderlyingMarket) -> impl Iterator<Item = (Instant, Decimal, Decimal)> {

@@ -187,6 +187,26 @@ fn volatility_at_the_money_is_that_of_the_strike_nearest_to_the_forward_and_of_t
 }
 
 #[test]
+fn move_or_disagreement_of_any_price_counts() {
+    let before = calm(0);
+    let mut now = calm(MINUTE);
+    let options = &mut now.underlyings.get_mut("BTC").unwrap().expiries;
+    options.values_mut().next().unwrap().forward = decimal("65751");
+    let moved = values(Some(&before), &now);
+    assert_eq!(value(&moved, Measure::IndexJump, Some("BTC")), 100);
+    assert_eq!(value(&moved, Measure::IndexJump, Some("ETH")), 0);
+    assert_eq!(value(&moved, Measure::IndexDispersion, None), 0);
+    let said = disagreement(&now, &before);
+    assert_eq!(said, ("forward 2026-08-28T08:00:00Z of BTC".to_owned(), 100));
+    let (mut one, mut other) = (calm(0), calm(0));
+    one.assets.insert("USDC".to_owned(), decimal("1"));
+    other.assets.remove("USDC");
+    assert_eq!(disagreement(&one, &other), ("price of USDC".to_owned(), u32::MAX));
+    other.assets.insert("USDC".to_owned(), decimal("0.99"));
+    assert_eq!(disagreement(&one, &other), ("price of USDC".to_owned(), 102));
+}
+
+#[test]
 fn every_digit_of_a_price_counts() {
     let of = |btc: &str| {
         let values = values(Some(&calm(0)), &market(MINUTE, btc, "1900", ["0.4", "0.5", "0.45"]));

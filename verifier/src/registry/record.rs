@@ -107,7 +107,7 @@ fn check_statement(
         }
         .into());
     }
-    if let Some(replaces) = statement.replaces {
+    if let Some(replaces) = statement.replaces.filter(|_| !statement.is_supposed()) {
         check_replaced(tx, verdict, index, statement, replaces)?;
     }
     for account in &statement.accounts {
@@ -148,6 +148,14 @@ fn check_replaced(
         }
         .into());
     }
+    let before = Before::of(found.text(3)?)?;
+    if before.is_supposed {
+        return Err(RegistryRefusal::ReplacesSupposed {
+            statement: index,
+            replaces,
+        }
+        .into());
+    }
     let stands = tx.rows(
         concat!(
             "SELECT h.venue, h.account FROM holdings h WHERE h.statement = $1 AND ",
@@ -173,8 +181,7 @@ fn check_replaced(
         }
         .into());
     }
-    let before = Before::of(found.text(3)?)?;
-    check_gap(verdict, index, statement, replaces, before)?;
+    check_start(verdict, index, statement, replaces, before)?;
     // What an account lost is called of whoever holds it, until it is given back.
     if statement.is_variation() || before.is_variation {
         for row in &stands {
@@ -210,20 +217,22 @@ fn check_replaced(
     .into())
 }
 
-/// A statement of variation begins no later than the one before it ended.
-fn check_gap(
+/// A statement of variation begins where the one before it ended: later, and a loss would fall between the two; earlier, and the trader could choose the
+/// instant at which the book was worth least.
+fn check_start(
     verdict: &Verdict,
     index: usize,
     statement: &ProvenStatement,
     before: Digest,
     Before { covered, .. }: Before,
 ) -> Result<(), RegistryError> {
-    if statement.is_variation() && verdict.snapshot_instant > covered {
-        return Err(RegistryRefusal::VariationGap {
+    let from = (verdict.snapshot, verdict.snapshot_instant);
+    if statement.is_variation() && from != covered {
+        return Err(RegistryRefusal::VariationStart {
             statement: index,
             before,
-            from: verdict.snapshot_instant,
-            covered,
+            from: Box::new(from),
+            covered: Box::new(covered),
         }
         .into());
     }
@@ -234,8 +243,9 @@ fn check_gap(
 #[derive(Copy, Clone)]
 struct Before {
     is_variation: bool,
-    /// Up to which instant it says what the market did: its later snapshot's, if it is of variation.
-    covered: Instant,
+    is_supposed: bool,
+    /// The snapshot up to which it says what the market did, the later one of variation, and its instant.
+    covered: (Digest, Instant),
 }
 
 impl Before {
@@ -244,13 +254,16 @@ impl Before {
         let record: Value = serde_json::from_str(record).map_err(|error| damaged(error.to_string()))?;
         let level = record.pointer("/statement/level").and_then(Value::as_str);
         let is_variation = level.is_some_and(|level| level == Margin::Variation.to_string());
-        let later = record.pointer("/facts/later/1").filter(|_| is_variation);
-        let covered = later
-            .or_else(|| record.pointer("/facts/epoch"))
-            .cloned()
-            .unwrap_or_default();
-        let covered = serde_json::from_value(covered).map_err(|error| damaged(error.to_string()))?;
-        Ok(Before { is_variation, covered })
+        let is_there = |field: &str| record.pointer(field).is_some_and(|value| !value.is_null());
+        let covered = match record.pointer("/facts/later").filter(|_| is_variation) {
+            Some(later) => later.clone(),
+            None => json!([record.pointer("/facts/snapshot"), record.pointer("/facts/epoch")]),
+        };
+        Ok(Before {
+            is_variation,
+            is_supposed: is_there("/statement/order") || is_there("/statement/deposit"),
+            covered: serde_json::from_value(covered).map_err(|error| damaged(error.to_string()))?,
+        })
     }
 }
 
@@ -306,6 +319,10 @@ fn check_account(
         }
         .into());
     }
+    // What is only supposed stands beside what is so.
+    if statement.is_supposed() {
+        return Ok(());
+    }
     // Those that have not lapsed, the last one first: also one that is called. Whoever answers the call names it, or the call would be forgotten.
     let rows = tx.rows(
         concat!(
@@ -319,7 +336,7 @@ fn check_account(
     // What an account lost between two calls is not forgotten because another account answered one of them.
     if let Some(last) = rows.first() {
         let before = Before::of(last.text(4)?)?;
-        check_gap(verdict, index, statement, Digest(last.byte_array(0)?), before)?;
+        check_start(verdict, index, statement, Digest(last.byte_array(0)?), before)?;
     }
     for row in &rows {
         let live = Digest(row.byte_array(0)?);
@@ -348,18 +365,6 @@ fn write_statement(
     let (at, ends) = (verdict.at, statement.until);
     let due = Instant::from_millis(ends.millis().saturating_sub(calls.notice.millis())).unwrap_or(ends);
     let lapses = ends.checked_add(calls.grace.millis()).unwrap_or(Instant::MAX);
-    let mut times = [due, ends, lapses];
-    // What may never happen prolongs nothing, or it would answer a call.
-    if let Some(replaces) = statement.replaces.filter(|_| statement.is_supposed()) {
-        let before = tx.one(
-            "SELECT due, ends, lapses FROM statements WHERE digest = $1",
-            &[(&replaces.0).into()],
-        )?;
-        for ((column, field), time) in ["due", "ends", "lapses"].into_iter().enumerate().zip(&mut times) {
-            *time = instant(&before, column, field)?.min(*time);
-        }
-    }
-    let [due, ends, lapses] = times;
     let record = recorded(verdict, statement, *proof).to_string();
     let number = tx.one("SELECT COUNT(*) FROM statements", &[])?.integer(0)?;
     tx.execute(
@@ -377,6 +382,10 @@ fn write_statement(
             record.as_str().into(),
         ],
     )?;
+    // What may never happen is recorded, takes the place of nothing, and is in no account's standing: it would answer a call.
+    if statement.is_supposed() {
+        return Ok(());
+    }
     if let Some(replaces) = &statement.replaces {
         tx.execute(
             "UPDATE statements SET replaced_by = $1, replaced = $2 WHERE digest = $3",

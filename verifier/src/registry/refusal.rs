@@ -81,19 +81,28 @@ pub enum RegistryRefusal {
         /// What it names.
         replaces: Digest,
     },
-    /// A statement of variation that begins after the one before it ended: the one that it takes the place of, or the last one of an account.
+    /// A statement of variation that begins elsewhere than the one before it ended: the one that it takes the place of, or the last one of an account.
     #[error(
-        "statement {} covers what was lost from {from} on, and the statement before it, {before}, only what was before {covered}", statement + 1
+        "statement {} covers what was lost from {} on (snapshot {}), and must begin where the statement before it, {before}, ended: {} (snapshot {})",
+        statement + 1, from.1, from.0, covered.1, covered.0
     )]
-    VariationGap {
+    VariationStart {
         /// The statement.
         statement: usize,
         /// The one before it.
         before: Digest,
-        /// The instant of its first snapshot.
-        from: Instant,
-        /// That of the other's last one.
-        covered: Instant,
+        /// Its first snapshot, and the instant of that.
+        from: Box<(Digest, Instant)>,
+        /// The other's last one.
+        covered: Box<(Digest, Instant)>,
+    },
+    /// The statement that it takes the place of supposes something, and stands for nothing.
+    #[error("statement {} takes the place of {replaces}, which supposes an order or deposit and stands for nothing", statement + 1)]
+    ReplacesSupposed {
+        /// The statement.
+        statement: usize,
+        /// What it names.
+        replaces: Digest,
     },
     /// A statement that leaves an account out of a series of variation that was not given back.
     #[error(

@@ -63,8 +63,9 @@ fn write(tx: &mut Transaction<'_>, release: &SignedRelease, at: Instant) -> Resu
             instant(row, 2, "ends")?,
             instant(row, 3, "lapses")?,
         );
+        // Called from now on, unless it was before.
         let grace = lapses.millis().saturating_sub(ends.millis());
-        let lapses = at.checked_add(grace).unwrap_or(lapses);
+        let lapses = at.checked_add(grace).unwrap_or(lapses).min(lapses);
         tx.execute(
             "UPDATE statements SET due = $1, ends = $2, lapses = $3 WHERE digest = $4",
             &[

@@ -111,8 +111,8 @@ impl Check<'_> {
         if anew.0.iter().flatten().any(|lots| lots >> LOT_BITS != 0) {
             self.found("a leg holds 2^48 lots or more");
         }
-        let moved = tx.one("SELECT moved FROM accounts WHERE name = $1", values)?;
-        if moved.optional_integer(0)? != latest.map(millis) {
+        let kept = tx.one("SELECT moved, begun FROM accounts WHERE name = $1", values)?;
+        if kept.optional_integer(0)? != latest.map(millis).max(kept.optional_integer(1)?) {
             self.found("the instant of its latest fill is not the one that is kept");
         }
         Ok(())

@@ -17,7 +17,7 @@ use crate::model::factor::{Factor, ratio};
 use crate::model::scan::{Facts, Move};
 use crate::model::sheet::{Position, Sheet};
 use crate::scenario::VolatilityShock;
-use crate::universe::{Kind, Right, Style};
+use crate::universe::{Kind, Right};
 use crate::valuation::{self, InstrumentGreeks};
 
 impl AddOns {
@@ -100,16 +100,12 @@ fn half_spread(rule: &Closing, position: &Position<'_>, greeks: &InstrumentGreek
     let factor = ratio(rule.factor)?;
     let index = ratio(market.index)?;
     let contract = ratio(instrument.contract)?;
-    let recorded = quote_of(market, &instrument.kind).and_then(|quote| quote.bid.zip(quote.ask));
-    let recorded = recorded.map(|(bid, ask)| (ask - bid).max(Decimal::ZERO));
+    let recorded = quote_of(market, &instrument.kind).and_then(Quote::spread);
     Ok(match (&instrument.kind, recorded) {
         (Kind::Option { .. }, Some(spread)) => {
-            let per_lot = match instrument.style {
-                Style::Inverse => position.per_lot.times(index)?,
-                Style::Linear => position.per_lot,
-            };
             let half = ratio(spread)?.checked_mul(Ratio::new(1, 2)?)?;
-            per_lot.times(contract)?.times(half)?.times(factor)?.real()?
+            let coins = position.per_lot.times(contract)?.times(half)?;
+            coins.times(index)?.times(factor)?.real()?
         }
         (_, Some(spread)) => {
             let half = ratio(spread)?.checked_mul(Ratio::new(1, 2)?)?;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use zkmargin_program::{Builder, Linear, Program, Real};
 
 use super::*;
-use crate::market::Snapshot;
+use crate::market::{Quote, Snapshot};
 use crate::model::fixture::{self, Book};
 use crate::model::scan::Facts;
 use crate::model::sheet::Sheet;
@@ -145,6 +145,44 @@ fn closing_out_costs_half_the_spread_that_is_recorded_or_supposed() {
     };
     // 2 · 1.5 · 10.
     by_hand(&file, quoted, &[("AAA-PERPETUAL", "10")], 30.0);
+    // What is no quote is as if there were none: 2 · 0.0005 · 100 · 10.
+    for (bid, ask) in [(99, 0), (0, 0), (102, 99)] {
+        let quoted = |snapshot: &mut Snapshot| {
+            let market = snapshot.underlyings.get_mut("AAA").unwrap();
+            let quote = &mut market.perpetual.as_mut().unwrap().quote;
+            (quote.bid, quote.ask) = (Some(Decimal::from(bid)), Some(Decimal::from(ask)));
+        };
+        by_hand(&file, quoted, &[("AAA-PERPETUAL", "10")], 1.0);
+    }
+}
+
+#[test]
+fn quote_of_an_option_is_in_coins_whatever_it_settles_in() {
+    let (universe, mut snapshot) = (fixture::universe(), fixture::snapshot());
+    let quote = Quote {
+        bid: Some("0.0115".parse().unwrap()),
+        ask: Some("0.0125".parse().unwrap()),
+        ..Quote::default()
+    };
+    let near: crate::instant::Instant = fixture::NEAR.parse().unwrap();
+    let strikes = &mut snapshot
+        .underlyings
+        .get_mut("BTC")
+        .unwrap()
+        .expiries
+        .get_mut(&near)
+        .unwrap()
+        .strikes;
+    for strike in ["60000", "70000"] {
+        strikes.get_mut(&strike.parse().unwrap()).unwrap().call = Some(quote);
+    }
+    let file = json!({"closing": {"factor": "1", "volatility": "0.015", "least": "0.0002", "future": "0.0004"}});
+    // Half of 0.001 coins of 64,000 USD.
+    for name in ["BTC-28AUG26-70000-C", "BTC-LINEAR-60000-C"] {
+        let book = Book::empty(&universe).hold(name, "1", None);
+        let got = charges(&addons(&file), &model(true), &universe, &snapshot, &book.q);
+        assert!((got - 32.0).abs() < 1e-6, "{name}: {got}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use zkmargin_program::WitnessError;
 use super::*;
 use crate::model::fixture::{self, Book, FAR, NEAR};
 use crate::oracle;
-use crate::terms::{Level, Margin, Ratio20};
+use crate::terms::{Deposit, Level, Margin, Order, Ratio20};
 
 /// The second snapshot: two hours after the near expiry, BTC at 61,000, delivered at 60,500.
 fn later() -> Snapshot {
@@ -95,6 +95,25 @@ fn what_an_inverse_future_loses_is_in_the_price_of_its_carry() {
     assert!(matches!(refused, WitnessError::NotMet { .. }), "{refused}");
     let long = long.coins("beta", "USDC", "941");
     program.witness(&long.q).unwrap();
+}
+
+/// With one of hindsight, any hedge at any price would undo any loss.
+#[test]
+fn a_variation_supposes_no_order() {
+    let (universe, model) = (fixture::universe(), Model::preset("paradex-pm").unwrap());
+    let terms = |order: Option<&str>, deposit: Option<&str>| Terms {
+        order: order.map(|order| Order::parse(order, &universe).unwrap()),
+        deposit: deposit.map(|deposit| Deposit::parse(deposit, &universe).unwrap()),
+        ..Terms::at(Margin::Variation)
+    };
+    let snapshots = [&fixture::snapshot(), &later()];
+    let compiled = |terms: &Terms| model.compile_on(&universe, &snapshots, terms);
+    let refused = compiled(&terms(Some("sell 2 BTC_USDC-PERPETUAL @ 1"), None)).unwrap_err();
+    assert!(
+        refused.to_string().contains("a variation of what was held"),
+        "{refused}"
+    );
+    assert!(compiled(&terms(None, Some("1 beta:USDC"))).is_ok());
 }
 
 #[test]

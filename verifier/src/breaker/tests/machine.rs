@@ -169,11 +169,19 @@ fn clock_that_is_set_forward_or_a_feed_that_stands_still_ends_no_halt() {
         (5 * MINUTE, 10 * MINUTE + 1, Stance::Halted),
         (5 * MINUTE + 1, 10 * MINUTE, Stance::Halted),
     ] {
-        let mut breaker = wild.clone();
-        for millis in [first, second] {
-            breaker.settle(quiet(), dwell, silence, now(millis, 10 * MINUTE));
+        // By the clock, and by the market: one that is looked at often and stands still is not seen either.
+        for is_of_the_market in [false, true] {
+            let mut breaker = wild.clone();
+            for (millis, calm) in [(first, 5 * MINUTE), (second, 10 * MINUTE)] {
+                let moment = if is_of_the_market {
+                    now(calm, millis)
+                } else {
+                    now(millis, calm)
+                };
+                breaker.settle(quiet(), dwell, silence, moment);
+            }
+            assert_eq!(breaker.stance(), expected, "{first} {second} {is_of_the_market}");
         }
-        assert_eq!(breaker.stance(), expected, "{first} {second}");
     }
     // Set back, and then on again: the wait begins where the clock went back to.
     let mut breaker = wild.clone();

@@ -132,6 +132,19 @@ fn accounts_of_a_release_that_is_recorded_late_are_called_from_then_on() {
 }
 
 #[test]
+fn grace_does_not_grow_with_another_release() {
+    let mut registry = anywhere();
+    registry.takes(proven("a", &["one", "two", "three"])).unwrap();
+    // The second one is of an earlier instant and recorded later.
+    for (name, time, recorded) in [("one", 10, 11), ("two", 5, 12)] {
+        let release = released(name, time * MINUTE);
+        registry.release(&release, after(recorded * MINUTE)).unwrap();
+    }
+    assert_eq!(standing(&mut registry, "three", 41 * MINUTE), Standing::Called);
+    assert_eq!(standing(&mut registry, "three", 41 * MINUTE + 1), Standing::Lapsed);
+}
+
+#[test]
 fn release_is_recorded_once_and_by_its_own_partner_alone() {
     let mut registry = anywhere();
     registry.takes(proven("a", &["one"])).unwrap();

@@ -132,7 +132,7 @@ fn called_statement_may_be_replaced_and_a_lapsed_one_not() {
 }
 
 #[test]
-fn variation_begins_where_what_it_takes_the_place_of_ended_or_before() {
+fn variation_begins_where_what_it_takes_the_place_of_ended() {
     // The margin of "a" is of the epoch; "b" covers what was lost in the time after it, "c" what comes then.
     let variation = |name: &str, replaced: &str, from: u64, to: u64| {
         let mut next = verdict(vec![replacing(name, replaced, &["one"])]);
@@ -145,33 +145,41 @@ fn variation_begins_where_what_it_takes_the_place_of_ended_or_before() {
     let mut first = verdict(vec![proven("a", &["one"])]);
     first.snapshot = Digest([0; 32]);
     registry.take(&first, true).unwrap();
-    let gap = |registry: &mut Registry, next: &Verdict, replaced: &str, from: u64, covered: u64| {
+    let elsewhere = |registry: &mut Registry, next: &Verdict, replaced: &str, covered: u64| {
         assert_eq!(
             refused(registry, next),
-            RegistryRefusal::VariationGap {
+            RegistryRefusal::VariationStart {
                 statement: 0,
                 before: Digest(named(replaced)),
-                from: after(from),
-                covered: after(covered),
+                from: Box::new((next.snapshot, next.snapshot_instant)),
+                covered: Box::new((Digest([covered as u8; 32]), after(covered))),
             }
         );
     };
-    gap(&mut registry, &variation("b", "a", 1, 50), "a", 1, 0);
+    elsewhere(&mut registry, &variation("b", "a", 1, 50), "a", 0);
     registry.take(&variation("b", "a", 0, 50), true).unwrap();
-    gap(&mut registry, &variation("c", "b", 51, 90), "b", 51, 50);
+    // Later, a loss would fall between the two; earlier, the trader would choose where the book was worth least; and one instant has one snapshot.
+    elsewhere(&mut registry, &variation("c", "b", 51, 90), "b", 50);
+    elsewhere(&mut registry, &variation("c", "b", 49, 90), "b", 50);
+    let mut other = variation("c", "b", 50, 90);
+    other.snapshot = Digest([49; 32]);
+    elsewhere(&mut registry, &other, "b", 50);
     registry.take(&variation("c", "b", 50, 90), true).unwrap();
-    // It may overlap, and a level proven anew needs nothing of the kind.
-    registry.take(&variation("d", "c", 60, 99), true).unwrap();
+    registry.take(&variation("d", "c", 90, 99), true).unwrap();
+    // A level that is proven anew needs nothing of the kind.
     let mut level = variation("e", "d", 120, 130);
     level.statements[0].level = Margin::Level(Level::Maintenance);
     registry.take(&level, true).unwrap();
     // An account that another one of its statement answered for: what it lost meanwhile is still to be covered.
     let mut registry = anywhere();
-    registry.takes(proven("a", &["one", "two"])).unwrap();
-    registry.takes(replacing("b", "a", &["two"])).unwrap();
+    let mut both = verdict(vec![proven("a", &["one", "two"])]);
+    both.snapshot = Digest([0; 32]);
+    registry.take(&both, true).unwrap();
+    both.statements = vec![replacing("b", "a", &["two"])];
+    registry.take(&both, true).unwrap();
     let mut back = variation("back", "a", 1, 20);
     back.statements[0].replaces = None;
-    gap(&mut registry, &back, "a", 1, 0);
+    elsewhere(&mut registry, &back, "a", 0);
 }
 
 #[test]
@@ -179,7 +187,7 @@ fn account_is_left_out_of_a_series_of_variation_only_once_it_was_given_back() {
     let statement = |name: &str, replaced: &str, margin: Margin, accounts: &[&str]| {
         let mut next = verdict(vec![replacing(name, replaced, accounts)]);
         (next.statements[0].level, next.at) = (margin, after(2 * MINUTE));
-        next.later = Some((Digest([9; 32]), after(MINUTE)));
+        next.later = Some((next.snapshot, next.snapshot_instant));
         for account in &mut next.statements[0].accounts {
             // Attested anew, after what is released below.
             account.time = after(MINUTE + 1);

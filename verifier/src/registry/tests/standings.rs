@@ -66,7 +66,7 @@ fn late_proof_answers_the_call_and_history_shows_that_it_was_late() {
 }
 
 #[test]
-fn supposition_prolongs_nothing_and_answers_no_call() {
+fn supposition_is_recorded_and_changes_no_standing() {
     let suppose: [fn(&mut ProvenStatement); 2] = [
         |statement| statement.order = Some("buy 1 BTC-PERPETUAL @ 64000".to_owned()),
         |statement| statement.deposit = Some("1000000 USDC".to_owned()),
@@ -74,44 +74,68 @@ fn supposition_prolongs_nothing_and_answers_no_call() {
     for suppose in suppose {
         let mut registry = anywhere();
         registry.takes(proven("a", &["one"])).unwrap();
-        // Before the end, and in the call.
-        for (name, replaced, at) in [("b", "a", 55), ("c", "b", 70)] {
-            let mut supposed = replacing(name, replaced, &["one"]);
+        // Before the end, in the call, and after it; in the place of what stands, and beside it; of variation from wherever it likes.
+        let of = |name: &str, replaces: Option<&str>| {
+            let mut supposed = replacing(name, "a", &["one"]);
+            supposed.replaces = replaces.map(|replaces| Digest(named(replaces)));
             supposed.until = after(110 * MINUTE);
             suppose(&mut supposed);
-            registry.takes_at(at * MINUTE, supposed).unwrap();
-        }
+            supposed
+        };
+        registry.takes_at(55 * MINUTE, of("b", Some("a"))).unwrap();
+        registry.takes_at(55 * MINUTE, of("c", None)).unwrap();
+        let mut series = verdict(vec![of("d", Some("a"))]);
+        series.statements[0].level = Margin::Variation;
+        (series.at, series.later) = (after(70 * MINUTE), Some((Digest([9; 32]), after(50 * MINUTE))));
+        registry.take(&series, true).unwrap();
+        let mut next = verdict(vec![replacing("e", "d", &["one"])]);
+        (next.at, next.statements[0].until) = (after(70 * MINUTE), after(110 * MINUTE));
+        assert_eq!(
+            refusal(registry.take(&next, true)),
+            RegistryRefusal::ReplacesSupposed {
+                statement: 0,
+                replaces: Digest(named("d"))
+            }
+        );
         let mut at = |minute: u64| [0, 1].map(|millis| standing(&mut registry, "one", minute * MINUTE + millis));
         assert_eq!(at(55), [Standing::Due; 2]);
         assert_eq!(at(60), [Standing::Due, Standing::Called]);
         assert_eq!(at(70), [Standing::Called; 2]);
         assert_eq!(at(90), [Standing::Called, Standing::Lapsed]);
         // What is proven without supposing anything answers it.
-        let mut proven = replacing("d", "c", &["one"]);
+        let mut proven = replacing("f", "a", &["one"]);
         proven.until = after(110 * MINUTE);
         registry.takes_at(80 * MINUTE, proven).unwrap();
         assert_eq!(standing(&mut registry, "one", 81 * MINUTE), Standing::Current);
+        // What was given back is no more supposed of than proven of.
+        registry
+            .release(&released("one", 85 * MINUTE), after(85 * MINUTE))
+            .unwrap();
+        let refused = refusal(registry.takes_at(86 * MINUTE, of("g", None)));
+        assert!(matches!(refused, RegistryRefusal::Released { .. }), "{refused}");
+        // All of it is on record.
+        assert_eq!(registry.statements(Instant::MAX).unwrap().len(), 5);
     }
-    // Of an account that stands in nothing it is the beginning, and as long as it says.
     let mut registry = anywhere();
     let mut first = proven("a", &["one"]);
     suppose[1](&mut first);
     registry.takes(first).unwrap();
-    assert_eq!(standing(&mut registry, "one", 60 * MINUTE), Standing::Due);
+    assert_eq!(registry.accounts(after(2 * MINUTE)).unwrap(), []);
 }
 
 #[test]
 fn export_has_every_statement_and_account_and_csv_is_quoted() {
     let mut registry = anywhere();
     registry.takes(proven("a", &["one", "two"])).unwrap();
-    let mut supposed = verdict(vec![replacing("b", "a", &["one", "two"])]);
-    let statement = &mut supposed.statements[0];
-    statement.level = Margin::Variation;
-    statement.order = Some("buy 1 alpha:BTC @ 65000".to_owned());
-    statement.deposit = Some("alpha:BTC 1".to_owned());
-    supposed.later = Some((Digest([4; 32]), after(MINUTE)));
-    supposed.history = Some(Digest([5; 32]));
-    registry.take(&supposed, true).unwrap();
+    let mut variation = verdict(vec![replacing("b", "a", &["one", "two"])]);
+    variation.statements[0].level = Margin::Variation;
+    variation.later = Some((Digest([4; 32]), after(MINUTE)));
+    variation.history = Some(Digest([5; 32]));
+    registry.take(&variation, true).unwrap();
+    let mut supposed = proven("supposed", &["one"]);
+    supposed.order = Some("buy 1 alpha:BTC @ 65000".to_owned());
+    supposed.deposit = Some("alpha:BTC 1".to_owned());
+    registry.takes(supposed).unwrap();
     registry
         .release(&released("two", 10 * MINUTE), after(10 * MINUTE))
         .unwrap();
@@ -125,7 +149,7 @@ fn export_has_every_statement_and_account_and_csv_is_quoted() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(lines.len(), 2);
+    assert_eq!(lines.len(), 3);
     assert_eq!(lines[0]["statement"]["digest"], Digest(named("a")).to_string());
     assert_eq!(lines[0]["replaced_by"], Digest(named("b")).to_string());
     assert_eq!(lines[1]["replaced_by"], serde_json::Value::Null);
@@ -135,7 +159,7 @@ fn export_has_every_statement_and_account_and_csv_is_quoted() {
     let mut csv = csv::Reader::from_reader(text.as_slice());
     let headers = csv.headers().unwrap().clone();
     let rows: Vec<csv::StringRecord> = csv.records().map(Result::unwrap).collect();
-    assert_eq!(rows.len(), 4, "two accounts, twice");
+    assert_eq!(rows.len(), 5, "two accounts, twice, and one");
     let cell = |row: usize, name: &str| {
         rows[row]
             .get(headers.iter().position(|found| found == name).unwrap())
@@ -147,8 +171,8 @@ fn export_has_every_statement_and_account_and_csv_is_quoted() {
     assert_eq!(cell(2, "model"), "some \"model\", with a comma");
     assert_eq!(cell(2, "replaced_by"), "");
     // A statement that supposes something is told from one that does not.
-    assert_eq!([0, 2].map(|row| cell(row, "order")), ["", "buy 1 alpha:BTC @ 65000"]);
-    assert_eq!([0, 2].map(|row| cell(row, "deposit")), ["", "alpha:BTC 1"]);
+    assert_eq!([0, 4].map(|row| cell(row, "order")), ["", "buy 1 alpha:BTC @ 65000"]);
+    assert_eq!([0, 4].map(|row| cell(row, "deposit")), ["", "alpha:BTC 1"]);
     // Of the statement that stood, an account was given back, and it ended then; the one that had been replaced did not.
     let last = after(10 * MINUTE - 1).to_string();
     assert_eq!(
@@ -163,7 +187,7 @@ fn export_has_every_statement_and_account_and_csv_is_quoted() {
     assert_eq!(cell(2, "history"), Digest([5; 32]).to_string());
     // Every column is filled somewhere: none points to nothing.
     for header in &headers {
-        assert!((0..3).any(|row| !cell(row, header).is_empty()), "{header}");
+        assert!((0..5).any(|row| !cell(row, header).is_empty()), "{header}");
     }
     let kept = registry.bundle(Digest(named("b"))).unwrap();
     let proof = hex::decode(lines[1]["proof"].as_str().unwrap()).unwrap();
@@ -176,7 +200,7 @@ fn export_has_every_statement_and_account_and_csv_is_quoted() {
     let mut early = verdict(vec![proven("c", &["three"])]);
     early.at = after(2 * MINUTE);
     registry.take(&early, true).unwrap();
-    assert_eq!(registry.statements(after(MINUTE)).unwrap().len(), 2);
+    assert_eq!(registry.statements(after(MINUTE)).unwrap().len(), 3);
 }
 
 #[test]

@@ -29,9 +29,11 @@ pub(crate) struct Account {
     /// The holder's public key, as registered with the venue (64 lower-case hexadecimal digits).
     #[arg(long, value_name = "HEX", value_parser = load::public_key)]
     subject: PublicKey,
-    /// What the account holds before the first fill (JSON); by default nothing.
+    /// What the account holds before the first fill (JSON), at this instant: no epoch of before it is attested. By default nothing.
     #[arg(long, value_name = "FILE")]
     account: Option<PathBuf>,
+    #[command(flatten)]
+    at: At,
 }
 
 pub(super) fn add(args: &Account) -> anyhow::Result<Answer> {
@@ -40,7 +42,9 @@ pub(super) fn add(args: &Account) -> anyhow::Result<Answer> {
         Some(path) => Some(load::account(path, ledger.universe())?),
         None => None,
     };
-    ledger.add_account(&args.name, args.subject, holds.as_ref())?;
+    let now = args.at.now()?;
+    let holds = holds.as_ref().map(|holds| (holds, now.instant));
+    ledger.add_account(&args.name, args.subject, holds)?;
     let (name, venue) = (&args.name, ledger.venue());
     Ok(Answer::new(
         format!("Account {name:?} at {venue:?} of subject {}.", args.subject),
