@@ -111,6 +111,12 @@ impl Desk {
         book
     }
 
+    /// What one account is long and another short, ten contracts each, with so much USDC in each position.
+    fn two_accounts(&self, isolated: i64) -> Vec<u64> {
+        let [long, short] = [10, -10].map(|contracts| self.book(POSITION, contracts, 0, isolated));
+        long.iter().zip(&short).map(|(a, b)| a + b).collect()
+    }
+
     fn program(&self) -> &Program {
         &self.bench.programs[0].1
     }
@@ -344,8 +350,7 @@ fn the_ratio_is_of_each_position_and_the_least_excess_of_cross_margin_alone() {
 #[test]
 fn isolated_positions_of_two_accounts_do_not_net() {
     let desk = Desk::new(PLAIN);
-    let [long, short] = [10, -10].map(|contracts| desk.book(POSITION, contracts, 0, 3_000));
-    let both: Vec<u64> = long.iter().zip(&short).map(|(a, b)| a + b).collect();
+    let both = desk.two_accounts(3_000);
     // In cross margin the two would be nothing.
     assert_eq!(desk.missed(&both).as_deref(), Some(OF_POSITION));
     let Some(Check::Isolated { evaluation, .. }) = desk.bench.evaluate(&both).checks.pop() else {
@@ -362,31 +367,36 @@ fn isolated_positions_of_two_accounts_do_not_net() {
     assert_eq!(desk.missed(&narrow).as_deref(), Some(OF_POSITION));
 }
 
-#[test]
-fn an_order_in_an_isolated_instrument_is_paid_for_by_its_position() {
-    let desk = Desk::new(PLAIN);
+/// The book after an order, by the oracle, of which it and the program say whether the margin is met.
+fn after_order(desk: &Desk, order: &str, book: &[u64], met: bool) -> Vec<u64> {
     let Bench {
         model,
         universe,
         snapshot,
         ..
     } = &desk.bench;
-    let order = Order::parse("sell 4 alpha:BTC-linear-PERP-ISOLATED @ 60000 fee 100", universe).unwrap();
     let terms = Terms {
-        order: Some(order),
+        order: Some(Order::parse(order, universe).unwrap()),
         ..Terms::at(Level::Initial)
     };
+    let after = oracle::with_public_amounts(universe, &terms, book).unwrap();
+    assert_eq!(desk.bench.evaluate(&after).is_met(Level::Initial, Ratio20::ONE, 0), met);
+    let mut gross = book.to_vec();
+    for (leg, lots) in terms.public_amounts(universe).unwrap() {
+        gross[leg.index()] += lots;
+    }
     let program = model.compile(universe, snapshot, &terms).unwrap();
+    assert_eq!(program.witness(&gross).is_ok(), met, "{order}");
+    after
+}
+
+#[test]
+fn an_order_in_an_isolated_instrument_is_paid_for_by_its_position() {
+    let desk = Desk::new(PLAIN);
+    let order = format!("sell 4 alpha:{POSITION} @ 60000 fee 100");
     // Six contracts are left, which need 3,600 USD; the fee is 400.
     for (cross, isolated, met) in [(0, 4_001, true), (0, 3_999, false), (1_000_000, 3_999, false)] {
-        let book = desk.book(POSITION, 10, cross, isolated);
-        let after = oracle::with_public_amounts(universe, &terms, &book).unwrap();
-        assert_eq!(desk.bench.evaluate(&after).is_met(Level::Initial, Ratio20::ONE, 0), met);
-        let mut gross = book;
-        for (leg, lots) in terms.public_amounts(universe).unwrap() {
-            gross[leg.index()] += lots;
-        }
-        assert_eq!(program.witness(&gross).is_ok(), met, "{isolated}");
+        after_order(&desk, &order, &desk.book(POSITION, 10, cross, isolated), met);
     }
 }
 
@@ -394,34 +404,15 @@ fn an_order_in_an_isolated_instrument_is_paid_for_by_its_position() {
 #[test]
 fn an_order_nets_no_position_of_one_account_with_that_of_another() {
     let desk = Desk::new(PLAIN);
-    let Bench {
-        model,
-        universe,
-        snapshot,
-        ..
-    } = &desk.bench;
+    let pair = desk.instrument(POSITION).pair();
     for side in ["buy", "sell"] {
-        let order = Order::parse(&format!("{side} 1 alpha:{POSITION} @ 60000 fee 0"), universe).unwrap();
-        let terms = Terms {
-            order: Some(order),
-            ..Terms::at(Level::Initial)
-        };
-        let program = model.compile(universe, snapshot, &terms).unwrap();
+        let order = format!("{side} 1 alpha:{POSITION} @ 60000 fee 0");
         // Nineteen contracts are left at the least, which need 11,400 USD.
         for (isolated, met) in [(3_000, false), (5_699, false), (5_701, true)] {
-            let [long, short] = [10, -10].map(|contracts| desk.book(POSITION, contracts, 0, isolated));
-            let both: Vec<u64> = long.iter().zip(&short).map(|(a, b)| a + b).collect();
-            let after = oracle::with_public_amounts(universe, &terms, &both).unwrap();
-            let pair = desk.instrument(POSITION).pair();
+            let after = after_order(&desk, &order, &desk.two_accounts(isolated), met);
             let mut open = [after[pair.first.index()], after[pair.second.index()]];
             open.sort_unstable();
             assert_eq!(open, [9, 10]);
-            assert_eq!(desk.bench.evaluate(&after).is_met(Level::Initial, Ratio20::ONE, 0), met);
-            let mut gross = both;
-            for (leg, lots) in terms.public_amounts(universe).unwrap() {
-                gross[leg.index()] += lots;
-            }
-            assert_eq!(program.witness(&gross).is_ok(), met, "{side} {isolated}");
         }
     }
 }

@@ -300,14 +300,9 @@ fn relative_move(value: Decimal, base: Decimal) -> Option<BigRational> {
     base.is_positive().then(|| (value - &base) / &base)
 }
 
-/// `|value - base| / base` in basis points, up.
+/// `|value - base| / base` in basis points, up; from no base everything is infinitely far.
 fn distance(value: Decimal, base: Decimal) -> u32 {
-    far(relative_move(value, base).as_ref())
-}
-
-/// A move in basis points, up; from no base everything is infinitely far.
-fn far(moved: Option<&BigRational>) -> u32 {
-    moved.map_or(u32::MAX, points_up)
+    relative_move(value, base).map_or(u32::MAX, |moved| points_up(&moved))
 }
 
 /// Largest less smallest, in basis points, up; `None` of fewer than two.

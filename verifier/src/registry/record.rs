@@ -362,9 +362,9 @@ fn write_statement(
     let Acceptance {
         verdict, calls, proof, ..
     } = acceptance;
-    let (at, ends) = (verdict.at, statement.until);
-    let due = Instant::from_millis(ends.millis().saturating_sub(calls.notice.millis())).unwrap_or(ends);
-    let lapses = ends.checked_add(calls.grace.millis()).unwrap_or(Instant::MAX);
+    let (at, until) = (verdict.at, statement.until);
+    let due = Instant::from_millis(until.millis().saturating_sub(calls.notice.millis())).unwrap_or(until);
+    let lapses = until.checked_add(calls.grace.millis()).unwrap_or(Instant::MAX);
     let record = recorded(verdict, statement, *proof).to_string();
     let number = tx.one("SELECT COUNT(*) FROM statements", &[])?.integer(0)?;
     tx.execute(
@@ -376,7 +376,7 @@ fn write_statement(
             millis(at).into(),
             statement.book.as_str().into(),
             millis(due).into(),
-            millis(ends).into(),
+            millis(until).into(),
             millis(lapses).into(),
             (&proof.0).into(),
             record.as_str().into(),
