@@ -1,6 +1,7 @@
 //! The builder: from forms with sides to a [`Program`].
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::bounds::{
@@ -17,9 +18,10 @@ use crate::witness::Step;
 /// Builders are told apart by this, so that forms of two of them do not mix.
 static NEXT_BUILDER: AtomicU64 = AtomicU64::new(0);
 
-/// A slot that is no leg, and a leg without a pair, in `Builder::pair_of`.
+/// A slot that is no leg, a leg without a pair, and one that forms leave out, in `Builder::pair_of`.
 const NO_LEG: u32 = u32::MAX;
 const NO_PAIR: u32 = u32::MAX - 1;
+const LEFT_OUT: u32 = u32::MAX - 2;
 
 /// By how much a form can change, least and most, when a lot of both legs of a pair is added.
 #[derive(Copy, Clone, Debug)]
@@ -59,6 +61,10 @@ enum Toward {
     Nowhere,
 }
 
+fn next_id() -> u64 {
+    NEXT_BUILDER.fetch_add(1, Ordering::Relaxed)
+}
+
 impl Builder {
     /// A builder without a form.
     ///
@@ -86,7 +92,7 @@ impl Builder {
             pair_of[pair.second.index()] = index as u32;
         }
         Ok(Self {
-            id: NEXT_BUILDER.fetch_add(1, Ordering::Relaxed),
+            id: next_id(),
             layout,
             header,
             pair_of,
@@ -141,6 +147,44 @@ impl Builder {
         Ok(())
     }
 
+    /// What `build` makes of the book as if nothing were held on `legs`: every form that is made within leaves them out, and the other leg of
+    /// a pair stands alone. What is left of that one, if the pair is [netted](Self::net), is the prover's choice.
+    ///
+    /// To each other, forms of within and of without are those of another builder.
+    ///
+    /// # Errors
+    /// [`BuildError::NoLeg`]; those of `build`.
+    pub fn without<T, E: From<BuildError>>(
+        &mut self,
+        legs: &[LegId],
+        build: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let pair_of = self.leave_out(legs);
+        let pair_of = self.note(pair_of)?;
+        let outer = (
+            mem::replace(&mut self.id, next_id()),
+            mem::replace(&mut self.pair_of, pair_of),
+        );
+        let built = build(self);
+        (self.id, self.pair_of) = outer;
+        built
+    }
+
+    fn leave_out(&self, legs: &[LegId]) -> Result<Vec<u32>, BuildError> {
+        let mut pair_of = self.pair_of.clone();
+        for &leg in legs {
+            if !self.is_leg(leg) {
+                return Err(BuildError::NoLeg { leg });
+            }
+            if let Some(pair) = self.layout.pairs().get(pair_of[leg.index()] as usize) {
+                pair_of[pair.first.index()] = NO_PAIR;
+                pair_of[pair.second.index()] = NO_PAIR;
+            }
+            pair_of[leg.index()] = LEFT_OUT;
+        }
+        Ok(pair_of)
+    }
+
     /// The form, each coefficient and the constant rounded up to a whole unit.
     ///
     /// # Errors
@@ -189,6 +233,9 @@ impl Builder {
             if !self.is_leg(leg) {
                 return Err(BuildError::NoLeg { leg });
             }
+            if self.is_left_out(leg) {
+                continue;
+            }
             let (units, error) = rounded(real).ok_or(BuildError::NotWhole { leg: Some(leg) })?;
             if error != 0 {
                 let error = u64::try_from(error).unwrap_or(u64::MAX);
@@ -232,6 +279,9 @@ impl Builder {
         }
         let mut sum = Linear::zero();
         for &leg in legs {
+            if self.is_left_out(leg) {
+                return Err(BuildError::NoLeg { leg });
+            }
             sum.add_leg(leg, Real::from_integer(1));
         }
         let form = self.round(&sum, Toward::Nowhere)?;
@@ -302,6 +352,10 @@ impl Builder {
 
     fn is_leg(&self, leg: LegId) -> bool {
         self.pair_of.get(leg.index()).is_some_and(|&pair| pair != NO_LEG)
+    }
+
+    fn is_left_out(&self, leg: LegId) -> bool {
+        self.pair_of.get(leg.index()) == Some(&LEFT_OUT)
     }
 
     /// Width of a value.

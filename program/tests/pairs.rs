@@ -109,6 +109,76 @@ fn a_pair_is_netted_once_before_every_form_and_only_if_it_is_one() {
     assert_eq!(b.net(pair(0, 1), MOST), Err(BuildError::NetTooLate));
 }
 
+/// `first` is worth 10 units a lot and `second` owes 11, as if nothing were held on a leg.
+fn without(left_out: u32, nets: bool, least: i64) -> Program {
+    let mut b = builder(8, 2, vec![pair(0, 1)]);
+    if nets {
+        b.net(pair(0, 1), MOST).unwrap();
+    }
+    b.without(&[leg(left_out)], |b| {
+        let value = b.lower(&linear(&[10, -11], -least))?;
+        b.require_non_negative("value", value)
+    })
+    .unwrap();
+    b.finish().unwrap()
+}
+
+#[test]
+fn leg_that_is_left_out_counts_nothing_whatever_is_held_on_it() {
+    // Netted, nothing is left of the first and two lots of the second; but how far they are netted, the prover chooses.
+    for (left_out, nets, value) in [(0, false, -55), (1, false, 30), (0, true, -22), (1, true, 0)] {
+        let q = book(&[3, 5]);
+        let possible = without(left_out, nets, value);
+        let witness = possible.witness(&q).unwrap();
+        assert_eq!(possible.check(&q, witness.values()), Ok(()));
+        let more = without(left_out, nets, value + 1);
+        assert_eq!(
+            more.witness(&q).unwrap_err(),
+            WitnessError::NotMet { name: "value".into() }
+        );
+        assert_eq!(Forger::new(&more, &q).search(0).is_some(), left_out == 1 && nets);
+    }
+}
+
+#[test]
+fn what_is_left_out_is_left_out_within_alone_and_stands_in_no_pair() {
+    let helps = |b: &mut Builder| {
+        let value = b.lower(&linear(&[10, -9], 0))?;
+        b.require_non_negative("value", value)
+    };
+    let helped = BuildError::PairHelps {
+        name: "value".into(),
+        pair: pair(0, 1),
+    };
+    let of = || builder(8, 3, vec![pair(0, 1)]);
+    assert_eq!(helps(&mut of()), Err(helped.clone()));
+    for left_out in [&[leg(0)][..], &[leg(1)], &[leg(0), leg(2)]] {
+        assert_eq!(of().without(left_out, helps), Ok(()));
+    }
+    // After it, and after an error in it, everything is as it was.
+    let mut b = of();
+    b.without(&[leg(1)], helps).unwrap();
+    assert_eq!(helps(&mut b), Err(helped.clone()));
+    let mut b = of();
+    let failed = b.without(&[leg(0)], |b| b.prove_empty(&[leg(0)]));
+    assert_eq!(failed, Err(BuildError::NoLeg { leg: leg(0) }));
+    assert_eq!(helps(&mut b), Err(helped.clone()));
+    // Within one another they add up.
+    let both = of().without(&[leg(0)], |b| b.without(&[leg(1), leg(2)], helps));
+    assert_eq!(both, Err(BuildError::ConstantRequirement { name: "value".into() }));
+    assert_eq!(of().without(&[leg(7)], helps), Err(BuildError::NoLeg { leg: leg(7) }));
+    // A form of within is none of without, nor the other way round.
+    let mixed = |result: Result<(), BuildError>| {
+        assert!(matches!(result, Err(BuildError::Form { .. })), "{result:?}");
+    };
+    let mut b = of();
+    let outer = b.lower(&linear(&[0, 0, 1], 0)).unwrap();
+    mixed(b.without(&[leg(0)], |b| b.require_non_negative("value", outer.clone())));
+    let mut b = of();
+    let inner: Result<Lower, BuildError> = b.without(&[leg(0)], |b| b.lower(&linear(&[1, 0, 1], 0)));
+    mixed(b.require_non_negative("value", inner.unwrap()));
+}
+
 /// Every way into a program.
 fn entrances(up: [i64; 2]) -> Vec<Result<(), BuildError>> {
     type Entrance = fn(&mut Builder, Upper) -> Result<Upper, BuildError>;

@@ -341,10 +341,7 @@ impl Case {
             Model::Demand(_) => oracle::evaluate_each(&self.model, &self.universe, &self.snapshot, &self.legs)?,
             _ => Vec::new(),
         };
-        let slack = |check: &Check, level| {
-            let excess = evaluation.excess(level, Ratio20::ONE, 0);
-            decimal(&check.slack(level, Ratio20::ONE, &excess), PLACES, Rounding::Down)
-        };
+        let slack = |check: &Check, level| decimal(&check.slack(level, Ratio20::ONE, 0), PLACES, Rounding::Down);
         Ok(Outcome {
             model: self.model.name().to_owned(),
             numeraire: evaluation.numeraire.clone(),

@@ -259,11 +259,7 @@ pub fn render_json(report: &Report, provable: &Provable) -> Result<Value, serde_
                 picture: picture(&one.evaluation, places),
             })
             .collect(),
-        checks: book
-            .checks
-            .iter()
-            .map(|check| check_figures(report, check, places))
-            .collect(),
+        checks: book.checks.iter().map(|check| check_figures(check, places)).collect(),
         picture: picture(book, places),
         groups: book.groups.iter().map(group).collect(),
         underlyings: book.underlyings.iter().map(underlying).collect(),
@@ -295,8 +291,8 @@ fn components(components: &[Component], places: u32) -> Vec<ComponentFigures> {
     components.iter().map(figures).collect()
 }
 
-fn check_figures(report: &Report, check: &Check, places: u32) -> CheckFigures {
-    let slacks = slacks(report, check);
+fn check_figures(check: &Check, places: u32) -> CheckFigures {
+    let slacks = slacks(check);
     let [initial, maintenance] = slacks.each_ref().map(|slack| decimal(slack, places, Rounding::Down));
     CheckFigures {
         name: check.name(),

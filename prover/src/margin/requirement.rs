@@ -118,8 +118,8 @@ fn rows(columns: &mut Columns, components: &[Component], depth: usize, money: Mo
 }
 
 /// What is left of a check at each level, in words: money, or, of a limit, coins or USD.
-pub(super) fn slacks(report: &Report, check: &Check) -> [BigRational; 2] {
-    LEVELS.map(|level| check.slack(level, Ratio20::ONE, &report.excess(level)))
+pub(super) fn slacks(check: &Check) -> [BigRational; 2] {
+    LEVELS.map(|level| check.slack(level, Ratio20::ONE, 0))
 }
 
 fn checks(text: &mut String, report: &Report, money: Money) {
@@ -130,7 +130,7 @@ fn checks(text: &mut String, report: &Report, money: Money) {
     *text += "\nWhat else must hold, and what is left of it: below 0 it does not\n";
     let mut columns = Columns::new(&["", "initial", "maintenance", ""]);
     for check in checks {
-        let [initial, maintenance] = slacks(report, check);
+        let [initial, maintenance] = slacks(check);
         let fails = initial.is_negative() || maintenance.is_negative();
         let shown = |slack: &BigRational| match check {
             Check::WithoutBalances { .. } | Check::Isolated { .. } => money.down(slack),
@@ -138,8 +138,7 @@ fn checks(text: &mut String, report: &Report, money: Money) {
         };
         let numeraire = &report.evaluation.numeraire;
         let unit = match check {
-            Check::WithoutBalances { .. } => numeraire.clone(),
-            Check::Isolated { evaluation, .. } => format!(
+            Check::WithoutBalances { evaluation, .. } | Check::Isolated { evaluation, .. } => format!(
                 "{numeraire}: V {}, R {} initial, {} maintenance",
                 money.down(&evaluation.value),
                 money.up(&evaluation.initial),

@@ -59,12 +59,7 @@ impl Model {
                 Exactness::Exact => None,
                 Exactness::Conservative(words) => Some(format!("{}: {words}", model.name())),
             });
-        let mut words: Vec<String> = of_models.collect();
-        if demand.parameters().counterparties.without_any_one {
-            words.push(
-                "without any one venue, its whole balance is taken off, with what haircuts take off already".to_owned(),
-            );
-        }
+        let words: Vec<String> = of_models.collect();
         if words.is_empty() {
             Exactness::Exact
         } else {

@@ -35,10 +35,10 @@
 //! E_v = Σ_i m_i q_i + Σ_a p_a ( B_va - D_va + K_va - G_va )             over what is held at v: marks of instruments, whole assets
 //! ```
 //! `haircut_va` is on top of the model's own. `E_v` is what the venue owes the account at the snapshot's prices; what of it is
-//! above `most_v` counts nothing. With [`without_any_one`](Counterparties::without_any_one), the value must also suffice when
-//! the balances at any one venue are worth nothing: for each `v`, `V* - Σ_a p_a B_va - ρ R* - e >= 0` (the whole balance is
-//! taken off, also the part that the model's haircut has taken off before: this errs against the holder). `R*` is that of the book with
-//! them: under a model that moves collateral in its scenarios, a coin there still hedges, and that errs to the holder's favour.
+//! above `most_v` counts nothing.
+//!
+//! With [`without_any_one`](Counterparties::without_any_one), everything above must also be met by what is left of the book when the balances at any one
+//! venue are gone: they are neither worth anything nor do they hedge. Debts there are still owed.
 //!
 //! # Limits
 //! Each must hold by itself, whatever level and ratio. Greeks are those of [`crate::valuation::greeks`]; `N_u` is the gross
@@ -148,7 +148,7 @@ pub struct Counterparties {
     #[serde(default, with = "amount::map", skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "BTreeMap<String, String>")]
     pub most: BTreeMap<String, Decimal>,
-    /// Whether the demand must be met without the balances at any one venue.
+    /// Whether the demand must be met without the balances at any one venue, too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub without_any_one: bool,
 }

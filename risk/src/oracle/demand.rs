@@ -33,21 +33,27 @@ pub(super) fn evaluate(
         snapshot,
         legs,
     };
-    let mut evaluations = book.each()?;
+    let evaluations = book.each()?;
+    let mut checks = book.checks(&evaluations)?;
+    // Those of isolated positions, by each model.
+    checks.extend(
+        evaluations
+            .iter()
+            .flat_map(|evaluation| evaluation.checks.iter().cloned()),
+    );
+    let mut strictest = strictest(evaluations);
+    strictest.checks = checks;
+    Ok(strictest)
+}
+
+/// The evaluation with the least excess at the initial level, the others beside it.
+fn strictest(mut evaluations: Vec<Evaluation>) -> Evaluation {
     let excess = |evaluation: &Evaluation| &evaluation.value - &evaluation.initial;
-    let least = (0..evaluations.len()).min_by(|a, b| {
-        let at = |index: &usize| evaluations.get(*index).map(excess);
-        at(a).cmp(&at(b))
-    });
+    let least = (0..evaluations.len()).min_by_key(|index| evaluations.get(*index).map(excess));
     // A checked demand has a model.
     let mut strictest = evaluations.remove(least.unwrap_or_default().min(evaluations.len().saturating_sub(1)));
-    let all = || std::iter::once(&strictest).chain(&evaluations);
-    let mut checks = book.checks(&strictest.numeraire, all())?;
-    // Those of isolated positions, by each model.
-    checks.extend(all().flat_map(|evaluation| evaluation.checks.iter().cloned()));
-    strictest.checks = checks;
     strictest.beside = evaluations;
-    Ok(strictest)
+    strictest
 }
 
 /// What each model of a demand makes of a book, in the order of the file: `V*` and `R*`, without checks.
@@ -277,29 +283,38 @@ impl Book<'_> {
         Ok(sum)
     }
 
-    /// What else must hold: limits, and the demand without the balances at any one venue.
-    fn checks<'e>(
-        &self,
-        numeraire: &str,
-        evaluations: impl Iterator<Item = &'e Evaluation> + Clone,
-    ) -> Result<Vec<Check>, OracleError> {
+    /// What else must hold: limits, and the demand without the balances at any one venue. `evaluations` are those of its models.
+    fn checks(&self, evaluations: &[Evaluation]) -> Result<Vec<Check>, OracleError> {
         let mut checks = Vec::new();
-        let price = self.numeraire_price(numeraire)?;
         if self.demand.parameters().counterparties.without_any_one {
             for venue in self.universe.venues() {
-                let lost = self.balances(venue, |_| BigRational::one()) / &price;
+                let balances = venue.cross_balances();
+                if balances.is_empty() {
+                    continue;
+                }
+                let mut legs = Zeroizing::new(self.legs.to_vec());
+                for leg in balances {
+                    if let Some(lots) = legs.get_mut(leg.index()) {
+                        *lots = 0;
+                    }
+                }
+                let rest = Book { legs: &legs, ..*self };
                 checks.push(Check::WithoutBalances {
                     venue: venue.name.clone(),
-                    lost,
+                    evaluation: Box::new(strictest(rest.each()?)),
                 });
             }
         }
+        let price = match evaluations.first() {
+            Some(evaluation) => self.numeraire_price(&evaluation.numeraire)?,
+            None => BigRational::one(),
+        };
         for limit in &self.demand.parameters().limits {
             let most = to_ratio(limit.most());
             let figure = self.figure(limit)?;
             let slacks = match limit {
                 Limit::Leverage(_) => evaluations
-                    .clone()
+                    .iter()
                     .map(|evaluation| &most * &evaluation.value * &price - &figure)
                     .collect(),
                 _ => vec![most - figure.abs()],
@@ -372,11 +387,11 @@ fn exact(x: f64) -> Option<BigRational> {
 }
 
 impl Check {
-    /// By how much it holds at a level and ratio, `excess` being that of the strictest model; negative where it does not.
-    pub fn slack(&self, level: Level, ratio: Ratio20, excess: &BigRational) -> BigRational {
+    /// By how much it holds for a statement; negative where it does not.
+    pub fn slack(&self, level: Level, ratio: Ratio20, least_excess: u64) -> BigRational {
         match self {
             Check::Isolated { evaluation, .. } => evaluation.excess(level, ratio, 0),
-            Check::WithoutBalances { lost, .. } => excess - lost,
+            Check::WithoutBalances { evaluation, .. } => evaluation.excess(level, ratio, least_excess),
             Check::Limit { slack, .. } => slack.clone(),
         }
     }

@@ -143,8 +143,8 @@ pub enum Check {
     WithoutBalances {
         /// The venue.
         venue: String,
-        /// What those balances are worth, in the numéraire.
-        lost: BigRational,
+        /// What the demand makes of the rest, without checks.
+        evaluation: Box<Evaluation>,
     },
     /// Margin of an isolated position, of its own lines alone, without a least excess.
     Isolated {
@@ -420,9 +420,8 @@ impl Evaluation {
 
     /// Whether a statement holds: its excess is not negative, and no check fails.
     pub fn is_met(&self, level: Level, ratio: Ratio20, least_excess: u64) -> bool {
-        let excess = self.excess(level, ratio, least_excess);
-        let holds = |check: &Check| !check.slack(level, ratio, &excess).is_negative();
-        !excess.is_negative() && self.checks.iter().all(holds)
+        let holds = |check: &Check| !check.slack(level, ratio, least_excess).is_negative();
+        !self.excess(level, ratio, least_excess).is_negative() && self.checks.iter().all(holds)
     }
 
     /// Collateral at its price, whole, and unrealized profit of futures and perpetuals: less debts and what is reserved, without options.

@@ -200,14 +200,10 @@ impl<'a> Desk<'a> {
         } else {
             return None;
         };
-        let half = quote.ask.zip(quote.bid).and_then(|(ask, bid)| ask.checked_sub(bid));
-        let half = half
-            .filter(|spread| !spread.is_sign_negative())
-            .map(|spread| to_ratio(spread) / whole(2));
-        // USD of a contract, for what moves a price by one.
+        // USD of a contract, for what moves a quote by one: options are quoted in coins, whatever they settle in.
         let contract = to_ratio(instrument.contract);
         let usd = match (instrument.style, &instrument.kind) {
-            (Style::Inverse, Kind::Option { .. }) => contract * to_ratio(market.index),
+            (_, Kind::Option { .. }) => contract * to_ratio(market.index),
             (Style::Inverse, _) => contract * to_ratio(market.index) / (to_ratio(price) * to_ratio(price)),
             (Style::Linear, _) => contract * to_ratio(collateral::price(self.snapshot, &instrument.settlement)?),
         };
@@ -216,7 +212,7 @@ impl<'a> Desk<'a> {
             instrument,
             side,
             price,
-            half_spread: half.map(|half| half * usd),
+            half_spread: quote.spread().map(|spread| to_ratio(spread) * usd / whole(2)),
         })
     }
 
@@ -248,10 +244,9 @@ impl<'a> Desk<'a> {
     /// What is left of all that must hold: met exactly where it is not negative. The least of concave functions is concave.
     fn margin(&self, evaluation: &Evaluation) -> BigRational {
         let (level, ratio, least) = self.criterion.of(self.terms);
-        let excess = evaluation.excess(level, ratio, least);
         let checks = evaluation.checks.iter();
-        let slacks = checks.map(|check| check.slack(level, ratio, &excess));
-        slacks.fold(excess.clone(), smaller)
+        let slacks = checks.map(|check| check.slack(level, ratio, least));
+        slacks.fold(evaluation.excess(level, ratio, least), smaller)
     }
 
     /// The book after so many lots; `None` if it has no margin, or the trade does not fit the universe.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use num_rational::BigRational;
-use num_traits::{Signed, Zero};
+use num_traits::Zero;
 use rust_decimal::Decimal;
 use zkmargin_program::{LegId, Pair};
 
@@ -175,9 +175,8 @@ impl Order {
         Ok((instrument, asset))
     }
 
-    /// What is added to which leg: contracts to long or short; a premium to balance (received, rounded down) or debt
-    /// (paid, rounded up), or the carry of a future or perpetual to credit (rounded down) or debit (rounded up); the
-    /// fee to debt, rounded up together with a premium paid.
+    /// What is added to which leg: contracts to long or short; premium less fee to balance (rounded down) or debt (rounded up), all of it on one of the
+    /// two, since it is of one account; the carry of a future or perpetual to credit (rounded down) or debit (rounded up).
     ///
     /// # Errors
     /// [`TermsError`]: names that are not in the universe, numbers out of bounds, contracts that are not whole lots.
@@ -218,15 +217,10 @@ impl Order {
             let carry = carry(instrument, signed, self.price).unwrap_or_default();
             amounts.push(signed_amount(pair, rounded("carry", &carry)?));
         } else {
-            let premium = to_ratio(-signed) * to_ratio(instrument.contract) * to_ratio(self.price);
-            if premium.is_positive() {
-                amounts.push(signed_amount(asset.pair(), rounded("premium", &premium)?));
-            } else {
-                cash += premium;
-            }
+            cash += to_ratio(-signed) * to_ratio(instrument.contract) * to_ratio(self.price);
         }
         if !cash.is_zero() {
-            amounts.push(signed_amount(asset.pair(), rounded("fee", &cash)?));
+            amounts.push(signed_amount(asset.pair(), rounded("premium and fee", &cash)?));
         }
         Ok(amounts)
     }

@@ -19,15 +19,22 @@ fn sorted(mut amounts: Vec<(LegId, u64)>) -> Vec<(LegId, u64)> {
 }
 
 #[test]
-fn a_sale_of_options_adds_to_short_to_the_balance_and_the_fee_to_debt() {
+fn a_sale_of_options_adds_to_short_and_what_is_left_of_the_premium_to_the_balance() {
     let universe = fixture::universe();
     let (option, coin) = (
         instrument(&universe, "BTC-28AUG26-70000-C"),
         asset_at(&universe, "alpha", "BTC"),
     );
     // 5 contracts in lots of 0.1; 0.1075 BTC received and 0.0015 BTC paid in lots of 1e-8
-    let expected = vec![(option.short, 50), (coin.balance, 10_750_000), (coin.debt, 150_000)];
+    let expected = vec![(option.short, 50), (coin.balance, 10_600_000)];
     assert_eq!(with("sell 5 BTC-28AUG26-70000-C @ 0.0215 fee 0.0003"), sorted(expected));
+    // A fee that eats it up is no reason to net what other accounts hold and owe.
+    assert_eq!(
+        with("sell 0.1 BTC-28AUG26-70000-C @ 10000 fee 10000"),
+        vec![(option.short, 1)]
+    );
+    let expected = vec![(option.short, 1), (coin.debt, 100_000_000)];
+    assert_eq!(with("sell 0.1 BTC-28AUG26-70000-C @ 10 fee 20"), sorted(expected));
 }
 
 #[test]
@@ -159,7 +166,9 @@ fn what_is_not_an_order_is_refused_with_the_reason() {
     assert!(refusal("sell 5 BTC-28AUG26-70000-C @ 0.02 fee -1").contains("fee is -1"));
     assert!(refusal("buy 5 BTC-PERPETUAL @ 0").contains("price is 0, expected above 0"));
     assert!(refusal("buy 100000000000 BTC-PERPETUAL @ 1").contains("contracts is 100000000000"));
-    assert!(refusal("sell 1000000000 BTC-28AUG26-70000-C @ 1000000000").contains("premium of BTC-28AUG26-70000-C"));
+    assert!(
+        refusal("sell 1000000000 BTC-28AUG26-70000-C @ 1000000000").contains("premium and fee of BTC-28AUG26-70000-C")
+    );
     let refusal = |text: &str| Deposit::parse(text, &universe).unwrap_err().to_string();
     assert!(
         refusal("1000 USDC").contains("listed at alpha and beta"),

@@ -209,6 +209,12 @@ impl Venue {
         })
     }
 
+    /// The legs of the balances in cross margin, in row order.
+    pub(crate) fn cross_balances(&self) -> Vec<LegId> {
+        let cross = self.assets().filter(|asset| asset.isolated.is_none());
+        cross.map(|asset| asset.balance).collect()
+    }
+
     /// The instrument of this name.
     pub fn instrument(&self, name: &str) -> Option<&Instrument> {
         self.instruments().find(|instrument| instrument.name == name)

@@ -14,7 +14,7 @@ use crate::model::sheet::Sheet;
 use crate::model::{Model, Scope};
 use crate::pricing::PricingError;
 use crate::terms::{Level, Terms};
-use crate::universe::{Instrument, Kind};
+use crate::universe::{Instrument, Kind, Venue};
 use crate::valuation;
 
 /// Bytes of a model's name in the name of a requirement.
@@ -36,34 +36,21 @@ pub(super) fn require(
     };
     desk.check_names()?;
     let sheets = desk.sheets()?;
-    let deduction = desk.deduction(builder, &sheets)?;
-    for model in &demand.models {
-        let mut forms = desk.across_venues(model, builder, level)?;
-        if let Some(add_ons) = desk.add_ons(model, builder)? {
-            forms.requirement = forms.requirement + add_ons;
-        }
-        let value = forms.value - deduction.clone();
-        desk.leverage(builder, &sheets, &value)?;
-        let name = if demand.models.len() == 1 {
-            REQUIREMENT.to_owned()
-        } else {
-            requirement_of(model)
-        };
-        if demand.parameters.counterparties.without_any_one {
-            for (venue, sheet) in &sheets {
-                let balances = builder.upper(&balances(sheet, None)?)?;
-                let forms = Forms {
-                    value: value.clone() - balances,
-                    requirement: forms.requirement.clone(),
-                };
-                desk.numeraire
-                    .require(builder, &format!("{name}{WITHOUT_BALANCES}{venue}"), terms, forms)?;
+    desk.require_each(builder, &sheets, level, terms, None)?;
+    if demand.parameters.counterparties.without_any_one {
+        for (_, venue) in sheets.keys().filter_map(|name| scope.universe.venue(name)) {
+            let balances = venue.cross_balances();
+            // Without any it would be the same once more.
+            if !balances.is_empty() {
+                builder.without(&balances, |builder| {
+                    desk.require_each(builder, &sheets, level, terms, Some(venue))
+                })?;
             }
         }
-        let requirement = forms.requirement;
-        desk.numeraire
-            .require(builder, &name, terms, Forms { value, requirement })?;
-        if demand.is_of_models_alone() {
+    }
+    if demand.is_of_models_alone() {
+        for model in &demand.models {
+            let name = desk.requirement(model);
             model.rule().require_isolated(builder, scope, level, terms, &name)?;
         }
     }
@@ -85,6 +72,40 @@ struct Desk<'a> {
 type Sheets<'a> = BTreeMap<&'a str, Sheet<'a>>;
 
 impl<'a> Desk<'a> {
+    /// Each model's `V* - ρ R* - e >= 0`, and the limits on its leverage; the first alone where it is of the book without the balances at a venue.
+    fn require_each(
+        &self,
+        builder: &mut Builder,
+        sheets: &Sheets<'a>,
+        level: Level,
+        terms: &Terms,
+        without: Option<&Venue>,
+    ) -> Result<(), CompileError> {
+        let deduction = self.deduction(builder, sheets)?;
+        for model in &self.demand.models {
+            let mut forms = self.across_venues(model, builder, level)?;
+            if let Some(add_ons) = self.add_ons(model, builder)? {
+                forms.requirement = forms.requirement + add_ons;
+            }
+            forms.value = forms.value - deduction.clone();
+            let mut name = self.requirement(model);
+            match without {
+                Some(venue) => name = format!("{name}{WITHOUT_BALANCES}{}", venue.name),
+                None => self.leverage(builder, sheets, &forms.value)?,
+            }
+            self.numeraire.require(builder, &name, terms, forms)?;
+        }
+        Ok(())
+    }
+
+    /// What the requirement of a model is called where it is not met.
+    fn requirement(&self, model: &Model) -> String {
+        match self.demand.models.as_slice() {
+            [_] => REQUIREMENT.to_owned(),
+            _ => requirement_of(model),
+        }
+    }
+
     /// A sheet per venue of the scope, of everything that the snapshot prices.
     fn sheets(&self) -> Result<Sheets<'a>, CompileError> {
         let mut sheets = BTreeMap::new();
@@ -232,7 +253,7 @@ impl<'a> Desk<'a> {
         let mut parts = Vec::new();
         for (venue, sheet) in sheets {
             if let Some(by_asset) = counterparties.haircuts.get(*venue) {
-                haircuts += balances(sheet, Some(&by_asset.0))?;
+                haircuts += off_balances(sheet, &by_asset.0)?;
             }
             if let Some(most) = counterparties.most.get(*venue) {
                 let mut owed = Linear::constant(zkmargin_program::Real::from_ratio(
@@ -363,18 +384,14 @@ enum Greek {
     Vega,
 }
 
-/// `Σ p_a B_a`, or `Σ haircut_a p_a B_a`.
-fn balances(sheet: &Sheet<'_>, haircuts: Option<&BTreeMap<String, Decimal>>) -> Result<Linear, CompileError> {
+/// `Σ haircut_a p_a B_a`.
+fn off_balances(sheet: &Sheet<'_>, haircuts: &BTreeMap<String, Decimal>) -> Result<Linear, CompileError> {
     let mut form = Linear::zero();
     for (name, asset) in &sheet.assets {
-        let part = match haircuts {
-            None => Decimal::ONE,
-            Some(haircuts) => haircuts.get(*name).copied().unwrap_or_default(),
-        };
-        if !part.is_zero() {
+        if let Some(haircut) = haircuts.get(*name) {
             asset
                 .holding
-                .add_balance(&mut form, asset.per_coin.times(ratio(part)?)?)?;
+                .add_balance(&mut form, asset.per_coin.times(ratio(*haircut)?)?)?;
         }
     }
     Ok(form)

@@ -3,7 +3,7 @@
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
-use num_traits::{Signed, Zero};
+use num_traits::Signed;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -55,33 +55,35 @@ fn evaluate(model: &Model, q: &[u64]) -> Evaluation {
     oracle::evaluate(model, &fixture::universe(), &fixture::snapshot(), q).unwrap()
 }
 
+/// `V* - R*` of each model.
+fn each(evaluation: &Evaluation, level: Level) -> Vec<BigRational> {
+    let all = std::iter::once(evaluation).chain(&evaluation.beside);
+    all.map(|one| &one.value - one.requirement(level)).collect()
+}
+
 /// Both implications for every requirement of a demand: what can be shown is at most what is so, and less by at most the bound.
 fn compare(model: &Model, q: &[u64]) {
     for level in [Level::Initial, Level::Maintenance] {
         let (shown, bound) = shown(model, &Terms::at(level), q);
         let evaluation = evaluate(model, q);
-        let all = || std::iter::once(&evaluation).chain(&evaluation.beside);
-        let excesses: Vec<BigRational> = all().map(|one| &one.value - one.requirement(level)).collect();
+        let excesses = each(&evaluation, level);
         let index = BigRational::from_integer(64_000.into());
         for (name, shown) in shown {
             let exact: Vec<BigRational> = match name.strip_prefix("limit on ") {
-                None => excesses
-                    .iter()
-                    .map(|excess| match name.split_once(" without the balances at ") {
-                        None => excess.clone(),
-                        Some((_, at)) => {
-                            let lost = evaluation.checks.iter().find_map(|check| match check {
-                                Check::WithoutBalances { venue, lost } if venue == at => Some(lost),
-                                _ => None,
-                            });
-                            excess - lost.unwrap()
-                        }
-                    })
-                    .collect(),
+                None => match name.split_once(" without the balances at ") {
+                    None => excesses.clone(),
+                    Some((_, at)) => {
+                        let rest = evaluation.checks.iter().find_map(|check| match check {
+                            Check::WithoutBalances { venue, evaluation } if venue == at => Some(evaluation),
+                            _ => None,
+                        });
+                        each(rest.unwrap(), level)
+                    }
+                },
                 Some(_) => {
                     let slacks = evaluation.checks.iter().filter(|check| check.name() == name);
                     slacks
-                        .map(|check| check.slack(level, Ratio20::ONE, &BigRational::zero()))
+                        .map(|check| check.slack(level, Ratio20::ONE, 0))
                         .map(|slack| match name.as_str() {
                             // Coins are counted at the index, and a leverage of 7/2 is required twice over.
                             name if name.contains("delta") || name.contains("gamma") => slack * &index,
@@ -113,7 +115,7 @@ fn compare(model: &Model, q: &[u64]) {
                 let slacks = evaluation
                     .checks
                     .iter()
-                    .map(|check| check.slack(level, Ratio20::ONE, excesses.iter().min().unwrap()));
+                    .map(|check| check.slack(level, Ratio20::ONE, 0));
                 let least = slacks.chain(excesses.clone()).min().unwrap();
                 assert!(
                     !met || least < bound,
@@ -131,7 +133,7 @@ fn members() -> Vec<Value> {
         json!({"netting": {"partial": [{"between": ["alpha", "beta"], "fraction": "0.4"}]}}),
         json!({"netting": {"partial": [{"between": ["alpha", "beta"], "fraction": "1"}, {"between": ["alpha", "elsewhere"], "fraction": "0"}]}}),
         json!({"counterparties": {"haircuts": {"alpha": {"BTC": "0.1", "USDC": "0.02"}}, "most": {"beta": "1000"}}}),
-        json!({"counterparties": {"without_any_one": true}, "netting": "alone"}),
+        json!({"counterparties": {"without_any_one": true, "most": {"beta": "1000"}}, "netting": "alone"}),
         json!({"netting": "alone", "add_ons": {
             "concentration": {"measure": "volume", "least_depth": "5000", "days": ["30"], "moneyness": ["1"],
                 "tiers": [{"above": "0", "rate": "0.0005"}, {"above": "2", "rate": "0.03"}], "assets": {"BTC": "100000"}},
@@ -232,6 +234,42 @@ fn a_venue_counts_for_no_more_than_its_limit() {
         .coins("beta", "USDC", "1500")
         .coins("alpha", "USDC", "-1");
     assert!(!evaluate(&model, &owes.q).is_met(Level::Initial, Ratio20::ONE, 0));
+}
+
+#[test]
+fn coins_at_a_venue_that_is_lost_hedge_nothing() {
+    let universe = fixture::universe();
+    let hedged = |coins: &str| {
+        Book::empty(&universe)
+            .coins("alpha", "BTC", coins)
+            .hold("BTC-PERPETUAL", "-6400", Some("64010.5"))
+            .coins("beta", "USDC", "3000")
+    };
+    let model = demand(json!({"models": ["paradex-pm"], "counterparties": {"without_any_one": true}}));
+    let (book, rest) = (hedged("1"), hedged("0"));
+    let evaluation = evaluate(&model, &book.q);
+    let alone = evaluate(&Model::preset("paradex-pm").unwrap(), &rest.q);
+    let without = evaluation.checks.iter().find_map(|check| match check {
+        Check::WithoutBalances { venue, evaluation } if venue == "alpha" => Some(evaluation),
+        _ => None,
+    });
+    let without = without.unwrap();
+    assert_eq!((&without.value, &without.initial), (&alone.value, &alone.initial));
+    // 3,000 dollars would be enough for what is hedged, and are not for a short perpetual alone.
+    let cash = BigRational::from_integer(3000.into());
+    assert!(evaluation.initial < cash && cash < without.initial);
+    let program = model
+        .compile(&universe, &fixture::snapshot(), &Terms::at(Level::Initial))
+        .unwrap();
+    assert_eq!(
+        program.witness(&book.q).unwrap_err(),
+        zkmargin_program::WitnessError::NotMet {
+            name: "margin without the balances at alpha".to_owned()
+        }
+    );
+    assert!(!evaluation.is_met(Level::Initial, Ratio20::ONE, 0));
+    compare(&model, &book.q);
+    compare(&model, &rest.q);
 }
 
 #[test]
