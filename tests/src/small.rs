@@ -177,9 +177,9 @@ fn breaker_limits() -> Value {
     };
     json!({
         "dwell": "10m", "silence": "5m", "max_reference_age": "1m", "publisher_band": 30,
-        "index_dispersion": steps([150, 75], [400, 200]),
+        "index_dispersion": steps([150, 75], [400, 200]), "asset_jump": steps([50, 25], [200, 100]),
         "underlyings": { "BTC": {
-            "reference": steps([50, 25], [200, 100]), "index_jump": steps([100, 50], [300, 150]),
+            "reference": steps([50, 25], [200, 100]), "price_jump": steps([100, 50], [300, 150]),
             "volatility": {
                 "jump": steps([500, 250], [2000, 1000]), "dispersion": steps([800, 400], [3000, 1500]),
                 "least": steps([2500, 3000], [1500, 2000]),

@@ -93,9 +93,12 @@ pub enum Cause {
     Measured {
         /// Which.
         measure: Measure,
-        /// Of which underlying.
+        /// Of which underlying or asset.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        underlying: Option<String>,
+        of: Option<String>,
+        /// Which price of it, if it has several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        price: Option<String>,
         /// Its value in basis points.
         value: u32,
         /// The threshold in basis points.
@@ -267,15 +270,19 @@ impl fmt::Display for Cause {
         match self {
             Cause::Measured {
                 measure,
-                underlying,
+                of,
+                price,
                 value,
                 threshold,
             } => {
-                let of = underlying
-                    .as_ref()
-                    .map(|name| format!(" of {name}"))
-                    .unwrap_or_default();
-                write!(f, "{measure}{of} is {value} basis points, the threshold is {threshold}")
+                write!(f, "{measure}")?;
+                if let Some(name) = of {
+                    write!(f, " of {name}")?;
+                }
+                if let Some(price) = price {
+                    write!(f, " ({price})")?;
+                }
+                write!(f, " is {value} basis points, the threshold is {threshold}")
             }
             Cause::Unwatched { what } => write!(f, "the limits do not watch {what}"),
             Cause::Missing { what } => write!(f, "there is no {what}"),

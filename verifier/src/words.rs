@@ -92,13 +92,13 @@ impl OutputError {
     }
 }
 
-/// Prints a line to standard output.
+/// Prints a line to standard output, text or JSON.
 ///
 /// # Errors
 /// [`OutputError`]: a closed pipe and a full disk are errors, not panics.
 pub fn print(text: &impl Display) -> Result<(), OutputError> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{text}")?;
+    writeln!(out, "{}", Shown(text))?;
     Ok(out.flush()?)
 }
 
@@ -107,7 +107,8 @@ pub fn complain(tool: &str, text: &impl Display) {
     let _ = writeln!(io::stderr().lock(), "{tool}: {}", Shown(text));
 }
 
-/// A text that may quote a file of another hand, for a terminal: what a terminal would obey instead of showing it is shown as its escape.
+/// A text that may quote a file of another hand, for a terminal: what a terminal would obey instead of showing it is shown as its escape, in the way of JSON,
+/// so that JSON still says the same.
 struct Shown<'a, T>(&'a T);
 
 impl<T: Display> Display for Shown<'_, T> {
@@ -123,7 +124,7 @@ impl fmt::Write for Escaping<'_, '_> {
         text.chars().try_for_each(|c| {
             let turns_text_around = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
             if turns_text_around || c.is_control() && c != '\n' {
-                write!(self.0, "{}", c.escape_default())
+                write!(self.0, "\\u{:04x}", u32::from(c))
             } else {
                 self.0.write_char(c)
             }
@@ -146,13 +147,17 @@ pub fn answer(tool: &str, text: &impl Display, done: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
     fn what_a_terminal_would_obey_is_shown_as_its_escape() {
         let text = "`\u{1b}[2J\r\t\u{7f}\u{9b}\u{202e}\u{2066}` é\n\"5\"".to_owned();
-        let shown = r"`\u{1b}[2J\r\t\u{7f}\u{9b}\u{202e}\u{2066}` é".to_owned() + "\n\"5\"";
+        let shown = r"`\u001b[2J\u000d\u0009\u007f\u009b\u202e\u2066` é".to_owned() + "\n\"5\"";
         assert_eq!(Shown(&text).to_string(), shown);
+        let json = serde_json::json!({ "said": text });
+        let read: serde_json::Value = serde_json::from_str(&Shown(&format!("{json:#}")).to_string()).unwrap();
+        assert_eq!(read, json);
     }
 
     #[derive(Debug, thiserror::Error)]

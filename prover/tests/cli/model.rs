@@ -305,10 +305,24 @@ fn words_of_a_hostile_file_do_not_reach_the_terminal_as_commands() {
     let desk = desk();
     desk.write("hostile.json", r#"{"model":"\u001b]0;owned\u0007\u009b2J"}"#);
     let ran = run(desk.path(), &["model", "check", "hostile.json"]);
-    ran.refused(2, &["hostile.json", r"\u{1b}]0;owned\u{7}\u{9b}2J"]);
+    ran.refused(2, &["hostile.json", r"\u001b]0;owned\u0007\u009b2J"]);
+    let obeyed = |text: &str| text.contains(|c: char| c.is_control() && c != '\n');
+    assert!(!obeyed(&ran.err), "{:?}", ran.err);
+    // Nor do those of one that is good otherwise.
+    let mut model: Value = serde_json::from_str(zkmargin_risk::model::PRESETS[0].1).unwrap();
+    model["description"] = "\u{1b}]0;owned\u{7}\u{9b}2J".into();
+    desk.write("good.json", &model.to_string());
+    let shown = run(desk.path(), &["model", "explain", "good.json"]).done().out;
     assert!(
-        !ran.err.contains(|c: char| c.is_control() && c != '\n'),
-        "{:?}",
-        ran.err
+        shown.contains(r"\u001b]0;owned\u0007\u009b2J") && !obeyed(&shown),
+        "{shown:?}"
+    );
+    let shown = run(desk.path(), &["model", "explain", "good.json", "--json"])
+        .done()
+        .out;
+    let data: Value = serde_json::from_str(&shown).unwrap();
+    assert!(
+        data.to_string().contains(&model["description"].to_string()) && !obeyed(&shown),
+        "{shown:?}"
     );
 }

@@ -21,10 +21,13 @@ pub struct Limits {
     pub silence: Age,
     /// The most that the reference prices may be before or after the snapshot.
     pub max_reference_age: Age,
-    /// The most that publishers' snapshots of one instant may differ, in any price (relative: indices, perpetuals, futures, forwards, assets) or volatility (absolute): beyond it, a halt.
+    /// The most that publishers' snapshots of one instant may differ, in any price (relative: indices, perpetuals, futures, forwards, deliveries, assets) or
+    /// volatility (absolute): beyond it, a halt.
     pub publisher_band: u32,
     /// Between consecutive snapshots, the spread of the relative moves of all indices.
     pub index_dispersion: Steps,
+    /// How far the price of any asset moved since the snapshot before. One that the snapshot before lacks is a halt.
+    pub asset_jump: Steps,
     /// What is watched of each underlying. An underlying that a snapshot has and this has not, or the other way round, is a halt.
     #[serde(with = "zkmargin_risk::json::unique")]
     #[schemars(with = "BTreeMap<String, UnderlyingLimits>")]
@@ -39,8 +42,9 @@ pub struct Limits {
 pub struct UnderlyingLimits {
     /// How far its index is from the partner's reference price.
     pub reference: Steps,
-    /// How far its index moved since the snapshot before.
-    pub index_jump: Steps,
+    /// How far any of its prices moved since the snapshot before: index, perpetual, futures, forwards, deliveries. What the snapshot before lacks is
+    /// measured from the index of that.
+    pub price_jump: Steps,
     /// What is watched of its options; absent for an underlying that has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volatility: Option<VolatilityLimits>,
@@ -175,20 +179,18 @@ impl Steps {
 }
 
 impl Limits {
-    /// The thresholds of a measure.
-    pub(crate) fn steps(&self, measure: Measure, underlying: Option<&str>) -> Option<&Steps> {
-        if measure == Measure::IndexDispersion {
-            return Some(&self.index_dispersion);
-        }
-        let limits = self.underlyings.get(underlying?)?;
-        let volatility = limits.volatility.as_ref();
+    /// The thresholds of a measure of an underlying or asset.
+    pub(crate) fn steps(&self, measure: Measure, of: Option<&str>) -> Option<&Steps> {
+        let limits = of.and_then(|name| self.underlyings.get(name));
+        let volatility = limits.and_then(|limits| limits.volatility.as_ref());
         match measure {
-            Measure::Reference => Some(&limits.reference),
-            Measure::IndexJump => Some(&limits.index_jump),
+            Measure::IndexDispersion => Some(&self.index_dispersion),
+            Measure::AssetJump => Some(&self.asset_jump),
+            Measure::Reference => limits.map(|limits| &limits.reference),
+            Measure::PriceJump => limits.map(|limits| &limits.price_jump),
             Measure::VolatilityJump => volatility.map(|limits| &limits.jump),
             Measure::VolatilityDispersion => volatility.map(|limits| &limits.dispersion),
             Measure::LeastVolatility => volatility.map(|limits| &limits.least),
-            Measure::IndexDispersion => None,
         }
     }
 
@@ -198,6 +200,7 @@ impl Limits {
             return Err(LimitsError::NothingWatched);
         }
         self.index_dispersion.check(Measure::IndexDispersion, None)?;
+        self.asset_jump.check(Measure::AssetJump, None)?;
         for name in self.underlyings.keys() {
             for measure in Measure::OF_AN_UNDERLYING {
                 if let Some(steps) = self.steps(measure, Some(name)) {

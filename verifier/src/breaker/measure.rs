@@ -27,8 +27,10 @@ const ONE: u32 = 10_000;
 pub enum Measure {
     /// Distance of an index from the reference price.
     Reference,
-    /// Largest move of a price since the snapshot before: of the index, the perpetual, a future, a forward.
-    IndexJump,
+    /// Largest move of a price since the snapshot before: of the index, the perpetual, a future, a forward, a delivery.
+    PriceJump,
+    /// Move of the price of an asset since the snapshot before.
+    AssetJump,
     /// Spread of the relative moves of all indices.
     IndexDispersion,
     /// Largest move of an implied volatility.
@@ -43,7 +45,7 @@ impl Measure {
     /// Those that every underlying has.
     pub(crate) const OF_AN_UNDERLYING: [Measure; 5] = [
         Measure::Reference,
-        Measure::IndexJump,
+        Measure::PriceJump,
         Measure::VolatilityJump,
         Measure::VolatilityDispersion,
         Measure::LeastVolatility,
@@ -59,7 +61,8 @@ impl fmt::Display for Measure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Measure::Reference => "distance from the reference",
-            Measure::IndexJump => "move of the index or another price",
+            Measure::PriceJump => "move of a price",
+            Measure::AssetJump => "move of the asset",
             Measure::IndexDispersion => "spread of the moves of the indices",
             Measure::VolatilityJump => "move of a volatility",
             Measure::VolatilityDispersion => "spread of the moves of the volatilities",
@@ -119,7 +122,10 @@ impl Reference {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reading {
     pub(crate) measure: Measure,
-    pub(crate) underlying: Option<String>,
+    /// The underlying, or the asset.
+    pub(crate) of: Option<String>,
+    /// Which price of it, if it has several.
+    pub(crate) price: Option<String>,
     pub(crate) value: u32,
 }
 
@@ -151,33 +157,35 @@ pub(crate) fn measure(
             blind.push(Blind::Missing(format!("underlying {name}")));
             continue;
         };
-        let mut read = |measure, value| {
+        let mut read = |measure, value, price: Option<Price>| {
             readings.push(Reading {
                 measure,
-                underlying: Some(name.clone()),
+                of: Some(name.clone()),
+                price: price.map(|price| price.to_string()),
                 value,
             });
         };
         match reference.indices.get(name) {
-            Some(price) => read(Measure::Reference, distance(market.index, *price)),
+            Some(price) => read(Measure::Reference, distance(market.index, *price), None),
             None => blind.push(Blind::Missing(format!("reference price of {name}"))),
         }
-        let before = before.map(|before| before.underlyings.get(name));
-        if let Some(Some(before)) = before {
-            read(Measure::IndexJump, price_jump(market, before));
+        let before = before.and_then(|before| before.underlyings.get(name));
+        if let Some(before) = before {
+            let (jump, price) = price_jump(market, before);
+            read(Measure::PriceJump, jump, Some(price));
             moves.extend(relative_move(market.index, before.index));
         }
         match (median_at_the_money(market), watched.volatility.is_some()) {
-            (Some(median), true) => read(Measure::LeastVolatility, median),
+            (Some(median), true) => read(Measure::LeastVolatility, median, None),
             (None, true) => blind.push(Blind::Missing(format!("volatilities of {name}"))),
             (Some(_), false) => blind.push(Blind::Unwatched(format!("volatilities of {name}"))),
             (None, false) => {}
         }
-        if let (Some(Some(before)), true) = (before, watched.volatility.is_some()) {
+        if let (Some(before), true) = (before, watched.volatility.is_some()) {
             match volatility_moves(market, before) {
                 Some((jump, spread)) => {
-                    read(Measure::VolatilityJump, jump);
-                    read(Measure::VolatilityDispersion, spread);
+                    read(Measure::VolatilityJump, jump, None);
+                    read(Measure::VolatilityDispersion, spread, None);
                 }
                 None => blind.push(Blind::Missing(format!(
                     "strike of {name} that the snapshot before has too"
@@ -188,9 +196,21 @@ pub(crate) fn measure(
     if let Some(value) = spread(&moves) {
         readings.push(Reading {
             measure: Measure::IndexDispersion,
-            underlying: None,
+            of: None,
+            price: None,
             value,
         });
+    }
+    for (name, price) in before.map(|_| &snapshot.assets).into_iter().flatten() {
+        match before.and_then(|before| before.assets.get(name)) {
+            Some(then) => readings.push(Reading {
+                measure: Measure::AssetJump,
+                of: Some(name.clone()),
+                price: None,
+                value: distance(*price, *then),
+            }),
+            None => blind.push(Blind::Missing(format!("price of {name} in the snapshot before"))),
+        }
     }
     (readings, blind)
 }
@@ -235,12 +255,13 @@ pub(crate) fn disagreement(first: &Snapshot, second: &Snapshot) -> (String, u32)
 }
 
 /// A price of an underlying.
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Price {
     Index,
     Perpetual,
     Future(Instant),
     Forward(Instant),
+    Delivery(Instant),
 }
 
 impl fmt::Display for Price {
@@ -250,6 +271,7 @@ impl fmt::Display for Price {
             Price::Perpetual => f.write_str("perpetual"),
             Price::Future(expiry) => write!(f, "future {expiry}"),
             Price::Forward(expiry) => write!(f, "forward {expiry}"),
+            Price::Delivery(expiry) => write!(f, "delivery {expiry}"),
         }
     }
 }
@@ -259,17 +281,22 @@ fn prices(market: &UnderlyingMarket) -> impl Iterator<Item = (Price, Decimal)> {
     let perpetual = market.perpetual.iter().map(|one| (Price::Perpetual, one.price));
     let futures = market.futures.iter();
     let forwards = market.expiries.iter();
+    let deliveries = market.deliveries.iter();
     std::iter::once((Price::Index, market.index))
         .chain(perpetual)
         .chain(futures.map(|(expiry, one)| (Price::Future(*expiry), one.price)))
         .chain(forwards.map(|(expiry, options)| (Price::Forward(*expiry), options.forward)))
+        .chain(deliveries.map(|(expiry, price)| (Price::Delivery(*expiry), *price)))
 }
 
-/// The largest relative move of a price that both have, up.
-fn price_jump(now: &UnderlyingMarket, before: &UnderlyingMarket) -> u32 {
-    let before: BTreeMap<Price, Decimal> = prices(before).collect();
-    let moves = prices(now).filter_map(|(of, price)| Some(distance(price, *before.get(&of)?)));
-    moves.max().unwrap_or(u32::MAX)
+/// The largest relative move of a price, up, and which it is. What the snapshot before lacks moved from its index, or nobody would have measured it.
+fn price_jump(now: &UnderlyingMarket, before: &UnderlyingMarket) -> (u32, Price) {
+    let then: BTreeMap<Price, Decimal> = prices(before).collect();
+    let moved = |(of, price)| (distance(price, *then.get(&of).unwrap_or(&before.index)), of);
+    let index = moved((Price::Index, now.index));
+    prices(now)
+        .map(moved)
+        .fold(index, |most, next| if next.0 > most.0 { next } else { most })
 }
 
 fn volatilities(market: &UnderlyingMarket) -> impl Iterator<Item = (Instant, Decimal, Decimal)> {

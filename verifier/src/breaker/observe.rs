@@ -355,11 +355,12 @@ fn find(limits: &Limits, before: Option<&Snapshot>, snapshot: &Snapshot, referen
     let mut causes: Vec<(Stance, Cause)> = Vec::new();
     for Reading {
         measure,
-        underlying,
+        of,
+        price,
         value,
     } in readings
     {
-        let Some(steps) = limits.steps(measure, underlying.as_deref()) else {
+        let Some(steps) = limits.steps(measure, of.as_deref()) else {
             continue;
         };
         let (entered, held) = steps.of(measure, value);
@@ -371,7 +372,8 @@ fn find(limits: &Limits, before: Option<&Snapshot>, snapshot: &Snapshot, referen
                 entered,
                 Cause::Measured {
                     measure,
-                    underlying,
+                    of,
+                    price,
                     value,
                     threshold,
                 },

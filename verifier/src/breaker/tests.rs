@@ -25,7 +25,7 @@ fn steps(cautious: [u32; 2], halted: [u32; 2]) -> Steps {
 fn limits() -> Limits {
     let of = |volatility| UnderlyingLimits {
         reference: steps([50, 25], [200, 100]),
-        index_jump: steps([100, 50], [300, 150]),
+        price_jump: steps([100, 50], [300, 150]),
         volatility,
     };
     let volatility = VolatilityLimits {
@@ -39,6 +39,7 @@ fn limits() -> Limits {
         max_reference_age: "1m".parse().unwrap(),
         publisher_band: 30,
         index_dispersion: steps([150, 75], [400, 200]),
+        asset_jump: steps([50, 25], [200, 100]),
         underlyings: BTreeMap::from([("BTC".to_owned(), of(Some(volatility))), ("ETH".to_owned(), of(None))]),
         cautious: Caution {
             renewals_only: true,
@@ -69,7 +70,8 @@ fn market(after: u64, btc: &str, eth: &str, volatilities: [&str; 3]) -> Snapshot
     let mut set = |name: &str, index: &str| {
         let market = snapshot.underlyings.get_mut(name).unwrap();
         (market.index, market.expiries) = (decimal(index), BTreeMap::new());
-        snapshot.assets.insert(name.to_owned(), decimal(index));
+        // A coin without a price of its own has that of its index.
+        snapshot.assets.remove(name);
     };
     set("BTC", btc);
     set("ETH", eth);
@@ -132,7 +134,7 @@ fn values(before: Option<&Snapshot>, snapshot: &Snapshot) -> BTreeMap<(String, O
     assert_eq!(blind, []);
     readings
         .into_iter()
-        .map(|reading| ((reading.measure.to_string(), reading.underlying), reading.value))
+        .map(|reading| ((reading.measure.to_string(), reading.of), reading.value))
         .collect()
 }
 
@@ -146,8 +148,8 @@ fn measures_are_basis_points_rounded_against_calm() {
     let values = values(Some(&calm(0)), &now);
     let btc = |measure| value(&values, measure, Some("BTC"));
     // 650.01 of 65,000 is 100.0015 basis points.
-    assert_eq!((btc(Measure::Reference), btc(Measure::IndexJump)), (101, 101));
-    assert_eq!(value(&values, Measure::IndexJump, Some("ETH")), 100);
+    assert_eq!((btc(Measure::Reference), btc(Measure::PriceJump)), (101, 101));
+    assert_eq!(value(&values, Measure::PriceJump, Some("ETH")), 100);
     assert_eq!(value(&values, Measure::IndexDispersion, None), 201);
     // +301, -100 and 0.
     assert_eq!(
@@ -193,8 +195,8 @@ fn move_or_disagreement_of_any_price_counts() {
     let options = &mut now.underlyings.get_mut("BTC").unwrap().expiries;
     options.values_mut().next().unwrap().forward = decimal("65751");
     let moved = values(Some(&before), &now);
-    assert_eq!(value(&moved, Measure::IndexJump, Some("BTC")), 100);
-    assert_eq!(value(&moved, Measure::IndexJump, Some("ETH")), 0);
+    assert_eq!(value(&moved, Measure::PriceJump, Some("BTC")), 100);
+    assert_eq!(value(&moved, Measure::PriceJump, Some("ETH")), 0);
     assert_eq!(value(&moved, Measure::IndexDispersion, None), 0);
     let said = disagreement(&now, &before);
     assert_eq!(said, ("forward 2026-08-28T08:00:00Z of BTC".to_owned(), 100));
@@ -204,13 +206,85 @@ fn move_or_disagreement_of_any_price_counts() {
     assert_eq!(disagreement(&one, &other), ("price of USDC".to_owned(), u32::MAX));
     other.assets.insert("USDC".to_owned(), decimal("0.99"));
     assert_eq!(disagreement(&one, &other), ("price of USDC".to_owned(), 102));
+    let (mut one, mut other) = (calm(0), calm(0));
+    for (snapshot, price) in [(&mut one, "60500"), (&mut other, "6050")] {
+        let deliveries = &mut snapshot.underlyings.get_mut("BTC").unwrap().deliveries;
+        deliveries.insert(instant("2026-08-07T08:00:00Z"), decimal(price));
+    }
+    let said = disagreement(&one, &other);
+    assert_eq!(said, ("delivery 2026-08-07T08:00:00Z of BTC".to_owned(), 90_000));
+    assert_eq!(
+        value(&values(Some(&one), &other), Measure::PriceJump, Some("BTC")),
+        9000
+    );
+}
+
+#[test]
+fn price_that_the_snapshot_before_lacks_is_measured_from_its_index() {
+    let (before, mut now) = (calm(0), calm(MINUTE));
+    let perpetual = now.underlyings.get_mut("BTC").unwrap();
+    perpetual.perpetual = Some(zkmargin_risk::market::PerpetualQuote {
+        price: decimal("6500"),
+        funding: decimal("0"),
+        confidence: None,
+        quote: Default::default(),
+    });
+    let mut without = before.clone();
+    without.underlyings.get_mut("BTC").unwrap().perpetual = None;
+    assert_eq!(
+        value(&values(Some(&without), &now), Measure::PriceJump, Some("BTC")),
+        9000
+    );
+    let (breaker, stance) = {
+        let after = observe(Some(&observe(None, &without)), &now);
+        (after.transitions().last().unwrap().to_string(), after.stance())
+    };
+    assert_eq!(stance, Stance::Halted);
+    assert!(
+        breaker.ends_with("move of a price of BTC (perpetual) is 9000 basis points, the threshold is 300"),
+        "{breaker}"
+    );
+}
+
+#[test]
+fn asset_whose_price_moves_or_was_not_there_is_not_calm() {
+    let at = |after, usdc: Option<&str>| {
+        let mut snapshot = calm(after);
+        match usdc {
+            Some(price) => snapshot.assets.insert("USDC".to_owned(), decimal(price)),
+            None => snapshot.assets.remove("USDC"),
+        };
+        snapshot
+    };
+    let before = observe(None, &at(0, Some("1")));
+    for (price, stance) in [
+        ("0.9951", Stance::Normal),
+        ("0.995", Stance::Cautious),
+        ("1.005", Stance::Cautious),
+        ("0.98", Stance::Halted),
+    ] {
+        assert_eq!(
+            observe(Some(&before), &at(MINUTE, Some(price))).stance(),
+            stance,
+            "{price}"
+        );
+    }
+    let new = observe(Some(&observe(None, &at(0, None))), &at(MINUTE, Some("1")));
+    let said = new.transitions().last().unwrap().to_string();
+    assert!(
+        said.ends_with("there is no price of USDC in the snapshot before"),
+        "{said}"
+    );
+    assert_eq!(new.stance(), Stance::Halted);
+    // What is gone is worth nothing.
+    assert_eq!(observe(Some(&before), &at(MINUTE, None)).stance(), Stance::Normal);
 }
 
 #[test]
 fn every_digit_of_a_price_counts() {
     let of = |btc: &str| {
         let values = values(Some(&calm(0)), &market(MINUTE, btc, "1900", ["0.4", "0.5", "0.45"]));
-        let jump = value(&values, Measure::IndexJump, Some("BTC"));
+        let jump = value(&values, Measure::PriceJump, Some("BTC"));
         (jump, value(&values, Measure::IndexDispersion, None))
     };
     assert_eq!(of("65650.00000000000000000000"), (100, 100));
@@ -222,7 +296,7 @@ fn every_digit_of_a_price_counts() {
         Some(&tiny(0, "0.000000000000000001")),
         &tiny(MINUTE, "0.0000000000000000019"),
     );
-    assert_eq!(value(&moved, Measure::IndexJump, Some("BTC")), 9000);
+    assert_eq!(value(&moved, Measure::PriceJump, Some("BTC")), 9000);
 }
 
 #[test]
@@ -231,11 +305,11 @@ fn extremes_are_far_and_not_wrong() {
     let least = Decimal::from_i128_with_scale(1, 28);
     tiny.underlyings.get_mut("ETH").unwrap().index = least;
     let moved = values(Some(&tiny), &calm(MINUTE));
-    assert_eq!(value(&moved, Measure::IndexJump, Some("ETH")), u32::MAX);
+    assert_eq!(value(&moved, Measure::PriceJump, Some("ETH")), u32::MAX);
     assert_eq!(value(&moved, Measure::IndexDispersion, None), u32::MAX);
     let vast = market(MINUTE, "1000000000", "0.000000001", ["10", "0.0001", "10"]);
     let moved = values(Some(&calm(0)), &vast);
-    assert_eq!(value(&moved, Measure::IndexJump, Some("ETH")), 10_000);
+    assert_eq!(value(&moved, Measure::PriceJump, Some("ETH")), 10_000);
     assert_eq!(value(&moved, Measure::VolatilityJump, Some("BTC")), 96_000);
 }
 

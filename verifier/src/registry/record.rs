@@ -4,9 +4,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use zkmargin_risk::canonical::Digest;
 use zkmargin_risk::instant::Instant;
-use zkmargin_risk::terms::Margin;
 use zkmargin_risk::universe::Network;
-use zkmargin_store::Transaction;
+use zkmargin_store::{Row, Transaction};
 
 use crate::bundle::ProofHash;
 use crate::dsse::PublicKey;
@@ -62,8 +61,8 @@ pub(super) fn record(tx: &mut Transaction<'_>, acceptance: &Acceptance<'_>) -> R
             }
             .into());
         }
-        check_statement(tx, verdict, index, statement)?;
-        write_statement(tx, acceptance, statement)?;
+        let series = check_statement(tx, verdict, index, statement)?;
+        write_statement(tx, acceptance, statement, &series)?;
     }
     // All statements of a bundle carry the one nonce that was drawn for them.
     if let Some(statement) = verdict.statements.first().filter(|_| nonce_is_drawn) {
@@ -89,12 +88,66 @@ fn use_nonce(tx: &mut Transaction<'_>, nonce: &str, proof: ProofHash, at: Instan
     Ok(())
 }
 
+/// A snapshot and its instant.
+type Point = (Digest, Instant);
+
+/// The point of a statement's facts, and the one up to which it speaks: the later one of variation.
+fn span(verdict: &Verdict, statement: &ProvenStatement) -> (Point, Point) {
+    let from = (verdict.snapshot, verdict.snapshot_instant);
+    (from, verdict.later_of(statement).unwrap_or(from))
+}
+
+/// A statement in which an account stands: it has not lapsed, and the account was not given back. It may be called, or replaced.
+struct Live {
+    digest: Digest,
+    book: String,
+    ends: Instant,
+    lapses: Instant,
+    is_replaced: bool,
+    /// Up to where it speaks.
+    spoken: Point,
+    /// Up to where variation has covered what the account lost, by it or by one that it goes back to.
+    varied: Option<Point>,
+}
+
+/// Those of an account, the last one first.
+fn live(tx: &mut Transaction<'_>, at: Instant, account: &ProvenAccount) -> Result<Vec<Live>, RegistryError> {
+    let rows = tx.rows(
+        concat!(
+            "SELECT s.digest, s.book, s.ends, s.lapses, s.replaced_by, h.snapshot, h.epoch, h.varied_snapshot, h.varied_epoch
+             FROM holdings h JOIN statements s ON s.digest = h.statement WHERE h.venue = $1 AND h.account = $2 AND s.lapses >= $3 AND ",
+            is_held!(),
+            " ORDER BY s.number DESC"
+        ),
+        &[
+            account.venue.as_str().into(),
+            (&account.account.0).into(),
+            millis(at).into(),
+        ],
+    )?;
+    let live = |row: &Row| {
+        let varied = digest_or_null(row, 7)?
+            .map(|snapshot| Ok::<_, RegistryError>((snapshot, instant(row, 8, "varied_epoch")?)));
+        Ok(Live {
+            digest: Digest(row.byte_array(0)?),
+            book: row.text(1)?.to_owned(),
+            ends: instant(row, 2, "ends")?,
+            lapses: instant(row, 3, "lapses")?,
+            is_replaced: digest_or_null(row, 4)?.is_some(),
+            spoken: (Digest(row.byte_array(5)?), instant(row, 6, "epoch")?),
+            varied: varied.transpose()?,
+        })
+    };
+    rows.iter().map(live).collect()
+}
+
+/// Checks a statement, and says of each of its accounts up to where variation covers what it lost, if it ever did.
 fn check_statement(
     tx: &mut Transaction<'_>,
     verdict: &Verdict,
     index: usize,
     statement: &ProvenStatement,
-) -> Result<(), RegistryError> {
+) -> Result<Vec<Option<Point>>, RegistryError> {
     let digest = statement.digest;
     if let Some(row) = tx.optional(
         "SELECT accepted FROM statements WHERE digest = $1",
@@ -107,13 +160,28 @@ fn check_statement(
         }
         .into());
     }
-    if let Some(replaces) = statement.replaces.filter(|_| !statement.is_supposed()) {
+    let stands = !statement.is_supposed();
+    if let Some(replaces) = statement.replaces.filter(|_| stands) {
         check_replaced(tx, verdict, index, statement, replaces)?;
     }
-    for account in &statement.accounts {
-        check_account(tx, verdict, index, statement, account)?;
+    let (from, to) = span(verdict, statement);
+    let lives = statement.accounts.iter().map(|account| live(tx, verdict.at, account));
+    let lives = lives.collect::<Result<Vec<_>, _>>()?;
+    let last: Vec<&Live> = lives.iter().filter_map(|live| live.first()).collect();
+    let goes_on = statement.is_variation() && stands && last.iter().any(|last| last.varied.is_some());
+    if statement.is_variation() && stands {
+        check_start(index, from, &last)?;
     }
-    Ok(())
+    // Where a series goes on, where it begins is no choice, and may be before a level that was proven since.
+    let shown = if goes_on { to } else { from };
+    for (account, live) in statement.accounts.iter().zip(&lives) {
+        check_account(tx, index, statement, account, live, shown)?;
+    }
+    let varied = |live: &Vec<Live>| match statement.is_variation() {
+        true => Some(to),
+        false => live.first().and_then(|last| last.varied),
+    };
+    Ok(lives.iter().map(varied).collect())
 }
 
 fn check_replaced(
@@ -124,7 +192,7 @@ fn check_replaced(
     replaces: Digest,
 ) -> Result<(), RegistryError> {
     let found = tx.optional(
-        "SELECT replaced_by, lapses, book, record FROM statements WHERE digest = $1",
+        "SELECT replaced_by, lapses, book FROM statements WHERE digest = $1",
         &[(&replaces.0).into()],
     )?;
     let found = found.ok_or(RegistryRefusal::ReplacesUnknown {
@@ -148,26 +216,29 @@ fn check_replaced(
         }
         .into());
     }
-    let before = Before::of(found.text(3)?)?;
-    if before.is_supposed {
-        return Err(RegistryRefusal::ReplacesSupposed {
-            statement: index,
-            replaces,
-        }
-        .into());
-    }
-    let stands = tx.rows(
+    let standing = tx.rows(
         concat!(
-            "SELECT h.venue, h.account FROM holdings h WHERE h.statement = $1 AND ",
+            "SELECT h.venue, h.account, h.varied_snapshot FROM holdings h WHERE h.statement = $1 AND ",
             is_held!(),
             " ORDER BY h.venue, h.account"
         ),
         &[(&replaces.0).into()],
     )?;
-    if stands.is_empty() {
-        return Err(RegistryRefusal::ReplacesReleased {
-            statement: index,
-            replaces,
+    if standing.is_empty() {
+        let holdings = tx.one(
+            "SELECT COUNT(*) FROM holdings WHERE statement = $1",
+            &[(&replaces.0).into()],
+        )?;
+        // What only supposes never stood.
+        return Err(match holdings.integer(0)? {
+            0 => RegistryRefusal::ReplacesSupposed {
+                statement: index,
+                replaces,
+            },
+            _ => RegistryRefusal::ReplacesReleased {
+                statement: index,
+                replaces,
+            },
         }
         .into());
     }
@@ -181,23 +252,21 @@ fn check_replaced(
         }
         .into());
     }
-    check_start(verdict, index, statement, replaces, before)?;
     // What an account lost is called of whoever holds it, until it is given back.
-    if statement.is_variation() || before.is_variation {
-        for row in &stands {
-            let account = Account {
-                venue: row.text(0)?.to_owned(),
-                account: pseudonym(row, 1)?,
-            };
-            let is_it = |proven: &ProvenAccount| proven.venue == account.venue && proven.account == account.account;
-            if !statement.accounts.iter().any(is_it) {
-                return Err(RegistryRefusal::VariationWithout {
-                    statement: index,
-                    replaces,
-                    account: Box::new(account),
-                }
-                .into());
+    for row in &standing {
+        let account = Account {
+            venue: row.text(0)?.to_owned(),
+            account: pseudonym(row, 1)?,
+        };
+        let varies = statement.is_variation() || digest_or_null(row, 2)?.is_some();
+        let is_it = |proven: &ProvenAccount| proven.venue == account.venue && proven.account == account.account;
+        if varies && !statement.accounts.iter().any(is_it) {
+            return Err(RegistryRefusal::VariationWithout {
+                statement: index,
+                replaces,
+                account: Box::new(account),
             }
+            .into());
         }
     }
     let subjects = tx.rows(
@@ -217,62 +286,33 @@ fn check_replaced(
     .into())
 }
 
-/// A statement of variation begins where the one before it ended: later, and a loss would fall between the two; earlier, and the trader could choose the
-/// instant at which the book was worth least.
-fn check_start(
-    verdict: &Verdict,
-    index: usize,
-    statement: &ProvenStatement,
-    before: Digest,
-    Before { covered, .. }: Before,
-) -> Result<(), RegistryError> {
-    let from = (verdict.snapshot, verdict.snapshot_instant);
-    if statement.is_variation() && from != covered {
-        return Err(RegistryRefusal::VariationStart {
+/// A statement of variation begins where the one before it ended, whatever levels were proven in between: later, and a loss would fall between the two;
+/// earlier, and the trader could choose the instant at which the book was worth least. The first one begins where `last` ended, what each account stands in.
+fn check_start(index: usize, from: Point, last: &[&Live]) -> Result<(), RegistryRefusal> {
+    let series = last.iter().filter_map(|last| Some((last.digest, last.varied?)));
+    let mut before: Vec<(Digest, Point)> = series.collect();
+    if before.is_empty() {
+        before = last.iter().map(|last| (last.digest, last.spoken)).collect();
+    }
+    match before.into_iter().find(|(_, covered)| *covered != from) {
+        Some((before, covered)) => Err(RegistryRefusal::VariationStart {
             statement: index,
             before,
             from: Box::new(from),
             covered: Box::new(covered),
-        }
-        .into());
-    }
-    Ok(())
-}
-
-/// What a recorded statement says of the time up to it.
-#[derive(Copy, Clone)]
-struct Before {
-    is_variation: bool,
-    is_supposed: bool,
-    /// The snapshot up to which it says what the market did, the later one of variation, and its instant.
-    covered: (Digest, Instant),
-}
-
-impl Before {
-    fn of(record: &str) -> Result<Before, RegistryError> {
-        let damaged = |value: String| RegistryError::Row { field: "record", value };
-        let record: Value = serde_json::from_str(record).map_err(|error| damaged(error.to_string()))?;
-        let level = record.pointer("/statement/level").and_then(Value::as_str);
-        let is_variation = level.is_some_and(|level| level == Margin::Variation.to_string());
-        let is_there = |field: &str| record.pointer(field).is_some_and(|value| !value.is_null());
-        let covered = match record.pointer("/facts/later").filter(|_| is_variation) {
-            Some(later) => later.clone(),
-            None => json!([record.pointer("/facts/snapshot"), record.pointer("/facts/epoch")]),
-        };
-        Ok(Before {
-            is_variation,
-            is_supposed: is_there("/statement/order") || is_there("/statement/deposit"),
-            covered: serde_json::from_value(covered).map_err(|error| damaged(error.to_string()))?,
-        })
+        }),
+        None => Ok(()),
     }
 }
 
+/// `shown` is the point that may not lie before what was shown of the account already.
 fn check_account(
     tx: &mut Transaction<'_>,
-    verdict: &Verdict,
     index: usize,
     statement: &ProvenStatement,
     proven: &ProvenAccount,
+    live: &[Live],
+    shown: Point,
 ) -> Result<(), RegistryError> {
     let account = || {
         Box::new(Account {
@@ -287,20 +327,20 @@ fn check_account(
     )?;
     if let Some(last) = last {
         let (epoch, snapshot) = (instant(&last, 0, "epoch")?, Digest(last.byte_array(1)?));
-        if verdict.snapshot_instant < epoch {
+        if shown.1 < epoch {
             return Err(RegistryRefusal::EpochRollback {
                 statement: index,
                 account: account(),
-                found: verdict.snapshot_instant,
+                found: shown.1,
                 last: epoch,
             }
             .into());
         }
-        if verdict.snapshot_instant == epoch && verdict.snapshot != snapshot {
+        if shown.1 == epoch && shown.0 != snapshot {
             return Err(RegistryRefusal::OtherSnapshot {
                 statement: index,
                 account: account(),
-                found: verdict.snapshot,
+                found: shown.0,
                 last: snapshot,
             }
             .into());
@@ -319,34 +359,20 @@ fn check_account(
         }
         .into());
     }
-    // What is only supposed stands beside what is so.
-    if statement.is_supposed() {
-        return Ok(());
-    }
-    // Those that have not lapsed, the last one first: also one that is called. Whoever answers the call names it, or the call would be forgotten.
-    let rows = tx.rows(
-        concat!(
-            "SELECT s.digest, s.ends, s.lapses, s.replaced_by, s.record FROM holdings h JOIN statements s ON s.digest = h.statement
-             WHERE h.venue = $1 AND h.account = $2 AND s.lapses >= $3 AND ",
-            is_held!(),
-            " ORDER BY s.number DESC"
-        ),
-        &[venue.into(), pseudonym.into(), millis(verdict.at).into()],
-    )?;
-    // What an account lost between two calls is not forgotten because another account answered one of them.
-    if let Some(last) = rows.first() {
-        let before = Before::of(last.text(4)?)?;
-        check_start(verdict, index, statement, Digest(last.byte_array(0)?), before)?;
-    }
-    for row in &rows {
-        let live = Digest(row.byte_array(0)?);
-        if digest_or_null(row, 3)?.is_none() && statement.replaces != Some(live) {
+    for one in live.iter().filter(|one| !one.is_replaced) {
+        // Whoever answers a call names it, or the call would be forgotten. What is only supposed stands beside what is so, of the same book.
+        let may_stand_beside = match statement.is_supposed() {
+            true => one.book == statement.book.as_str(),
+            false => statement.replaces == Some(one.digest),
+        };
+        if !may_stand_beside {
             return Err(RegistryRefusal::InLiveStatement {
                 statement: index,
                 account: account(),
-                live,
-                until: instant(row, 1, "ends")?,
-                lapses: instant(row, 2, "lapses")?,
+                live: one.digest,
+                book: one.book.clone(),
+                until: one.ends,
+                lapses: one.lapses,
             }
             .into());
         }
@@ -358,6 +384,7 @@ fn write_statement(
     tx: &mut Transaction<'_>,
     acceptance: &Acceptance<'_>,
     statement: &ProvenStatement,
+    series: &[Option<Point>],
 ) -> Result<(), RegistryError> {
     let Acceptance {
         verdict, calls, proof, ..
@@ -392,17 +419,21 @@ fn write_statement(
             &[(&statement.digest.0).into(), millis(at).into(), (&replaces.0).into()],
         )?;
     }
-    for account in &statement.accounts {
+    let (_, spoken) = span(verdict, statement);
+    for (account, varied) in statement.accounts.iter().zip(series) {
         tx.execute(
-            "INSERT INTO holdings (statement, venue, account, subject, epoch, snapshot, attested) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO holdings (statement, venue, account, subject, attested, epoch, snapshot, varied_epoch, varied_snapshot)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             &[
                 (&statement.digest.0).into(),
                 account.venue.as_str().into(),
                 (&account.account.0).into(),
                 account.subject.as_bytes().into(),
-                millis(verdict.snapshot_instant).into(),
-                (&verdict.snapshot.0).into(),
                 millis(account.time).into(),
+                millis(spoken.1).into(),
+                (&spoken.0.0).into(),
+                varied.map(|(_, instant)| millis(instant)).into(),
+                varied.as_ref().map(|(snapshot, _)| snapshot.0.as_slice()).into(),
             ],
         )?;
     }

@@ -81,7 +81,8 @@ pub enum RegistryRefusal {
         /// What it names.
         replaces: Digest,
     },
-    /// A statement of variation that begins elsewhere than the one before it ended: the one that it takes the place of, or the last one of an account.
+    /// A statement of variation that begins elsewhere than where the one before it ended; the first one, elsewhere than on the snapshot of what an account
+    /// stands in.
     #[error(
         "statement {} covers what was lost from {} on (snapshot {}), and must begin where the statement before it, {before}, ended: {} (snapshot {})",
         statement + 1, from.1, from.0, covered.1, covered.0
@@ -139,9 +140,9 @@ pub enum RegistryRefusal {
         /// When the partner released what had been attested by then.
         released: Instant,
     },
-    /// An account stands in a statement that has not lapsed.
+    /// An account stands in a statement that has not lapsed; if this one only supposes something, in one of another book.
     #[error(
-        "statement {}: account {} at {:?} stands in {live}, good until {until} and called until {lapses}, which it does not take the place of",
+        "statement {}: account {} at {:?} stands in {live} for book {book:?}, good until {until} and called until {lapses}, which it does not take the place of",
         statement + 1, account.account, account.venue
     )]
     InLiveStatement {
@@ -151,6 +152,8 @@ pub enum RegistryRefusal {
         account: Box<Account>,
         /// The live statement.
         live: Digest,
+        /// Its book.
+        book: String,
         /// Its last instant.
         until: Instant,
         /// The last instant at which a call for another may be answered.

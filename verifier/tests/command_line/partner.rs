@@ -55,9 +55,9 @@ fn assert_done(output: &Output, part: &str) {
 
 fn breaker() -> Value {
     let steps = |enter: u32| json!({ "cautious": { "enter": enter, "leave": enter / 2 }, "halted": { "enter": 4 * enter, "leave": 2 * enter } });
-    let of = json!({ "reference": steps(50), "index_jump": steps(100) });
+    let of = json!({ "reference": steps(50), "price_jump": steps(100) });
     json!({
-        "dwell": "10m", "silence": "5m", "max_reference_age": "1m", "publisher_band": 30, "index_dispersion": steps(100),
+        "dwell": "10m", "silence": "5m", "max_reference_age": "1m", "publisher_band": 30, "index_dispersion": steps(100), "asset_jump": steps(100),
         "underlyings": { "BTC": of, "ETH": of }, "cautious": { "renewals_only": true, "ratio": "1.5" },
     })
 }

@@ -155,7 +155,7 @@ pub(crate) struct TermArgs {
     #[arg(long, value_name = "UNITS", default_value_t = 0, value_parser = whole_units, allow_negative_numbers = true)]
     excess: u64,
     /// As if this order were filled: "sell 5 BTC-28AUG26-70000-C @ 0.0215 fee 0.0003", price and fee per contract; VENUE:INSTRUMENT if several
-    /// venues list it.
+    /// venues list it. Not for --level variation.
     #[arg(long, value_name = "ORDER", allow_hyphen_values = true)]
     order: Option<String>,
     /// As if this were deposited: "2.5 BTC", or "2.5 VENUE:BTC".

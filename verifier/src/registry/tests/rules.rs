@@ -67,6 +67,7 @@ fn account_stands_in_one_statement_until_that_has_lapsed() {
                     statement: 0,
                     account: Box::new(account("two")),
                     live: Digest(named("a")),
+                    book: "line-1".to_owned(),
                     until: after(60 * MINUTE),
                     lapses: after(90 * MINUTE),
                 }
@@ -131,16 +132,23 @@ fn called_statement_may_be_replaced_and_a_lapsed_one_not() {
     }
 }
 
+/// Of variation between the snapshots of two instants, or at a level on that of one. Each instant has a snapshot of its number.
+fn spanning(statement: ProvenStatement, from: u64, to: Option<u64>) -> Verdict {
+    let at = |millis: u64| (Digest([millis as u8; 32]), after(millis));
+    let mut verdict = verdict(vec![statement]);
+    if to.is_some() {
+        verdict.statements[0].level = Margin::Variation;
+    }
+    (verdict.snapshot, verdict.snapshot_instant) = at(from);
+    (verdict.later, verdict.at) = (to.map(at), after(MINUTE));
+    verdict
+}
+
 #[test]
 fn variation_begins_where_what_it_takes_the_place_of_ended() {
     // The margin of "a" is of the epoch; "b" covers what was lost in the time after it, "c" what comes then.
-    let variation = |name: &str, replaced: &str, from: u64, to: u64| {
-        let mut next = verdict(vec![replacing(name, replaced, &["one"])]);
-        next.statements[0].level = Margin::Variation;
-        (next.snapshot_instant, next.snapshot) = (after(from), Digest([from as u8; 32]));
-        (next.later, next.at) = (Some((Digest([to as u8; 32]), after(to))), after(MINUTE));
-        next
-    };
+    let variation =
+        |name: &str, replaced: &str, from, to| spanning(replacing(name, replaced, &["one"]), from, Some(to));
     let mut registry = anywhere();
     let mut first = verdict(vec![proven("a", &["one"])]);
     first.snapshot = Digest([0; 32]);
@@ -167,8 +175,7 @@ fn variation_begins_where_what_it_takes_the_place_of_ended() {
     registry.take(&variation("c", "b", 50, 90), true).unwrap();
     registry.take(&variation("d", "c", 90, 99), true).unwrap();
     // A level that is proven anew needs nothing of the kind.
-    let mut level = variation("e", "d", 120, 130);
-    level.statements[0].level = Margin::Level(Level::Maintenance);
+    let level = spanning(replacing("e", "d", &["one"]), 120, None);
     registry.take(&level, true).unwrap();
     // An account that another one of its statement answered for: what it lost meanwhile is still to be covered.
     let mut registry = anywhere();
@@ -180,6 +187,91 @@ fn variation_begins_where_what_it_takes_the_place_of_ended() {
     let mut back = variation("back", "a", 1, 20);
     back.statements[0].replaces = None;
     elsewhere(&mut registry, &back, "a", 0);
+}
+
+#[test]
+fn levels_in_between_neither_cut_a_series_of_variation_nor_choose_where_it_goes_on() {
+    let begun = || {
+        let mut registry = anywhere();
+        registry
+            .take(&spanning(proven("a", &["one", "two"]), 0, None), true)
+            .unwrap();
+        let first = spanning(replacing("b", "a", &["one", "two"]), 0, Some(50));
+        registry.take(&first, true).unwrap();
+        registry
+    };
+    let both = ["one", "two"];
+    // What "b" says reaches to 50: no level of before is shown after it.
+    assert_eq!(
+        refused(&mut begun(), &spanning(replacing("c", "b", &both), 49, None)),
+        RegistryRefusal::EpochRollback {
+            statement: 0,
+            account: Box::new(account("one")),
+            found: after(49),
+            last: after(50),
+        }
+    );
+    let mut registry = begun();
+    let all = ["one", "two", "three"];
+    registry
+        .take(&spanning(replacing("c", "b", &all), 60, None), true)
+        .unwrap();
+    registry
+        .take(&spanning(replacing("d", "c", &all), 70, None), true)
+        .unwrap();
+    for from in [49, 51, 60, 70] {
+        assert_eq!(
+            refused(&mut registry, &spanning(replacing("e", "d", &all), from, Some(90))),
+            RegistryRefusal::VariationStart {
+                statement: 0,
+                before: Digest(named("d")),
+                from: Box::new((Digest([from as u8; 32]), after(from))),
+                covered: Box::new((Digest([50; 32]), after(50))),
+            }
+        );
+    }
+    // Nor does it end before what was shown since.
+    assert!(matches!(
+        refused(&mut registry, &spanning(replacing("e", "d", &all), 50, Some(69))),
+        RegistryRefusal::EpochRollback { found, last, .. } if (found, last) == (after(69), after(70))
+    ));
+    // An account that lost is not left out by way of a level; one that came with a level is in no series.
+    for (left, without) in [("one", &["two", "three"][..]), ("two", &["one", "three"])] {
+        assert_eq!(
+            refused(&mut registry, &spanning(replacing("e", "d", without), 80, None)),
+            RegistryRefusal::VariationWithout {
+                statement: 0,
+                replaces: Digest(named("d")),
+                account: Box::new(account(left)),
+            }
+        );
+    }
+    registry
+        .take(&spanning(replacing("e", "d", &both), 80, None), true)
+        .unwrap();
+    registry
+        .take(&spanning(replacing("f", "e", &both), 50, Some(90)), true)
+        .unwrap();
+    registry
+        .take(&spanning(replacing("g", "f", &all), 90, Some(95)), true)
+        .unwrap();
+}
+
+#[test]
+fn what_is_only_supposed_is_of_the_book_that_the_account_stands_in() {
+    let mut registry = anywhere();
+    registry.takes(proven("a", &["one"])).unwrap();
+    let supposing = |name: &str, line: &str| {
+        let mut next = verdict(vec![proven(name, &["one"])]);
+        next.statements[0].book = book(line);
+        next.statements[0].deposit = Some("1 alpha:USDC".to_owned());
+        next
+    };
+    assert!(matches!(
+        refused(&mut registry, &supposing("b", "line-2")),
+        RegistryRefusal::InLiveStatement { live, book, .. } if (live, book.as_str()) == (Digest(named("a")), "line-1")
+    ));
+    registry.take(&supposing("b", "line-1"), true).unwrap();
 }
 
 #[test]

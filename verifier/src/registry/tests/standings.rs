@@ -132,10 +132,12 @@ fn export_has_every_statement_and_account_and_csv_is_quoted() {
     variation.later = Some((Digest([4; 32]), after(MINUTE)));
     variation.history = Some(Digest([5; 32]));
     registry.take(&variation, true).unwrap();
-    let mut supposed = proven("supposed", &["one"]);
-    supposed.order = Some("buy 1 alpha:BTC @ 65000".to_owned());
-    supposed.deposit = Some("alpha:BTC 1".to_owned());
-    registry.takes(supposed).unwrap();
+    let mut supposed = verdict(vec![proven("supposed", &["one"])]);
+    supposed.statements[0].order = Some("buy 1 alpha:BTC @ 65000".to_owned());
+    supposed.statements[0].deposit = Some("alpha:BTC 1".to_owned());
+    // The variation speaks up to there.
+    (supposed.snapshot, supposed.snapshot_instant) = (Digest([4; 32]), after(MINUTE));
+    registry.take(&supposed, true).unwrap();
     registry
         .release(&released("two", 10 * MINUTE), after(10 * MINUTE))
         .unwrap();
