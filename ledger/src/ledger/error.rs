@@ -147,6 +147,20 @@ pub enum LedgerError {
         /// The instant gone by.
         now: Instant,
     },
+    /// A fill of before the account's beginning: what the account held then has it already.
+    #[error(
+        "fill {id:?} of account {account:?} happened at {time}, and the account began with what it held at {begun}: that has the fill already"
+    )]
+    BeforeBeginning {
+        /// The account.
+        account: String,
+        /// The fill's id.
+        id: String,
+        /// When it happened.
+        time: Instant,
+        /// When the account began.
+        begun: Instant,
+    },
     /// What is to be imported is none.
     #[error(transparent)]
     Entry(#[from] EntryError),
@@ -190,12 +204,12 @@ pub enum LedgerError {
     },
     /// An epoch before the state that would be attested.
     #[error(
-        "account {account:?} has moved at {moved}, after the epoch {epoch}: what it held then is not what it holds"
+        "account {account:?} began or last moved at {moved}, after the epoch {epoch}: what it held then is not what it holds"
     )]
     MovedSince {
         /// The account.
         account: String,
-        /// When it last moved.
+        /// When it began or last moved.
         moved: Instant,
         /// The epoch.
         epoch: Instant,

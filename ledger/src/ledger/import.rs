@@ -38,12 +38,13 @@ struct Account<'a> {
     epoch: Option<i64>,
     held_until: Option<Instant>,
     moved: Option<i64>,
+    begun: Option<Instant>,
 }
 
 impl Ledger {
     /// Records fills and moves the accounts and their commitments by them, in their order. A fill that is recorded already, with the same
     /// content, is skipped: a file may be imported again after whatever interrupted it. `now` is what withdrawals are
-    /// [held](LedgerError::Held) by, and no fill is [after it](LedgerError::Future).
+    /// [held](LedgerError::Held) by, and no fill is [after it](LedgerError::Future) or [before the account](LedgerError::BeforeBeginning).
     ///
     /// What is wrong with a line by itself is found before anything is recorded. What is wrong with it in this ledger stops the import there:
     /// fills before it may be recorded, and [`LedgerError::Import`] says how many; [`LedgerError::Interrupted`], where it is the database that stops it.
@@ -140,7 +141,7 @@ enum Applied {
 impl<'a> Account<'a> {
     fn load(facts: &'a Facts, tx: &mut Transaction<'_>, name: &'a str) -> Result<Account<'a>, LedgerError> {
         let row = tx.optional(
-            "SELECT epoch, moved, held_until FROM accounts \
+            "SELECT epoch, moved, held_until, begun FROM accounts \
              LEFT JOIN encumbrances ON encumbrances.account = accounts.name WHERE name = $1",
             &[name.into()],
         )?;
@@ -150,6 +151,7 @@ impl<'a> Account<'a> {
             epoch: row.optional_integer(0)?,
             moved: row.optional_integer(1)?,
             held_until: optional_instant(&row, 2)?,
+            begun: optional_instant(&row, 3)?,
         })
     }
 
@@ -188,6 +190,14 @@ impl<'a> Account<'a> {
                 id: id.to_owned(),
                 time: entry.time,
                 now,
+            });
+        }
+        if let Some(begun) = self.begun.filter(|begun| entry.time <= *begun) {
+            return Err(LedgerError::BeforeBeginning {
+                account: account.to_owned(),
+                id: id.to_owned(),
+                time: entry.time,
+                begun,
             });
         }
         if let Some(until) = self.held_until

@@ -130,6 +130,7 @@ fn edits_of_a_database_are_found() {
         ("UPDATE attestations SET ended = ended + 1 WHERE account = 'b' AND release_file IS NULL", "b: the attestation of epoch 2026-08-06T11:59:00Z has ended, at another instant than that at which it was released"),
         ("UPDATE attestations SET ended = ended - 60001 WHERE account = 'b'", "b: the attestation of epoch 2026-08-06T12:00:00Z: its release is of another"),
         ("UPDATE attestations SET release_file = NULL", "b: the attestation of epoch 2026-08-06T12:00:00Z has ended, and nobody released it"),
+        ("UPDATE accounts SET begun = moved WHERE name = 'a'", "a: a fill is of before the instant of what it held before its fills"),
         ("DELETE FROM encumbrances WHERE account = 'a'", "a: the pledge that is kept is not the one"),
         ("UPDATE encumbrances SET until = until + 1 WHERE account = 'a'", "a: the pledge that is kept is not the one"),
         ("UPDATE encumbrances SET held_until = NULL WHERE account = 'a'", "a: the pledge that is kept is not the one"),

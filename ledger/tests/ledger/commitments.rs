@@ -174,12 +174,14 @@ fn account_begins_with_what_it_held() {
                 ("C-63000", "position", "-1.5".to_owned()),
             ]
         );
-        ledger
-            .import(
-                &entries(&[trade("1", "d", NOON, ["C-63000", "1.5", "0.01", "0"])]),
-                crate::world::at(NOON),
-            )
-            .unwrap();
+        // What it began with has what happened until then.
+        let bought = |time| entries(&[trade("1", "d", time, ["C-63000", "1.5", "0.01", "0"])]);
+        let refused = ledger.import(&bought(NOON), crate::world::at(NOON + 1)).unwrap_err();
+        assert!(
+            matches!(&refused, LedgerError::Import { error, .. } if matches!(**error, LedgerError::BeforeBeginning { begun: at, .. } if at == begun)),
+            "{refused}"
+        );
+        ledger.import(&bought(NOON + 1), crate::world::at(NOON + 1)).unwrap();
         assert_sound(&mut ledger);
         let refused = ledger.add_account("d", public(SUBJECT), None);
         assert!(matches!(refused, Err(LedgerError::AccountExists { .. })));

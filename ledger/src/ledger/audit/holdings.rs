@@ -73,7 +73,8 @@ impl Check<'_> {
             .iter()
             .map(|row| self.recorded(row))
             .collect::<Result<Vec<_>, _>>()?;
-        let latest = fills.iter().filter_map(|fill| Some(fill.entry.as_ref()?.time)).max();
+        let times = || fills.iter().filter_map(|fill| Some(fill.entry.as_ref()?.time));
+        let (earliest, latest) = (times().min(), times().max());
         let mut fills = fills.into_iter().peekable();
         let mut before = NEVER;
         for row in &attested {
@@ -112,7 +113,11 @@ impl Check<'_> {
             self.found("a leg holds 2^48 lots or more");
         }
         let kept = tx.one("SELECT moved, begun FROM accounts WHERE name = $1", values)?;
-        if kept.optional_integer(0)? != latest.map(millis).max(kept.optional_integer(1)?) {
+        let begun = kept.optional_integer(1)?;
+        if earliest.map(millis).is_some_and(|earliest| begun >= Some(earliest)) {
+            self.found("a fill is of before the instant of what it held before its fills");
+        }
+        if kept.optional_integer(0)? != latest.map(millis).max(begun) {
             self.found("the instant of its latest fill is not the one that is kept");
         }
         Ok(())

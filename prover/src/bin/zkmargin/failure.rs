@@ -133,7 +133,8 @@ fn of_ledger(error: &LedgerError) -> Option<u8> {
     match error {
         LedgerError::Import { error, .. } | LedgerError::Interrupted { error, .. } => of_ledger(error),
         LedgerError::ReleaseSignature(_) => Some(exit::PROOF),
-        LedgerError::ClockBack { .. }
+        LedgerError::BeforeBeginning { .. }
+        | LedgerError::ClockBack { .. }
         | LedgerError::Conflict { .. }
         | LedgerError::Encumbered { .. }
         | LedgerError::Epoch { .. }
