@@ -517,3 +517,51 @@ fn outside_point(parameters: &Parameters, attested: &[Point], public: &[(usize, 
     );
     attested.iter().fold(order, |sum, point| sum + point.affine())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::commitment::commit;
+    use zkmargin_program::{Builder, Header, Layout, LegId, Linear, Real};
+
+    /// What no two draws share by chance.
+    const BYTES: usize = 16;
+
+    #[test]
+    fn attempts_at_one_proof_share_nothing_that_they_draw() {
+        let leg = LegId::new(0);
+        let layout = Layout::new(6, vec![0], vec![leg], Vec::new()).unwrap();
+        let header = Header {
+            numeraire: "USD".into(),
+            unit_exponent: -2,
+            value_bits: 60,
+        };
+        let mut builder = Builder::new(layout, header).unwrap();
+        let held = builder.lower(&Linear::leg(leg, Real::from_integer(1))).unwrap();
+        builder.require_non_negative("held", held).unwrap();
+        let program = builder.finish().unwrap();
+        let parameters = Parameters::load(6, None).unwrap();
+        let (mut lots, blind) = (vec![0; program.layout().slots()], Blind::random().unwrap());
+        lots[0] = 5;
+        let attested = vec![vec![commit(&parameters, &[5], &blind).unwrap()]];
+        let claims = [Claim {
+            statement: [7; 32],
+            program: &program,
+            attested: &attested,
+            public: &[],
+        }];
+        let openings = [Opening::new(lots, vec![blind])];
+        let placements = placements(&parameters, &claims).unwrap();
+        let accounts = accounts(&parameters, &claims, &openings, &placements).unwrap();
+        // As where the first one is given up for its masks.
+        let proof = || {
+            (0..MAX_ATTEMPTS).find_map(|_| attempt(&parameters, &claims, &openings, &placements, &accounts).unwrap())
+        };
+        let (first, second) = (proof().unwrap(), proof().unwrap());
+        let seen: BTreeSet<&[u8]> = first.windows(BYTES).collect();
+        assert!(!second.windows(BYTES).any(|bytes| seen.contains(bytes)));
+    }
+}

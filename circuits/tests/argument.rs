@@ -19,6 +19,11 @@ use zkmargin_program::{
 
 const K: u32 = 6;
 const ROWS: usize = 48;
+/// The order of the field of scalars, 0x40000000000000000000000000000000224698fc094cf91b992d30ed00000001.
+const MODULUS: [u8; 32] = [
+    0x01, 0, 0, 0, 0xed, 0x30, 0x2d, 0x99, 0x1b, 0xf9, 0x4c, 0x09, 0xfc, 0x98, 0x46, 0x22, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0x40,
+];
 static PARAMETERS: LazyLock<Parameters> = LazyLock::new(|| Parameters::load(K, None).unwrap());
 
 fn layout() -> Layout {
@@ -346,7 +351,14 @@ fn every_element_of_a_proof_is_refused_in_every_wrong_encoding() {
                 };
                 assert_eq!(with(at, off_curve), Refusal::Malformed(off));
             }
-            Refusal::Malformed(Malformed::Scalar { at: found }) if found == at => scalars += 1,
+            Refusal::Malformed(Malformed::Scalar { at: found }) if found == at => {
+                scalars += 1;
+                // The order of the field is refused, one less is another number.
+                let mut least = MODULUS;
+                assert_eq!(with(at, least), Refusal::Malformed(Malformed::Scalar { at }));
+                least[0] -= 1;
+                assert!(!matches!(with(at, least), Refusal::Malformed(_)), "{at}");
+            }
             other => panic!("element at byte {at}: {other}"),
         }
     }

@@ -117,6 +117,22 @@ fn a_requirement_that_no_book_can_change_is_refused() {
 }
 
 #[test]
+fn a_requirement_that_no_book_meets_has_no_witness_for_any() {
+    let mut b = builder(8, 1, vec![]);
+    let never = b.lower(&linear(&[-1], -1)).unwrap();
+    b.require_non_negative("never", never).unwrap();
+    let program = b.finish().unwrap();
+    for lots in [0, 1, 2, 254, LOTS_LIMIT - 1] {
+        let q = book(&[lots]);
+        assert!(
+            matches!(program.witness(&q), Err(WitnessError::NotMet { .. })),
+            "{lots}"
+        );
+        assert!(Forger::new(&program, &q).search(0).is_none(), "{lots}");
+    }
+}
+
+#[test]
 fn forms_of_two_builders_do_not_mix() {
     let (mut one, mut other) = (builder(8, 1, vec![]), builder(8, 1, vec![]));
     let (x, y) = (
