@@ -87,6 +87,29 @@ fn snapshots_that_differ_have_different_digests() {
     }
 }
 
+/// The fixture with one more figure of its expiry.
+fn of_expiry(field: &str, figure: &str) -> String {
+    let forward = r#""forward": "64569.96""#;
+    with(SNAPSHOT, forward, &format!(r#"{forward}, "{field}": "{figure}""#))
+}
+
+#[test]
+fn a_figure_at_its_bound_is_taken() {
+    let bounds = [
+        with(SNAPSHOT, r#""rate": "0.01""#, r#""rate": "1""#),
+        with(SNAPSHOT, r#""rate": "0.01""#, r#""rate": "-1""#),
+        with(SNAPSHOT, r#""funding": "-0.0001""#, r#""funding": "0.1""#),
+        with(SNAPSHOT, r#""funding": "-0.0001""#, r#""funding": "-0.1""#),
+        of_expiry("rate", "1"),
+        of_expiry("rate", "-1"),
+        of_expiry("settled", "64569.96"),
+        of_expiry("settled", "0"),
+    ];
+    for text in bounds {
+        Snapshot::from_json(&text).unwrap();
+    }
+}
+
 #[test]
 fn each_refusal_names_place_value_and_bound() {
     let cases = [
@@ -127,8 +150,32 @@ fn each_refusal_names_place_value_and_bound() {
             "BTC: rate is -1.5, expected -1 to 1",
         ),
         (
+            with(SNAPSHOT, r#""rate": "0.01""#, r#""rate": "1.01""#),
+            "BTC: rate is 1.01, expected -1 to 1",
+        ),
+        (
             with(SNAPSHOT, r#""funding": "-0.0001""#, r#""funding": "0.11""#),
             "BTC, perpetual: funding is 0.11, expected -0.1 to 0.1",
+        ),
+        (
+            with(SNAPSHOT, r#""funding": "-0.0001""#, r#""funding": "-0.11""#),
+            "BTC, perpetual: funding is -0.11, expected -0.1 to 0.1",
+        ),
+        (
+            of_expiry("rate", "1.01"),
+            "BTC, expiry 2026-08-28T08:00:00Z: rate is 1.01, expected -1 to 1",
+        ),
+        (
+            of_expiry("rate", "-1.01"),
+            "BTC, expiry 2026-08-28T08:00:00Z: rate is -1.01, expected -1 to 1",
+        ),
+        (
+            of_expiry("settled", "64569.97"),
+            "BTC, expiry 2026-08-28T08:00:00Z: settled is 64569.97, expected 0 to 64569.96",
+        ),
+        (
+            of_expiry("settled", "-0.01"),
+            "BTC, expiry 2026-08-28T08:00:00Z: settled is -0.01, expected 0 to 64569.96",
         ),
         (
             with(SNAPSHOT, r#""volatility": "0.4""#, r#""volatility": "0""#),

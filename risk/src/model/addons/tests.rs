@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use zkmargin_program::{Builder, Linear, Program, Real};
 
 use super::*;
-use crate::market::{Quote, Snapshot};
+use crate::market::{Expiry, Quote, Snapshot, Strike};
 use crate::model::fixture::{self, Book};
 use crate::model::scan::Facts;
 use crate::model::sheet::Sheet;
@@ -118,6 +118,51 @@ fn what_is_above_a_part_of_the_depth_is_charged_progressively() {
     by_hand(&file, |_| (), &[("AAA-CALL", "5")], 14.5);
 }
 
+/// A strike with this many coins of open interest.
+fn strike(coins: i64) -> Strike {
+    let quote = Quote {
+        open_interest: Some(Decimal::from(coins)),
+        ..Quote::default()
+    };
+    Strike {
+        volatility: Decimal::ONE,
+        call: Some(quote),
+        put: None,
+    }
+}
+
+#[test]
+fn an_option_exactly_at_a_bound_is_of_the_bucket_below_it() {
+    let by = |bounds: &str, bound: &str| {
+        json!({"concentration": {"measure": "open-interest", "least_depth": "500", bounds: [bound],
+            "tiers": [{"above": "0.1", "rate": "0.01"}, {"above": "0.5", "rate": "0.05"}]}})
+    };
+    // 5 calls are 500 USD, 14.5 where 500 are supposed. With 10 coins of 100 USD in their bucket 0.01 · (500 - 100).
+    let (alone, together) = (14.5, 4.0);
+    let book = [("AAA-CALL", "5")];
+    // The call has 10 days.
+    let days = by("days", "10");
+    let expiry = |at: &str, coins| {
+        let at = at.parse().unwrap();
+        let chain = Expiry::new(Decimal::ONE_HUNDRED, [(Decimal::ONE_HUNDRED, strike(coins))].into());
+        move |snapshot: &mut Snapshot| drop(snapshot.underlyings.get_mut("AAA").unwrap().expiries.insert(at, chain))
+    };
+    by_hand(&days, expiry("2026-08-16T12:00:00.001Z", 1_000), &book, alone);
+    by_hand(&days, expiry("2026-08-16T11:59:59.999Z", 10), &book, together);
+    // Its strike is 100,000, 0.8 of this forward.
+    let moneyness = by("moneyness", "0.8");
+    let forward = |at: i64, coins| {
+        move |snapshot: &mut Snapshot| {
+            let market = snapshot.underlyings.get_mut("AAA").unwrap();
+            let chain = market.expiries.values_mut().next().unwrap();
+            chain.forward = Decimal::from(125_000);
+            chain.strikes.insert(Decimal::from(at), strike(coins));
+        }
+    };
+    by_hand(&moneyness, forward(100_001, 1_000), &book, alone);
+    by_hand(&moneyness, forward(99_999, 10), &book, together);
+}
+
 #[test]
 fn a_first_tier_from_nothing_on_is_linear() {
     let file = json!({"concentration": {"measure": "volume", "least_depth": "1000",
@@ -185,6 +230,18 @@ fn quote_of_an_option_is_in_coins_whatever_it_settles_in() {
     }
 }
 
+fn of_future(snapshot: &mut Snapshot) {
+    let market = snapshot.underlyings.get_mut("AAA").unwrap();
+    let future = market.futures.values_mut().next().unwrap();
+    future.quote.open_interest = Some(Decimal::from(50_000));
+}
+
+fn of_call(snapshot: &mut Snapshot) {
+    let market = snapshot.underlyings.get_mut("AAA").unwrap();
+    let mut strikes = market.expiries.values_mut().next().unwrap().strikes.values_mut();
+    strikes.next().unwrap().call.as_mut().unwrap().open_interest = Some(Decimal::from(500));
+}
+
 #[test]
 fn what_others_sell_moves_the_price_once_more() {
     let file = json!({"contagion": {"AAA": {"move": "0.25", "depth": "100000", "most": "0.125"}}});
@@ -192,6 +249,9 @@ fn what_others_sell_moves_the_price_once_more() {
     by_hand(&file, |s| interest(s, 50_000), &[("AAA-PERPETUAL", "10")], 125.0);
     by_hand(&file, |s| interest(s, 50_000), &[("AAA-NEAR", "-10")], 125.0);
     by_hand(&file, |s| interest(s, 25_000), &[("AAA-NEAR", "-10")], 62.5);
+    // Futures have theirs in USD too, options in coins: 500 of 100 USD.
+    by_hand(&file, of_future, &[("AAA-PERPETUAL", "10")], 125.0);
+    by_hand(&file, of_call, &[("AAA-PERPETUAL", "10")], 125.0);
     // No more than the most; nothing without open interest, or of another underlying.
     by_hand(&file, |s| interest(s, 9_000_000), &[("AAA-NEAR", "-10")], 125.0);
     by_hand(&file, |_| (), &[("AAA-NEAR", "-10")], 0.0);

@@ -1,9 +1,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use num_traits::ToPrimitive;
 use serde_json::{Value, json};
 
-use crate::model::okx_pm::parameters::Depeg;
+use crate::model::fixture::{self, Book};
+use crate::model::okx_pm::parameters::{Buckets, Depeg};
 use crate::model::{Model, ModelError, PRESETS};
+use crate::oracle;
+use crate::terms::{Level, Ratio20, Terms};
 
 /// What a change of the preset is refused with.
 fn refusal(path: &str, part: Value) -> String {
@@ -89,4 +93,47 @@ fn names_that_a_file_does_not_define_are_refused() {
     assert!(refusal("/depeg/pairs/0", json!(["USD", "USDC"])).contains("each pair once"));
     assert!(refusal("/depeg/levels/4/at_least", json!("0.1")).contains("0, of the last level"));
     assert!(refusal("/assets/BTC/underlying", json!("SOL")).contains("SOL"));
+}
+
+/// Up to 7 days and beyond, charged only for what is matched between the two.
+fn week() -> Value {
+    json!({"buckets": [{"days": "7", "within": "0"}, {"within": "0"}], "across": "0.05"})
+}
+
+#[test]
+fn a_bucket_reaches_to_its_last_day_and_no_further() {
+    let buckets: Buckets = serde_json::from_value(week()).unwrap();
+    assert_eq!((buckets.bucket_of(7.0), buckets.bucket_of(7.0 + 1e-9)), (0, 1));
+}
+
+#[test]
+fn program_and_rule_put_an_option_of_exactly_seven_days_into_the_first_week() {
+    let (_, text) = PRESETS.iter().find(|(name, _)| *name == "okx-pm").unwrap();
+    let mut file: Value = serde_json::from_str(text).unwrap();
+    file["underlyings"]["BTC"]["vega_buckets"] = week();
+    file["underlyings"]["BTC"]["minimum"] = Value::Null;
+    file["depeg"] = Value::Null;
+    let model = Model::from_json(&file.to_string()).unwrap();
+    let universe = fixture::universe();
+    let [near, far] = ["BTC-28AUG26-70000-C", "BTC-26MAR27-50000-P"];
+    let book = Book::empty(&universe).hold(near, "1", None).hold(far, "-1", None);
+    // 0.05 of what is matched between the buckets: the smaller vega while the first option has at most 7 days, nothing once it has more.
+    for (now, rate) in [("2026-08-21T08:00:00Z", 0.05), ("2026-08-21T07:59:59.999Z", 0.0)] {
+        let mut snapshot = fixture::snapshot();
+        snapshot.instant = now.parse().unwrap();
+        let vega = |name| {
+            let greeks = crate::valuation::greeks(&snapshot, fixture::instrument(&universe, name));
+            greeks.unwrap().unwrap().vega
+        };
+        let evaluation = oracle::evaluate(&model, &universe, &snapshot, &book.q).unwrap();
+        let components = evaluation.components.iter().filter(|part| part.term == "MR3");
+        let charge: f64 = components.map(|part| part.maintenance.to_f64().unwrap()).sum();
+        let want = rate * libm::fmin(vega(near), vega(far));
+        assert!((charge - want).abs() < 1e-9, "{now}: {charge}, not {want}");
+        let terms = Terms::at(Level::Maintenance);
+        let program = model.compile(&universe, &snapshot, &terms).unwrap();
+        let excess = evaluation.excess(Level::Maintenance, Ratio20::ONE, 0);
+        let gap = excess.to_f64().unwrap() - program.surplus(&book.q).unwrap()[0].1 as f64 * 1e-10;
+        assert!(gap > -1e-9 && gap < 1e-6, "{now}: {gap}");
+    }
 }

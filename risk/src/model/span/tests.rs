@@ -67,7 +67,14 @@ fn file() -> Value {
 /// The requirement at maintenance of futures opened at the index, so that they are worth nothing, by the oracle and by the program.
 #[track_caller]
 pub(crate) fn requires(file: &Value, book: &[(&str, &str)], want: f64) {
-    let (universe, snapshot) = market();
+    requires_at("1", file, book, want);
+}
+
+/// With USDC at this price.
+#[track_caller]
+fn requires_at(price: &str, file: &Value, book: &[(&str, &str)], want: f64) {
+    let (universe, mut snapshot) = market();
+    snapshot.assets.insert("USDC".to_owned(), price.parse().unwrap());
     let model = Model::from_json(&file.to_string()).unwrap();
     let mut held = Book::empty(&universe);
     for (name, contracts) in book {
@@ -126,6 +133,15 @@ fn the_first_spread_takes_what_there_is_even_where_the_second_would_give_more() 
     let mut reversed = file();
     reversed["spreads"].as_array_mut().unwrap().reverse();
     requires(&reversed, &THREE, 187.5);
+}
+
+#[test]
+fn in_another_numeraire_notionals_are_divided_by_its_price() {
+    // Profits are USDC, so scanning risks stay 125, 100, 400 of them. Notionals of dollars are 500, 200 and 400 USDC at 2 USD: credits
+    // AAA 0.5 · 0.125 · 200 + 0.8 · 0.125 · 300 = 42.5, BBB 0.5 · 0.25 · 200 = 25, CCC 0.8 · 0.5 · 300 = 120.
+    let mut file = file();
+    file["numeraire"] = json!("USDC");
+    requires_at("2", &file, &THREE, 625.0 - 42.5 - 25.0 - 120.0);
 }
 
 #[test]
