@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
 use crate::model::fixture::{self, asset_at, instrument};
+use crate::oracle::with_public_amounts;
 
 fn with(order: &str) -> Vec<(LegId, u64)> {
     let universe = fixture::universe();
@@ -50,6 +51,33 @@ fn a_purchase_adds_to_long_and_all_of_it_to_debt_rounded_up_once() {
         with("buy 0.1 BTC-28AUG26-70000-C @ 0.02150000004 fee 0.0000000001"),
         sorted(expected)
     );
+}
+
+/// In the legs that a statement makes public, and in the book that the oracle evaluates.
+#[test]
+fn a_premium_is_of_the_coins_in_a_contract() {
+    let option = r#"[{"instrument":{"name":"X","underlying":"BTC","kind":{"option":{"expiry":"2026-08-28T08:00:00Z","strike":"70000","right":"call"}},
+        "style":"inverse","settlement":"BTC","contract":"0.01","lot":"1"}}]"#;
+    let universe = fixture::universe();
+    let universe = universe
+        .extend("alpha", &serde_json::from_str::<Vec<_>>(option).unwrap())
+        .unwrap();
+    let (option, coin) = (instrument(&universe, "X"), asset_at(&universe, "alpha", "BTC"));
+    let nothing = vec![0; universe.layout().slots()];
+    // 100 contracts of 0.01 BTC at 0.02 are 0.02 BTC in lots of 1e-8.
+    for (order, position, cash) in [
+        ("sell 100 X @ 0.02", option.short, coin.balance),
+        ("buy 100 X @ 0.02", option.long, coin.debt),
+    ] {
+        let terms = Terms {
+            order: Some(Order::parse(order, &universe).unwrap()),
+            ..Terms::at(Level::Initial)
+        };
+        let expected = sorted(vec![(position, 100), (cash, 2_000_000)]);
+        assert_eq!(terms.public_amounts(&universe).unwrap(), expected);
+        let book = with_public_amounts(&universe, &terms, &nothing).unwrap();
+        assert_eq!((book[position.index()], book[cash.index()]), (100, 2_000_000));
+    }
 }
 
 #[test]

@@ -1,6 +1,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
+use crate::instant::DAY_MS;
+use crate::model::Model;
+use crate::model::derive::values::Table;
 use crate::model::fixture::{self, instrument};
+use crate::model::stress::figures::{Figures, Stresses};
+use crate::model::variation::worth;
 use crate::scenario::Scenario;
 use rust_decimal::Decimal;
 
@@ -200,31 +205,143 @@ fn the_documented_grid_of_linear_instruments_is_met() {
 }
 
 #[test]
-fn greeks_of_an_inverse_option_are_slopes_of_its_value_in_usd() {
-    let (universe, snapshot) = (fixture::universe(), fixture::snapshot());
-    let option = instrument(&universe, "BTC-26MAR27-50000-P");
-    let at = |factor: f64, volatility: f64| {
-        let shocks = [Shock::new(factor, VolatilityMove::Up)];
-        let shock = VolatilityShock {
-            up: Decimal::try_from(volatility).unwrap(),
-            long_power: Decimal::ZERO,
-            ..shock()
+fn greeks_of_an_option_are_slopes_of_its_value() {
+    let (universe, mut snapshot) = (fixture::universe(), fixture::snapshot());
+    // The near forward is 1.2 times the index, the far one 1.23 times; and a rate that shows in three weeks.
+    let market = snapshot.underlyings.get_mut("BTC").unwrap();
+    (market.index, market.rate) = (Decimal::from(53_500), Decimal::new(5, 1));
+    for (name, forward, volatility) in [
+        ("BTC-26MAR27-50000-P", 66_000.0, 0.55),
+        ("BTC-LINEAR-60000-C", 64_200.0, 0.48),
+    ] {
+        let option = instrument(&universe, name);
+        // USD at the scenario's index, or the settlement asset of the linear one.
+        let value = |snapshot: &Snapshot, factor: f64, rise: f64| {
+            let shocks = [Shock::new(factor, VolatilityMove::Up)];
+            let shock = VolatilityShock {
+                up: Decimal::try_from(rise).unwrap(),
+                short_power: Decimal::ZERO,
+                long_power: Decimal::ZERO,
+                ..shock()
+            };
+            let (market, now) = (&snapshot.underlyings["BTC"], snapshot.instant);
+            let table = ValueTable::new(market, now, Denomination::Usd, &shock, &shocks, [option]).unwrap();
+            table.get(option.long).unwrap().shocked[0]
         };
-        let market = &snapshot.underlyings["BTC"];
-        let table = ValueTable::new(market, snapshot.instant, Denomination::Usd, &shock, &shocks, [option]).unwrap();
-        table.get(option.long).unwrap().shocked[0]
+        let at = |factor: f64| value(&snapshot, factor, 0.0);
+        let step = 1e-4;
+        let slope = (at(1.0 + step) - at(1.0 - step)) / (2.0 * step);
+        let curvature = (at(1.0 + step) - 2.0 * at(1.0) + at(1.0 - step)) / (step * step);
+        // A relative rise by 0.001.
+        let by_volatility = (value(&snapshot, 1.0, 0.001) - at(1.0)) / (0.001 * volatility);
+        let dollars = dollar_greeks(&snapshot, option).unwrap().unwrap();
+        close(dollars.mark, at(1.0), 1e-14);
+        close(dollars.delta, slope, 1e-5);
+        close(dollars.gamma, curvature, 1e-3);
+        close(dollars.vega, by_volatility, 1e-3);
+
+        let greeks = greeks(&snapshot, option).unwrap().unwrap();
+        // An inverse option in USD moves with the index, a linear one with its forward.
+        let moving = match option.style {
+            Style::Inverse => 53_500.0,
+            Style::Linear => forward,
+        };
+        close(greeks.delta, slope / moving, 1e-5);
+        close(greeks.gamma, curvature / (moving * 53_500.0), 1e-3);
+        close(greeks.vega, by_volatility, 1e-3);
+        let changed = |change: &dyn Fn(&mut Snapshot)| {
+            let mut changed = snapshot.clone();
+            change(&mut changed);
+            value(&changed, 1.0, 0.0)
+        };
+        let hour = 3_600_000;
+        let in_hours = |hours: u64| changed(&|to| to.instant = to.instant.checked_add(hours * hour).unwrap());
+        close(greeks.theta, (in_hours(1) - in_hours(0)) * 8_760.0, 1e-2);
+        let at_rate = |rate: i64| changed(&|to| to.underlyings.get_mut("BTC").unwrap().rate = Decimal::new(rate, 3));
+        close(greeks.rho, (at_rate(501) - at_rate(499)) / 0.002, 1e-5);
+    }
+}
+
+/// All that is counted of one contract, long.
+fn of_contract(listed: &Instrument) -> Vec<(&'static str, f64)> {
+    let snapshot = fixture::snapshot();
+    let market = &snapshot.underlyings[&listed.underlying];
+    let shocks = [0.8, 1.3].map(|factor| Shock::new(factor, VolatilityMove::Up));
+    let mut all = Vec::new();
+    for denomination in [Denomination::Coin, Denomination::Usd] {
+        let table = ValueTable::new(market, snapshot.instant, denomination, &shock(), &shocks, [listed]).unwrap();
+        // A linear one has none in coins.
+        if let Some(values) = table.get(listed.long) {
+            all.extend([("mark", values.mark), ("delta", values.delta)]);
+            all.extend(values.shocked.iter().map(|value| ("value under a shock", *value)));
+        }
+    }
+    let greeks = greeks(&snapshot, listed).unwrap().unwrap();
+    all.extend([("greeks: delta", greeks.delta), ("gamma", greeks.gamma)]);
+    all.extend([("vega", greeks.vega), ("theta", greeks.theta), ("rho", greeks.rho)]);
+    let dollars = dollar_greeks(&snapshot, listed).unwrap().unwrap();
+    all.extend([("dollars: mark", dollars.mark), ("delta", dollars.delta)]);
+    all.extend([("gamma", dollars.gamma), ("vega", dollars.vega)]);
+    let stresses = Stresses {
+        rows: &shocks,
+        shift: &[],
+        decay_ms: DAY_MS,
     };
-    let greeks = greeks(&snapshot, option).unwrap().unwrap();
-    let step = 1e-3;
-    close(
-        greeks.delta,
-        (at(1.0 + step, 0.0) - at(1.0 - step, 0.0)) / (2.0 * step * 64_000.0),
-        1e-5,
-    );
-    let curvature =
-        (at(1.0 + step, 0.0) - 2.0 * at(1.0, 0.0) + at(1.0 - step, 0.0)) / (step * 64_000.0 * step * 64_000.0);
-    close(greeks.gamma, curvature, 1e-3);
-    // A relative rise by x of a volatility of 0.55.
-    close(greeks.vega, (at(1.0, 0.001) - at(1.0, 0.0)) / (0.001 * 0.55), 1e-3);
-    assert!(greeks.theta < 0.0 && greeks.rho == 0.0);
+    let figures = Figures::new(&snapshot, listed, &stresses).unwrap().unwrap();
+    all.extend([("stress: mark", figures.mark), ("decayed", figures.decayed)]);
+    all.extend(figures.rows.iter().map(|value| ("value in a row", *value)));
+    all.extend([("delta", figures.delta), ("vega", figures.vega), ("rho", figures.rho)]);
+    let Model::DerivePm2(pm2) = Model::preset("derive-pm2").unwrap() else {
+        panic!("no PM2");
+    };
+    let prices = pm2.prices(&pm2.parameters().underlyings["BTC"]);
+    let table = Table::new(market, snapshot.instant, &prices, [listed]).unwrap();
+    for values in table.options.values() {
+        all.push(("derive: mark", values.mark));
+        all.extend(
+            values
+                .rows
+                .iter()
+                .flat_map(|(p, n)| [("p of a row", *p), ("n of a row", *n)]),
+        );
+        all.extend(values.basis.map(|gain| ("basis", gain)));
+    }
+    for values in table.forwards.values() {
+        all.extend([("derive: mark", values.mark), ("coins", values.coins)]);
+        all.extend(values.rows.iter().map(|value| ("v of a row", *value)));
+    }
+    let mut delivered = snapshot.clone();
+    delivered.instant = fixture::NEAR.parse().unwrap();
+    for (name, price) in [("BTC", 60_500), ("ETH", 2_100)] {
+        let market = delivered.underlyings.get_mut(name).unwrap();
+        market.deliveries.insert(delivered.instant, Decimal::from(price));
+    }
+    all.push(("worth at the near expiry", worth(&delivered, listed).unwrap().unwrap()));
+    all
+}
+
+#[test]
+fn every_figure_of_a_contract_of_ten_is_ten_times_that_of_one() {
+    let (universe, snapshot) = (fixture::universe(), fixture::snapshot());
+    for (_, listed) in universe
+        .instruments()
+        .filter(|(_, listed)| priced(&snapshot, listed).is_ok())
+    {
+        for style in [Style::Inverse, Style::Linear] {
+            let of = |contract: i64| {
+                of_contract(&Instrument {
+                    style,
+                    contract: Decimal::from(contract),
+                    ..listed.clone()
+                })
+            };
+            for ((figure, one), (_, ten)) in of(1).into_iter().zip(of(10)) {
+                assert!(
+                    (ten - 10.0 * one).abs() <= 1e-14 * ten.abs(),
+                    "{figure} of {style:?} {}: {ten} is not ten times {one}",
+                    listed.name
+                );
+            }
+        }
+    }
 }

@@ -141,6 +141,67 @@ fn the_jump_of_a_bracket_is_held() {
     }
 }
 
+const BINANCE: &str = include_str!("../../presets/binance-usdm.json");
+
+/// The tiers that Binance published in October 2024, in USD: at an edge the leverage of the bracket that ends and of the one that begins,
+/// and the maintenance of a position of 10 USD less, of that size, and of 10 USD more. BTC and ETH part at 50 million.
+const BRACKETS: [(&str, i64, [i64; 2], [&str; 3]); 9] = [
+    ("BTC", 50_000, [125, 100], ["199.96", "200", "200.05"]),
+    ("BTC", 600_000, [100, 75], ["2949.95", "2950", "2950.065"]),
+    ("BTC", 3_000_000, [75, 50], ["18549.935", "18550", "18550.1"]),
+    ("BTC", 50_000_000, [25, 25], ["868549.8", "868550", "868550.2"]),
+    ("BTC", 70_000_000, [25, 20], ["1268549.8", "1268550", "1268550.25"]),
+    ("ETH", 50_000, [125, 100], ["199.96", "200", "200.05"]),
+    ("ETH", 600_000, [100, 75], ["2949.95", "2950", "2950.065"]),
+    ("ETH", 3_000_000, [75, 50], ["18549.935", "18550", "18550.1"]),
+    ("ETH", 50_000_000, [25, 20], ["868549.8", "868550", "868550.25"]),
+];
+
+/// An edge is of the bracket that it ends. There, and less than a thousandth below it, the program asks for the next one's rate at the
+/// initial level.
+#[test]
+fn a_position_at_the_edge_of_a_bracket_has_the_margin_of_its_own_underlyings_bracket() {
+    let bench = Bench::new(BINANCE, universe(), snapshot(&mut Random(3)));
+    for (underlying, edge, [ends, begins], maintenance) in BRACKETS {
+        let name = format!("{underlying}-inverse-PERP");
+        let (_, perpetual) = bench.universe.instruments().find(|(_, i)| i.name == name).unwrap();
+        for leg in [perpetual.long, perpetual.short] {
+            let book = |usd: i64| {
+                let mut book = vec![0; bench.universe.layout().slots()];
+                book[leg.index()] = u64::try_from(usd / 10).unwrap();
+                book
+            };
+            // What the program asks for, up to its bound, is the value of the book less what is left of it.
+            let asks = |usd: i64, at: Level, margin: &BigRational| {
+                let value = bench.evaluate(&book(usd)).value;
+                let both = bench
+                    .both(&book(usd))
+                    .into_iter()
+                    .find(|both| both.level == at)
+                    .unwrap();
+                let more = value - both.program - margin;
+                let cent = BigRational::new(1.into(), 100.into());
+                assert!(
+                    both.bound < cent && !more.is_negative() && more <= both.bound,
+                    "{usd} of {name}: {more}"
+                );
+            };
+            let initial = |usd: i64, leverage: i64| BigRational::new(usd.into(), leverage.into());
+            let sizes = [(edge - 10, ends), (edge, ends), (edge + 10, begins)];
+            for ((usd, leverage), maintenance) in sizes.into_iter().zip(maintenance) {
+                let maintenance = zkmargin_risk::amount::to_ratio(maintenance.parse().unwrap());
+                let evaluation = bench.evaluate(&book(usd));
+                assert_eq!(evaluation.initial, initial(usd, leverage), "{usd} of {name}");
+                assert_eq!(evaluation.maintenance, maintenance, "{usd} of {name}");
+                asks(usd, Level::Maintenance, &maintenance);
+            }
+            for (usd, leverage) in [(edge - edge / 1_000, ends), (edge, begins), (edge + 10, begins)] {
+                asks(usd, Level::Initial, &initial(usd, leverage));
+            }
+        }
+    }
+}
+
 #[test]
 fn what_has_no_margin_is_refused_by_both() {
     let bench = Bench::new(HYPERLIQUID, universe(), snapshot(&mut Random(5)));

@@ -3,15 +3,18 @@
 use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::{Signed, Zero};
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use crate::case::Case;
 use crate::market::Snapshot;
+use crate::model::derive::parameters::{Row, Shock};
+use crate::model::derive::values::{Prices, Table};
 use crate::model::fixture;
 use crate::model::{Model, ModelError, PRESETS};
 use crate::oracle;
 use crate::terms::{Level, Ratio20, Terms};
-use crate::universe::{Line, Universe};
+use crate::universe::{Instrument, Line, Style, Universe};
 
 const LEVELS: [Level; 2] = [Level::Initial, Level::Maintenance];
 
@@ -348,6 +351,67 @@ fn naked_shorts_are_those_of_call_and_put_together() {
     assert_eq!(charge(["-3", "1"]), coins(2));
     assert_eq!(charge(["-3", "-1"]), coins(4));
     assert_eq!(charge(["-3", "5"]), coins(0));
+}
+
+#[test]
+fn a_negative_rate_discounts_as_none_does() {
+    let (universe, mut snapshot) = (fixture::universe(), fixture::snapshot());
+    let book = fixture::Book::empty(&universe)
+        .hold("BTC-LINEAR-60000-C", "1", None)
+        .hold("BTC-26MAR27-50000-P", "-1", None);
+    for name in ["derive-pm2", "derive-pmrm1"] {
+        let model = model(&preset(name)).unwrap();
+        let mut at = |rate: &str| {
+            snapshot.underlyings.get_mut("BTC").unwrap().rate = rate.parse().unwrap();
+            oracle::evaluate(&model, &universe, &snapshot, &book.q).unwrap()
+        };
+        assert_eq!(at("-0.21"), at("0"), "{name}");
+        assert_ne!(at("0.21"), at("0"), "{name}: a rate is seen at all");
+    }
+}
+
+#[test]
+fn the_settled_part_of_a_forward_is_in_the_mark_and_does_not_move() {
+    let (universe, mut snapshot) = (fixture::universe(), fixture::snapshot());
+    let near = fixture::NEAR.parse().unwrap();
+    let market = snapshot.underlyings.get_mut("BTC").unwrap();
+    let expiry = market.expiries.get_mut(&near).unwrap();
+    // A third of 64,200.
+    expiry.settled = Decimal::from(21_400);
+    // A put of 70,000 is worth what it is to who knows of no settled part: 5,800 if it were exercised, and some time.
+    let book = fixture::Book::empty(&universe).hold("BTC-28AUG26-70000-P", "1", None);
+    let value = |name: &str| {
+        let evaluation = oracle::evaluate(&Model::preset(name).unwrap(), &universe, &snapshot, &book.q);
+        evaluation.unwrap().value
+    };
+    assert_eq!(value("derive-pm2"), value("paradex-pm"));
+    assert_eq!(value("derive-pm2").to_integer(), 6_687.into());
+
+    // Without volatility and rate it is what exercise pays: at 64,200 now, and at 42,800 / 2 + 21,400 = 42,800 half way down.
+    let market = snapshot.underlyings.get_mut("BTC").unwrap();
+    market.rate = Decimal::ZERO;
+    let expiry = market.expiries.get_mut(&near).unwrap();
+    expiry.strikes.get_mut(&Decimal::from(70_000)).unwrap().volatility = Decimal::ZERO;
+    let Model::DerivePm2(pm2) = Model::preset("derive-pm2").unwrap() else {
+        panic!("no PM2");
+    };
+    let rows = [Row {
+        price_move: Decimal::new(-5, 1),
+        volatility: Shock::None,
+        weight: Decimal::ONE,
+    }];
+    let prices = Prices {
+        rows: &rows,
+        negative: None,
+        ..pm2.prices(&pm2.parameters().underlyings["BTC"])
+    };
+    let put = Instrument {
+        style: Style::Linear,
+        ..fixture::instrument(&universe, "BTC-28AUG26-70000-P").clone()
+    };
+    let table = Table::new(market, snapshot.instant, &prices, [&put]).unwrap();
+    let values = &table.options[&put.long];
+    assert_eq!((values.mark, values.rows[0].1), (5_800.0, 27_200.0));
 }
 
 #[test]

@@ -1,10 +1,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use num_traits::ToPrimitive;
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use crate::model::fixture::{self, Book};
-use crate::model::okx_pm::parameters::{Buckets, Depeg};
+use crate::model::okx_pm::parameters::{Buckets, Depeg, Minimum};
 use crate::model::{Model, ModelError, PRESETS};
 use crate::oracle;
 use crate::terms::{Level, Ratio20, Terms};
@@ -51,6 +52,38 @@ fn the_level_of_two_prices_is_that_of_their_exact_ratio() {
     assert_eq!(
         (level("0.995", "1"), level("0.99", "1"), level("0.9899", "1")),
         (0, 1, 2)
+    );
+}
+
+#[test]
+fn the_slippage_of_an_option_is_by_the_delta_of_a_coin_times_the_coins_of_a_contract() {
+    let minimum = Minimum {
+        option_least: Decimal::new(1, 2),
+        option_delta: Decimal::new(1, 1),
+        option_fee: Decimal::new(3, 4),
+        option_fee_cap: Decimal::new(125, 3),
+        future_rate: Decimal::ZERO,
+        tiers: Vec::new(),
+    };
+    // Two coins at 100 USD with a delta of 0.5 each: 0.1 x 0.5 of 200 USD is more than 0.01 of it; and 0.0003 of it for the fee.
+    for delta in [1.0, -1.0] {
+        let (long, short) = minimum.of_option(100.0, 2.0, delta, 50.0);
+        assert!(
+            (long - 10.06).abs() < 1e-12 && (short - 10.06).abs() < 1e-12,
+            "{long} {short}"
+        );
+    }
+    // Of a delta of 0.05 a coin the least: 0.01 of 200 USD.
+    let (long, short) = minimum.of_option(100.0, 2.0, 0.1, 50.0);
+    assert!(
+        (long - 2.06).abs() < 1e-12 && (short - 2.06).abs() < 1e-12,
+        "{long} {short}"
+    );
+    // At a mark of 0.4 a long one slips by no more than that, and the fee is 0.125 of it.
+    let (long, short) = minimum.of_option(100.0, 2.0, 1.0, 0.4);
+    assert!(
+        (long - 0.45).abs() < 1e-12 && (short - 10.05).abs() < 1e-12,
+        "{long} {short}"
     );
 }
 

@@ -161,6 +161,33 @@ mod tests {
     use rust_decimal::Decimal;
 
     use super::*;
+    use crate::model::fixture::{self, NEAR};
+
+    /// A 60,000 call at a forward of 64,200 and a volatility of 0.48, 524 hours to go: 5,475.794 USD before it is discounted.
+    #[test]
+    fn a_linear_option_is_discounted_at_the_rate_of_its_expiry_as_its_mark_is() {
+        let (universe, mut snapshot) = (fixture::universe(), fixture::snapshot());
+        let call = fixture::instrument(&universe, "BTC-LINEAR-60000-C");
+        let figures = |snapshot: &Snapshot, decay_ms: u64| {
+            let stresses = Stresses {
+                decay_ms,
+                ..Stresses::NONE
+            };
+            Figures::new(snapshot, call, &stresses).unwrap().unwrap()
+        };
+        // exp(-0.02 T) of it at the rate of the underlying, exp(-0.5 T) at one of the expiry's own.
+        for (own, mark) in [(None, 5_469.247), (Some(Decimal::new(5, 1)), 5_314.445)] {
+            let market = snapshot.underlyings.get_mut("BTC").unwrap();
+            market.expiries.get_mut(&NEAR.parse().unwrap()).unwrap().rate = own;
+            let now = figures(&snapshot, 0);
+            assert!((now.mark - mark).abs() < 1e-3, "{} instead of {mark}", now.mark);
+            let valued = valuation::mark(&snapshot, call).unwrap().unwrap();
+            assert_eq!(now.mark.to_bits(), valued.to_bits());
+            assert_eq!(now.decayed.to_bits(), now.mark.to_bits());
+            // With no time left it is what exercise pays, and nothing is discounted.
+            assert_eq!(figures(&snapshot, u64::MAX).decayed, 4_200.0);
+        }
+    }
 
     #[test]
     fn a_shift_is_the_larger_of_points_and_part_interpolated_in_tenor() {

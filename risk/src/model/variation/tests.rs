@@ -74,6 +74,25 @@ fn what_a_book_has_lost_is_known_for_each_kind_of_instrument() {
     assert!((settled + 10.0 / 60_500.0 * 61_000.0).abs() < 1e-12, "{settled}");
 }
 
+/// Delivered at 60,500, at an index of 61,000.
+#[test]
+fn a_call_that_expired_is_worth_what_it_pays_and_a_linear_future_its_delivery_price() {
+    let universe = fixture::universe();
+    let worth = |name: &str, style: Style| {
+        let listed = Instrument {
+            style,
+            ..fixture::instrument(&universe, name).clone()
+        };
+        worth(&later(), &listed).unwrap().unwrap()
+    };
+    // A call of 60,000 pays 500 USD, or that much in coins at the delivery.
+    assert_eq!(worth("BTC-LINEAR-60000-C", Style::Linear), 500.0);
+    let coins = worth("BTC-LINEAR-60000-C", Style::Inverse);
+    assert!((coins - 500.0 / 60_500.0 * 61_000.0).abs() < 1e-9, "{coins}");
+    // Ten coins of a future that settles in dollars.
+    assert_eq!(worth("BTC-28AUG26", Style::Linear), 605_000.0);
+}
+
 #[test]
 fn what_an_inverse_future_loses_is_in_the_price_of_its_carry() {
     let (universe, model) = (fixture::universe(), Model::preset("paradex-pm").unwrap());
