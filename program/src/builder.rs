@@ -113,7 +113,7 @@ impl Builder {
     /// Lets the prover net a pair that a public amount touches: a hidden `d` of at most `most` and below `2^48`, with `first - d >= 0` and
     /// `second - d >= 0`. Every form made later sees `first - d` and `second - d`.
     ///
-    /// `most` is the public amount on both legs together: it closes what is held against it, and no position of one account that of another.
+    /// `most` is the public amount of the leg that has more: it closes what is held against it, and no position of one account that of another.
     ///
     /// # Errors
     /// [`BuildError`]: a form was made before; no pair of the layout, or netted before; too many rows.

@@ -55,7 +55,8 @@
 //!
 //! Long and short of one instrument are two legs. What a model says about a form is checked for each [`Pair`]: a lot of both legs
 //! together never helps, in any form that enters the program ([`BuildError::PairHelps`]). So summing accounts without netting
-//! them is conservative, and so is a reduction `d` of [`Builder::net`] that a prover chooses too small.
+//! them is conservative, and so is a reduction `d` of [`Builder::net`] that a prover chooses too small. Within [`Builder::without`] a pair of
+//! which a leg is left out is none, and neither holds of it.
 //!
 //! # Example
 //!

@@ -223,7 +223,7 @@ pub enum TermsError {
     /// Not a number of lots, or too many.
     #[error("{field} of {name}: {problem}")]
     Lots {
-        /// Contracts, premium, carry, fee, deposit.
+        /// Contracts, premium and fee, carry, deposit.
         field: &'static str,
         /// Of which instrument or asset.
         name: String,
@@ -287,8 +287,9 @@ impl Terms {
         Ok(amounts.into_iter().filter(|(_, lots)| *lots > 0).collect())
     }
 
-    /// The pairs of legs that public amounts touch, and how many lots of both legs together are public: by so many at most is each
-    /// netted in the program, so that a sale of what is held closes it, and what two accounts hold stays gross.
+    /// The pairs of legs that public amounts touch, and the public lots of the leg that has more of them: by so many at most is each
+    /// netted in the program, so that a sale of what is held closes it, and what two accounts hold stays gross. Of both legs together it would be too many:
+    /// what is public on both closes itself.
     ///
     /// # Errors
     /// Those of [`public_amounts`](Self::public_amounts).
@@ -297,7 +298,7 @@ impl Terms {
         let lots = |leg| amounts.get(&leg).copied().unwrap_or(0);
         let pairs = universe.layout().pairs().iter();
         Ok(pairs
-            .map(|pair| (*pair, lots(pair.first).saturating_add(lots(pair.second))))
+            .map(|pair| (*pair, lots(pair.first).max(lots(pair.second))))
             .filter(|(_, public)| *public > 0)
             .collect())
     }

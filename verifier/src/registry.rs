@@ -58,7 +58,7 @@ const SCHEMA: Schema = Schema {
         );
         CREATE TABLE holdings (
             statement BLOB NOT NULL REFERENCES statements (digest), venue TEXT NOT NULL, account BLOB NOT NULL, subject BLOB NOT NULL,
-            attested BIGINT NOT NULL, epoch BIGINT NOT NULL, snapshot BLOB NOT NULL, varied_epoch BIGINT, varied_snapshot BLOB,
+            attested BIGINT NOT NULL, epoch BIGINT NOT NULL, snapshot BLOB NOT NULL, in_series BIGINT NOT NULL,
             PRIMARY KEY (statement, venue, account)
         );
         CREATE INDEX holdings_by_account ON holdings (venue, account, epoch);

@@ -138,7 +138,9 @@ fn checks(text: &mut String, report: &Report, money: Money) {
         };
         let numeraire = &report.evaluation.numeraire;
         let unit = match check {
-            Check::WithoutBalances { evaluation, .. } | Check::Isolated { evaluation, .. } => format!(
+            // By whichever of its models is the strictest at the level.
+            Check::WithoutBalances { .. } => numeraire.clone(),
+            Check::Isolated { evaluation, .. } => format!(
                 "{numeraire}: V {}, R {} initial, {} maintenance",
                 money.down(&evaluation.value),
                 money.up(&evaluation.initial),

@@ -139,7 +139,7 @@ pub struct Evaluation {
 /// What must hold beside the margin of the whole.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Check {
-    /// Margin, when the balances at a venue are worth nothing.
+    /// Margin of what is left when the balances at a venue are gone.
     WithoutBalances {
         /// The venue.
         venue: String,

@@ -241,7 +241,8 @@ impl<'a> Desk<'a> {
         })
     }
 
-    /// What is left of all that must hold: met exactly where it is not negative. The least of concave functions is concave.
+    /// What is left of all that must hold: met exactly where it is not negative. The least of concave functions is concave; what is left without a venue's
+    /// balances may not be, where a debt hedges, and then a hedge may be missed.
     fn margin(&self, evaluation: &Evaluation) -> BigRational {
         let (level, ratio, least) = self.criterion.of(self.terms);
         let checks = evaluation.checks.iter();

@@ -139,15 +139,28 @@ fn touched_pairs_are_those_of_every_leg_that_is_added_to() {
     pairs.sort_unstable();
     expected.sort_unstable();
     assert_eq!(pairs, expected);
-    // Of both legs together.
+    // Of the leg that has more.
     let amounts = terms.public_amounts(&universe).unwrap();
     for (pair, public) in touched {
         let of_pair = amounts
             .iter()
             .filter(|(leg, _)| [pair.first, pair.second].contains(leg));
-        assert_eq!(public, of_pair.map(|(_, lots)| lots).sum::<u64>());
+        assert_eq!(Some(public), of_pair.map(|(_, lots)| *lots).max());
     }
     assert!(Terms::at(Level::Initial).touched_pairs(&universe).unwrap().is_empty());
+}
+
+#[test]
+fn an_order_that_spends_a_deposit_nets_nothing_else() {
+    let universe = fixture::universe();
+    let coin = asset_at(&universe, "alpha", "BTC");
+    let terms = Terms {
+        order: Some(Order::parse("buy 1 BTC-28AUG26-70000-C @ 0.5", &universe).unwrap()),
+        deposit: Some(Deposit::parse("0.5 alpha:BTC", &universe).unwrap()),
+        ..Terms::at(Level::Initial)
+    };
+    let touched = terms.touched_pairs(&universe).unwrap();
+    assert!(touched.contains(&(coin.pair(), 50_000_000)), "{touched:?}");
 }
 
 #[test]

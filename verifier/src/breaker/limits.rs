@@ -26,7 +26,7 @@ pub struct Limits {
     pub publisher_band: u32,
     /// Between consecutive snapshots, the spread of the relative moves of all indices.
     pub index_dispersion: Steps,
-    /// How far the price of any asset moved since the snapshot before. One that the snapshot before lacks is a halt.
+    /// How far the price of any asset without an index moved since the snapshot before. One that the snapshot before lacks is a halt.
     pub asset_jump: Steps,
     /// What is watched of each underlying. An underlying that a snapshot has and this has not, or the other way round, is a halt.
     #[serde(with = "zkmargin_risk::json::unique")]
@@ -43,7 +43,7 @@ pub struct UnderlyingLimits {
     /// How far its index is from the partner's reference price.
     pub reference: Steps,
     /// How far any of its prices moved since the snapshot before: index, perpetual, futures, forwards, deliveries. What the snapshot before lacks is
-    /// measured from the index of that.
+    /// measured from its price of the nearest expiry, or from its index.
     pub price_jump: Steps,
     /// What is watched of its options; absent for an underlying that has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zkmargin_risk::amount::to_ratio;
+use zkmargin_risk::collateral;
 use zkmargin_risk::instant::Instant;
 use zkmargin_risk::market::{MAX_PRICE, Snapshot, UnderlyingMarket};
 
@@ -201,13 +202,16 @@ pub(crate) fn measure(
             value,
         });
     }
-    for (name, price) in before.map(|_| &snapshot.assets).into_iter().flatten() {
-        match before.and_then(|before| before.assets.get(name)) {
+    // A coin with an index has the price of that.
+    let assets = snapshot.assets.iter();
+    for (name, price) in assets.filter(|(name, _)| !snapshot.underlyings.contains_key(*name)) {
+        let Some(before) = before else { break };
+        match collateral::price(before, name) {
             Some(then) => readings.push(Reading {
                 measure: Measure::AssetJump,
                 of: Some(name.clone()),
                 price: None,
-                value: distance(*price, *then),
+                value: distance(*price, then),
             }),
             None => blind.push(Blind::Missing(format!("price of {name} in the snapshot before"))),
         }
@@ -264,6 +268,16 @@ enum Price {
     Delivery(Instant),
 }
 
+impl Price {
+    /// When what it is the price of expires.
+    const fn expiry(self) -> Option<Instant> {
+        match self {
+            Price::Future(expiry) | Price::Forward(expiry) => Some(expiry),
+            Price::Index | Price::Perpetual | Price::Delivery(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -289,14 +303,26 @@ fn prices(market: &UnderlyingMarket) -> impl Iterator<Item = (Price, Decimal)> {
         .chain(deliveries.map(|(expiry, price)| (Price::Delivery(*expiry), *price)))
 }
 
-/// The largest relative move of a price, up, and which it is. What the snapshot before lacks moved from its index, or nobody would have measured it.
+/// The largest relative move of a price, up, and which it is.
 fn price_jump(now: &UnderlyingMarket, before: &UnderlyingMarket) -> (u32, Price) {
     let then: BTreeMap<Price, Decimal> = prices(before).collect();
-    let moved = |(of, price)| (distance(price, *then.get(&of).unwrap_or(&before.index)), of);
+    let moved = |(of, price)| (distance(price, base(&then, of, before.index)), of);
     let index = moved((Price::Index, now.index));
     prices(now)
         .map(moved)
         .fold(index, |most, next| if next.0 > most.0 { next } else { most })
+}
+
+/// What a price is measured from: itself in the snapshot before; where that lacks it, the price of the nearest expiry, or the index. Else nobody would have
+/// measured it.
+fn base(then: &BTreeMap<Price, Decimal>, of: Price, index: Decimal) -> Decimal {
+    let nearest = || {
+        let expiry = of.expiry()?;
+        let others = then.iter().filter_map(|(other, price)| Some((other.expiry()?, *price)));
+        let apart = |other: &Instant| other.millis_since(expiry).max(expiry.millis_since(*other));
+        others.min_by_key(|(other, _)| apart(other)).map(|(_, price)| price)
+    };
+    then.get(&of).copied().or_else(nearest).unwrap_or(index)
 }
 
 fn volatilities(market: &UnderlyingMarket) -> impl Iterator<Item = (Instant, Decimal, Decimal)> {

@@ -70,8 +70,7 @@ fn market(after: u64, btc: &str, eth: &str, volatilities: [&str; 3]) -> Snapshot
     let mut set = |name: &str, index: &str| {
         let market = snapshot.underlyings.get_mut(name).unwrap();
         (market.index, market.expiries) = (decimal(index), BTreeMap::new());
-        // A coin without a price of its own has that of its index.
-        snapshot.assets.remove(name);
+        snapshot.assets.insert(name.to_owned(), decimal(index));
     };
     set("BTC", btc);
     set("ETH", eth);
@@ -220,7 +219,16 @@ fn move_or_disagreement_of_any_price_counts() {
 }
 
 #[test]
-fn price_that_the_snapshot_before_lacks_is_measured_from_its_index() {
+fn price_that_the_snapshot_before_lacks_is_measured_from_the_nearest_expiry_or_the_index() {
+    // Listed anew far out, 1.16 % above the index and 1 % above the forward that was the last one.
+    let mut listed = calm(MINUTE);
+    let expiries = &mut listed.underlyings.get_mut("BTC").unwrap().expiries;
+    let new = zkmargin_risk::market::Expiry::new(decimal("65751"), BTreeMap::new());
+    expiries.insert(instant("2027-06-25T08:00:00Z"), new);
+    assert_eq!(
+        value(&values(Some(&calm(0)), &listed), Measure::PriceJump, Some("BTC")),
+        100
+    );
     let (before, mut now) = (calm(0), calm(MINUTE));
     let perpetual = now.underlyings.get_mut("BTC").unwrap();
     perpetual.perpetual = Some(zkmargin_risk::market::PerpetualQuote {

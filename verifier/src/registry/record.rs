@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use zkmargin_risk::canonical::Digest;
 use zkmargin_risk::instant::Instant;
 use zkmargin_risk::universe::Network;
-use zkmargin_store::{Row, Transaction};
+use zkmargin_store::Transaction;
 
 use crate::bundle::ProofHash;
 use crate::dsse::PublicKey;
@@ -61,8 +61,8 @@ pub(super) fn record(tx: &mut Transaction<'_>, acceptance: &Acceptance<'_>) -> R
             }
             .into());
         }
-        let series = check_statement(tx, verdict, index, statement)?;
-        write_statement(tx, acceptance, statement, &series)?;
+        let in_series = check_statement(tx, verdict, index, statement)?;
+        write_statement(tx, acceptance, statement, &in_series)?;
     }
     // All statements of a bundle carry the one nonce that was drawn for them.
     if let Some(statement) = verdict.statements.first().filter(|_| nonce_is_drawn) {
@@ -91,14 +91,8 @@ fn use_nonce(tx: &mut Transaction<'_>, nonce: &str, proof: ProofHash, at: Instan
 /// A snapshot and its instant.
 type Point = (Digest, Instant);
 
-/// The point of a statement's facts, and the one up to which it speaks: the later one of variation.
-fn span(verdict: &Verdict, statement: &ProvenStatement) -> (Point, Point) {
-    let from = (verdict.snapshot, verdict.snapshot_instant);
-    (from, verdict.later_of(statement).unwrap_or(from))
-}
-
-/// A statement in which an account stands: it has not lapsed, and the account was not given back. It may be called, or replaced.
-struct Live {
+/// The last statement in which an account stands or stood: it has not lapsed, and the account was not given back. It may be called, or replaced.
+struct Last {
     digest: Digest,
     book: String,
     ends: Instant,
@@ -106,48 +100,42 @@ struct Live {
     is_replaced: bool,
     /// Up to where it speaks.
     spoken: Point,
-    /// Up to where variation has covered what the account lost, by it or by one that it goes back to.
-    varied: Option<Point>,
+    /// Whether it belongs to a series of variation of the account.
+    in_series: bool,
 }
 
-/// Those of an account, the last one first.
-fn live(tx: &mut Transaction<'_>, at: Instant, account: &ProvenAccount) -> Result<Vec<Live>, RegistryError> {
-    let rows = tx.rows(
-        concat!(
-            "SELECT s.digest, s.book, s.ends, s.lapses, s.replaced_by, h.snapshot, h.epoch, h.varied_snapshot, h.varied_epoch
-             FROM holdings h JOIN statements s ON s.digest = h.statement WHERE h.venue = $1 AND h.account = $2 AND s.lapses >= $3 AND ",
-            is_held!(),
-            " ORDER BY s.number DESC"
-        ),
-        &[
-            account.venue.as_str().into(),
-            (&account.account.0).into(),
-            millis(at).into(),
-        ],
-    )?;
-    let live = |row: &Row| {
-        let varied = digest_or_null(row, 7)?
-            .map(|snapshot| Ok::<_, RegistryError>((snapshot, instant(row, 8, "varied_epoch")?)));
-        Ok(Live {
+impl Last {
+    fn of(tx: &mut Transaction<'_>, at: Instant, account: &ProvenAccount) -> Result<Option<Last>, RegistryError> {
+        let row = tx.optional(
+            concat!(
+                "SELECT s.digest, s.book, s.ends, s.lapses, s.replaced_by, h.snapshot, h.epoch, h.in_series
+                 FROM holdings h JOIN statements s ON s.digest = h.statement WHERE h.venue = $1 AND h.account = $2 AND ",
+                is_held!(),
+                " ORDER BY s.number DESC LIMIT 1"
+            ),
+            &[account.venue.as_str().into(), (&account.account.0).into()],
+        )?;
+        let Some(row) = row else { return Ok(None) };
+        let last = Last {
             digest: Digest(row.byte_array(0)?),
             book: row.text(1)?.to_owned(),
-            ends: instant(row, 2, "ends")?,
-            lapses: instant(row, 3, "lapses")?,
-            is_replaced: digest_or_null(row, 4)?.is_some(),
-            spoken: (Digest(row.byte_array(5)?), instant(row, 6, "epoch")?),
-            varied: varied.transpose()?,
-        })
-    };
-    rows.iter().map(live).collect()
+            ends: instant(&row, 2, "ends")?,
+            lapses: instant(&row, 3, "lapses")?,
+            is_replaced: digest_or_null(&row, 4)?.is_some(),
+            spoken: (Digest(row.byte_array(5)?), instant(&row, 6, "epoch")?),
+            in_series: row.integer(7)? != 0,
+        };
+        Ok(Some(last).filter(|last| at <= last.lapses))
+    }
 }
 
-/// Checks a statement, and says of each of its accounts up to where variation covers what it lost, if it ever did.
+/// Checks a statement, and says of each of its accounts whether it is in a series of variation from now on.
 fn check_statement(
     tx: &mut Transaction<'_>,
     verdict: &Verdict,
     index: usize,
     statement: &ProvenStatement,
-) -> Result<Vec<Option<Point>>, RegistryError> {
+) -> Result<Vec<bool>, RegistryError> {
     let digest = statement.digest;
     if let Some(row) = tx.optional(
         "SELECT accepted FROM statements WHERE digest = $1",
@@ -160,28 +148,16 @@ fn check_statement(
         }
         .into());
     }
-    let stands = !statement.is_supposed();
-    if let Some(replaces) = statement.replaces.filter(|_| stands) {
+    if let Some(replaces) = statement.replaces.filter(|_| !statement.is_supposed()) {
         check_replaced(tx, verdict, index, statement, replaces)?;
     }
-    let (from, to) = span(verdict, statement);
-    let lives = statement.accounts.iter().map(|account| live(tx, verdict.at, account));
-    let lives = lives.collect::<Result<Vec<_>, _>>()?;
-    let last: Vec<&Live> = lives.iter().filter_map(|live| live.first()).collect();
-    let goes_on = statement.is_variation() && stands && last.iter().any(|last| last.varied.is_some());
-    if statement.is_variation() && stands {
-        check_start(index, from, &last)?;
+    let mut in_series = Vec::with_capacity(statement.accounts.len());
+    for account in &statement.accounts {
+        let last = Last::of(tx, verdict.at, account)?;
+        check_account(tx, verdict, index, statement, account, last.as_ref())?;
+        in_series.push(statement.is_variation() || last.is_some_and(|last| last.in_series));
     }
-    // Where a series goes on, where it begins is no choice, and may be before a level that was proven since.
-    let shown = if goes_on { to } else { from };
-    for (account, live) in statement.accounts.iter().zip(&lives) {
-        check_account(tx, index, statement, account, live, shown)?;
-    }
-    let varied = |live: &Vec<Live>| match statement.is_variation() {
-        true => Some(to),
-        false => live.first().and_then(|last| last.varied),
-    };
-    Ok(lives.iter().map(varied).collect())
+    Ok(in_series)
 }
 
 fn check_replaced(
@@ -218,7 +194,7 @@ fn check_replaced(
     }
     let standing = tx.rows(
         concat!(
-            "SELECT h.venue, h.account, h.varied_snapshot FROM holdings h WHERE h.statement = $1 AND ",
+            "SELECT h.venue, h.account, h.in_series FROM holdings h WHERE h.statement = $1 AND ",
             is_held!(),
             " ORDER BY h.venue, h.account"
         ),
@@ -258,9 +234,9 @@ fn check_replaced(
             venue: row.text(0)?.to_owned(),
             account: pseudonym(row, 1)?,
         };
-        let varies = statement.is_variation() || digest_or_null(row, 2)?.is_some();
+        let in_series = statement.is_variation() || row.integer(2)? != 0;
         let is_it = |proven: &ProvenAccount| proven.venue == account.venue && proven.account == account.account;
-        if varies && !statement.accounts.iter().any(is_it) {
+        if in_series && !statement.accounts.iter().any(is_it) {
             return Err(RegistryRefusal::VariationWithout {
                 statement: index,
                 replaces,
@@ -286,33 +262,13 @@ fn check_replaced(
     .into())
 }
 
-/// A statement of variation begins where the one before it ended, whatever levels were proven in between: later, and a loss would fall between the two;
-/// earlier, and the trader could choose the instant at which the book was worth least. The first one begins where `last` ended, what each account stands in.
-fn check_start(index: usize, from: Point, last: &[&Live]) -> Result<(), RegistryRefusal> {
-    let series = last.iter().filter_map(|last| Some((last.digest, last.varied?)));
-    let mut before: Vec<(Digest, Point)> = series.collect();
-    if before.is_empty() {
-        before = last.iter().map(|last| (last.digest, last.spoken)).collect();
-    }
-    match before.into_iter().find(|(_, covered)| *covered != from) {
-        Some((before, covered)) => Err(RegistryRefusal::VariationStart {
-            statement: index,
-            before,
-            from: Box::new(from),
-            covered: Box::new(covered),
-        }),
-        None => Ok(()),
-    }
-}
-
-/// `shown` is the point that may not lie before what was shown of the account already.
 fn check_account(
     tx: &mut Transaction<'_>,
+    verdict: &Verdict,
     index: usize,
     statement: &ProvenStatement,
     proven: &ProvenAccount,
-    live: &[Live],
-    shown: Point,
+    last: Option<&Last>,
 ) -> Result<(), RegistryError> {
     let account = || {
         Box::new(Account {
@@ -321,26 +277,58 @@ fn check_account(
         })
     };
     let (venue, pseudonym) = (proven.venue.as_str(), &proven.account.0);
-    let last = tx.optional(
+    let from: Point = (verdict.snapshot, verdict.snapshot_instant);
+    if let Some(last) = last {
+        // Whoever answers a call names it, or the call would be forgotten. What is only supposed stands beside what is so, of the same book.
+        let may_follow = match statement.is_supposed() {
+            true => last.book == statement.book.as_str(),
+            false => statement.replaces == Some(last.digest),
+        };
+        if !last.is_replaced && !may_follow {
+            return Err(RegistryRefusal::InLiveStatement {
+                statement: index,
+                account: account(),
+                live: last.digest,
+                book: last.book.clone(),
+                until: last.ends,
+                lapses: last.lapses,
+            }
+            .into());
+        }
+        // Of variation, and whatever follows one, goes on where the one before ended. Later, and a loss would fall between the two, or be of a book that
+        // was traded since; earlier, and the trader could choose the instant at which the book was worth least.
+        let goes_on = statement.is_variation() || last.in_series;
+        if goes_on && !statement.is_supposed() && from != last.spoken {
+            return Err(RegistryRefusal::SeriesBroken {
+                statement: index,
+                account: account(),
+                before: last.digest,
+                from: Box::new(from),
+                spoken: Box::new(last.spoken),
+            }
+            .into());
+        }
+    }
+    let shown = tx.optional(
         "SELECT epoch, snapshot FROM holdings WHERE venue = $1 AND account = $2 ORDER BY epoch DESC LIMIT 1",
         &[venue.into(), pseudonym.into()],
     )?;
-    if let Some(last) = last {
-        let (epoch, snapshot) = (instant(&last, 0, "epoch")?, Digest(last.byte_array(1)?));
-        if shown.1 < epoch {
+    if let Some(shown) = shown {
+        let (epoch, snapshot) = (instant(&shown, 0, "epoch")?, Digest(shown.byte_array(1)?));
+        if from.1 < epoch {
             return Err(RegistryRefusal::EpochRollback {
                 statement: index,
                 account: account(),
-                found: shown.1,
+                found: from.1,
                 last: epoch,
             }
             .into());
         }
-        if shown.1 == epoch && shown.0 != snapshot {
+        if from.1 == epoch && from.0 != snapshot {
             return Err(RegistryRefusal::OtherSnapshot {
                 statement: index,
                 account: account(),
-                found: shown.0,
+                found: from.0,
                 last: snapshot,
             }
             .into());
@@ -359,24 +347,6 @@ fn check_account(
         }
         .into());
     }
-    for one in live.iter().filter(|one| !one.is_replaced) {
-        // Whoever answers a call names it, or the call would be forgotten. What is only supposed stands beside what is so, of the same book.
-        let may_stand_beside = match statement.is_supposed() {
-            true => one.book == statement.book.as_str(),
-            false => statement.replaces == Some(one.digest),
-        };
-        if !may_stand_beside {
-            return Err(RegistryRefusal::InLiveStatement {
-                statement: index,
-                account: account(),
-                live: one.digest,
-                book: one.book.clone(),
-                until: one.ends,
-                lapses: one.lapses,
-            }
-            .into());
-        }
-    }
     Ok(())
 }
 
@@ -384,7 +354,7 @@ fn write_statement(
     tx: &mut Transaction<'_>,
     acceptance: &Acceptance<'_>,
     statement: &ProvenStatement,
-    series: &[Option<Point>],
+    in_series: &[bool],
 ) -> Result<(), RegistryError> {
     let Acceptance {
         verdict, calls, proof, ..
@@ -419,21 +389,21 @@ fn write_statement(
             &[(&statement.digest.0).into(), millis(at).into(), (&replaces.0).into()],
         )?;
     }
-    let (_, spoken) = span(verdict, statement);
-    for (account, varied) in statement.accounts.iter().zip(series) {
+    let spoken = verdict.later_of(statement);
+    let (snapshot, epoch) = spoken.unwrap_or((verdict.snapshot, verdict.snapshot_instant));
+    for (account, in_series) in statement.accounts.iter().zip(in_series) {
         tx.execute(
-            "INSERT INTO holdings (statement, venue, account, subject, attested, epoch, snapshot, varied_epoch, varied_snapshot)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            "INSERT INTO holdings (statement, venue, account, subject, attested, epoch, snapshot, in_series)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             &[
                 (&statement.digest.0).into(),
                 account.venue.as_str().into(),
                 (&account.account.0).into(),
                 account.subject.as_bytes().into(),
                 millis(account.time).into(),
-                millis(spoken.1).into(),
-                (&spoken.0.0).into(),
-                varied.map(|(_, instant)| millis(instant)).into(),
-                varied.as_ref().map(|(snapshot, _)| snapshot.0.as_slice()).into(),
+                millis(epoch).into(),
+                (&snapshot.0).into(),
+                i64::from(*in_series).into(),
             ],
         )?;
     }

@@ -81,21 +81,22 @@ pub enum RegistryRefusal {
         /// What it names.
         replaces: Digest,
     },
-    /// A statement of variation that begins elsewhere than where the one before it ended; the first one, elsewhere than on the snapshot of what an account
-    /// stands in.
+    /// A statement of variation, or one that follows one, that does not go on where the account's last statement ended.
     #[error(
-        "statement {} covers what was lost from {} on (snapshot {}), and must begin where the statement before it, {before}, ended: {} (snapshot {})",
-        statement + 1, from.1, from.0, covered.1, covered.0
+        "statement {}: account {} at {:?} is shown from {} on (snapshot {}), and its last statement, {before}, ended at {} (snapshot {}): a series of variation has no gap",
+        statement + 1, account.account, account.venue, from.1, from.0, spoken.1, spoken.0
     )]
-    VariationStart {
+    SeriesBroken {
         /// The statement.
         statement: usize,
-        /// The one before it.
+        /// The account.
+        account: Box<Account>,
+        /// Its last statement.
         before: Digest,
-        /// Its first snapshot, and the instant of that.
+        /// The first snapshot of the statement, and the instant of that.
         from: Box<(Digest, Instant)>,
-        /// The other's last one.
-        covered: Box<(Digest, Instant)>,
+        /// The snapshot up to which the other speaks.
+        spoken: Box<(Digest, Instant)>,
     },
     /// The statement that it takes the place of supposes something, and stands for nothing.
     #[error("statement {} takes the place of {replaces}, which supposes an order or deposit and stands for nothing", statement + 1)]

@@ -156,11 +156,12 @@ fn variation_begins_where_what_it_takes_the_place_of_ended() {
     let elsewhere = |registry: &mut Registry, next: &Verdict, replaced: &str, covered: u64| {
         assert_eq!(
             refused(registry, next),
-            RegistryRefusal::VariationStart {
+            RegistryRefusal::SeriesBroken {
                 statement: 0,
+                account: Box::new(account("one")),
                 before: Digest(named(replaced)),
                 from: Box::new((next.snapshot, next.snapshot_instant)),
-                covered: Box::new((Digest([covered as u8; 32]), after(covered))),
+                spoken: Box::new((Digest([covered as u8; 32]), after(covered))),
             }
         );
     };
@@ -174,9 +175,6 @@ fn variation_begins_where_what_it_takes_the_place_of_ended() {
     elsewhere(&mut registry, &other, "b", 50);
     registry.take(&variation("c", "b", 50, 90), true).unwrap();
     registry.take(&variation("d", "c", 90, 99), true).unwrap();
-    // A level that is proven anew needs nothing of the kind.
-    let level = spanning(replacing("e", "d", &["one"]), 120, None);
-    registry.take(&level, true).unwrap();
     // An account that another one of its statement answered for: what it lost meanwhile is still to be covered.
     let mut registry = anywhere();
     let mut both = verdict(vec![proven("a", &["one", "two"])]);
@@ -190,71 +188,88 @@ fn variation_begins_where_what_it_takes_the_place_of_ended() {
 }
 
 #[test]
-fn levels_in_between_neither_cut_a_series_of_variation_nor_choose_where_it_goes_on() {
-    let begun = || {
-        let mut registry = anywhere();
-        registry
-            .take(&spanning(proven("a", &["one", "two"]), 0, None), true)
-            .unwrap();
-        let first = spanning(replacing("b", "a", &["one", "two"]), 0, Some(50));
-        registry.take(&first, true).unwrap();
-        registry
-    };
+fn level_within_a_series_of_variation_is_on_the_snapshot_where_that_ended() {
     let both = ["one", "two"];
-    // What "b" says reaches to 50: no level of before is shown after it.
-    assert_eq!(
-        refused(&mut begun(), &spanning(replacing("c", "b", &both), 49, None)),
-        RegistryRefusal::EpochRollback {
-            statement: 0,
-            account: Box::new(account("one")),
-            found: after(49),
-            last: after(50),
-        }
-    );
-    let mut registry = begun();
     let all = ["one", "two", "three"];
+    let mut registry = anywhere();
+    registry.take(&spanning(proven("a", &both), 0, None), true).unwrap();
+    // Levels alone are on any.
     registry
-        .take(&spanning(replacing("c", "b", &all), 60, None), true)
+        .take(&spanning(replacing("b", "a", &both), 20, None), true)
         .unwrap();
     registry
-        .take(&spanning(replacing("d", "c", &all), 70, None), true)
+        .take(&spanning(replacing("c", "b", &both), 20, Some(50)), true)
         .unwrap();
-    for from in [49, 51, 60, 70] {
-        assert_eq!(
-            refused(&mut registry, &spanning(replacing("e", "d", &all), from, Some(90))),
-            RegistryRefusal::VariationStart {
-                statement: 0,
-                before: Digest(named("d")),
-                from: Box::new((Digest([from as u8; 32]), after(from))),
-                covered: Box::new((Digest([50; 32]), after(50))),
+    let goes_on = |registry: &mut Registry, last: &str, spoken: u64| {
+        for from in [spoken - 1, spoken + 1, spoken + 20] {
+            for to in [None, Some(spoken + 30)] {
+                assert_eq!(
+                    refused(registry, &spanning(replacing("no", last, &all), from, to)),
+                    RegistryRefusal::SeriesBroken {
+                        statement: 0,
+                        account: Box::new(account("one")),
+                        before: Digest(named(last)),
+                        from: Box::new((Digest([from as u8; 32]), after(from))),
+                        spoken: Box::new((Digest([spoken as u8; 32]), after(spoken))),
+                    }
+                );
             }
-        );
-    }
-    // Nor does it end before what was shown since.
-    assert!(matches!(
-        refused(&mut registry, &spanning(replacing("e", "d", &all), 50, Some(69))),
-        RegistryRefusal::EpochRollback { found, last, .. } if (found, last) == (after(69), after(70))
-    ));
-    // An account that lost is not left out by way of a level; one that came with a level is in no series.
-    for (left, without) in [("one", &["two", "three"][..]), ("two", &["one", "three"])] {
-        assert_eq!(
-            refused(&mut registry, &spanning(replacing("e", "d", without), 80, None)),
-            RegistryRefusal::VariationWithout {
-                statement: 0,
-                replaces: Digest(named("d")),
-                account: Box::new(account(left)),
-            }
-        );
-    }
+        }
+        // Nor is an account that lost left out by way of a level.
+        for (left, without) in [("one", &["two", "three"][..]), ("two", &["one", "three"])] {
+            assert_eq!(
+                refused(registry, &spanning(replacing("no", last, without), spoken, None)),
+                RegistryRefusal::VariationWithout {
+                    statement: 0,
+                    replaces: Digest(named(last)),
+                    account: Box::new(account(left)),
+                }
+            );
+        }
+    };
+    goes_on(&mut registry, "c", 50);
     registry
-        .take(&spanning(replacing("e", "d", &both), 80, None), true)
+        .take(&spanning(replacing("d", "c", &all), 50, None), true)
         .unwrap();
+    goes_on(&mut registry, "d", 50);
+    // One that came with a level is in no series, and goes with another.
+    registry
+        .take(&spanning(replacing("e", "d", &both), 50, None), true)
+        .unwrap();
+    goes_on(&mut registry, "e", 50);
     registry
         .take(&spanning(replacing("f", "e", &both), 50, Some(90)), true)
         .unwrap();
+    goes_on(&mut registry, "f", 90);
+    // What is supposed is on any later snapshot, and goes on with nothing.
+    let mut supposed = spanning(proven("supposed", &both), 95, None);
+    supposed.statements[0].deposit = Some("1 alpha:USDC".to_owned());
+    registry.take(&supposed, true).unwrap();
+    goes_on(&mut registry, "f", 90);
+}
+
+#[test]
+fn series_of_variation_ends_when_its_last_statement_has_lapsed() {
+    let mut registry = anywhere();
     registry
-        .take(&spanning(replacing("g", "f", &all), 90, Some(95)), true)
+        .take(&spanning(proven("a", &["one"]), 0, Some(50)), true)
         .unwrap();
+    // Of a short time, while the one before it would have had more.
+    let mut short = spanning(replacing("b", "a", &["one"]), 50, Some(60));
+    short.statements[0].until = after(2 * MINUTE);
+    registry.take(&short, true).unwrap();
+    for (at, good) in [(32 * MINUTE, false), (32 * MINUTE + 1, true)] {
+        let mut next = spanning(proven("c", &["one"]), 70, Some(80));
+        next.at = after(at);
+        if good {
+            registry.take(&next, true).unwrap();
+        } else {
+            assert!(matches!(
+                refused(&mut registry, &next),
+                RegistryRefusal::InLiveStatement { live, .. } if live == Digest(named("b"))
+            ));
+        }
+    }
 }
 
 #[test]
