@@ -2,8 +2,13 @@
 #![cfg(unix)]
 
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::thread::sleep;
+use std::time::Duration;
+
+use zkmargin_verifier::Bundle;
 
 use crate::stage::{AT, STAGE, binary, said};
 
@@ -88,6 +93,36 @@ fn two_gibibytes_in_place_of_any_file_are_refused_before_they_are_read() {
 fn pipe_in_place_of_any_file_is_refused_and_not_waited_for() {
     assert!(Command::new("mkfifo").arg(STAGE.path(PIPE)).status().unwrap().success());
     with_each_file_replaced(PIPE, "a pipe, expected a plain file");
+}
+
+#[test]
+fn bundle_that_arrives_a_byte_at_a_time_is_refused_until_it_is_whole() {
+    let bundle = STAGE.read("margin.bundle");
+    for length in 0..bundle.len() {
+        assert!(Bundle::from_bytes(&bundle[..length]).is_err(), "{length} bytes");
+    }
+    let command = COMMANDS.into_iter().find(|command| command.ends_with(" margin.bundle"));
+    let mut words = words(command.unwrap());
+    *words.last_mut().unwrap() = "arriving.bundle".to_owned();
+    let mut file = File::create(STAGE.path("arriving.bundle")).unwrap();
+    let mut codes = Vec::new();
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for byte in &bundle {
+                file.write_all(&[*byte]).unwrap();
+                sleep(Duration::from_micros(250));
+            }
+        });
+        while !writer.is_finished() {
+            codes.push(said(&bounded(&words)).0);
+        }
+    });
+    codes.push(said(&bounded(&words)).0);
+    // The last of them may have met it whole.
+    let whole = codes.iter().position(|code| *code == 0).unwrap();
+    assert!(whole > 2, "{codes:?}");
+    assert!(codes[..whole].iter().all(|code| *code == 2), "{codes:?}");
+    assert!(codes[whole..].iter().all(|code| *code == 0), "{codes:?}");
 }
 
 /// `RLIMIT_FSIZE`, as a quota or a full disk: the tool is told, or killed, in the middle of a write.
