@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Mutation testing of what checks: tests/campaigns/mutants.sh FILE…, for example program/src/bounds.rs. Needs cargo-mutants (`cargo install cargo-mutants`).
 #
-# Every function of the files is replaced, every operator exchanged, and the tests of the crate must notice. Survivors are in target/mutants/mutants.out/missed.txt.
+# Every function of the files is replaced, every operator exchanged, but for what only shows or is dropped, and the tests of the crate must notice. Survivors are in target/mutants/mutants.out/missed.txt.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 [ "$#" -gt 0 ] || { echo "usage: tests/campaigns/mutants.sh FILE…" >&2; exit 2; }
@@ -17,4 +17,4 @@ for file in "$@"; do
 done
 package="zkmargin-$crate"
 mkdir -p target/mutants
-exec cargo mutants --package "$package" "${files[@]}" --test-package "$package" --output target/mutants --no-shuffle
+exec cargo mutants --package "$package" --all-features "${files[@]}" --test-package "$package" --output target/mutants --no-shuffle

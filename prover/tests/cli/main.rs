@@ -17,4 +17,5 @@ mod process;
 mod prove;
 mod publish;
 mod refusals;
+mod secrets;
 mod venue;

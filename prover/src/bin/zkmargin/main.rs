@@ -28,6 +28,7 @@ mod snapshot;
 mod universe;
 mod update;
 
+use std::io::IsTerminal as _;
 use std::panic::{catch_unwind, set_hook};
 use std::process::ExitCode;
 
@@ -155,6 +156,7 @@ fn respond() -> u8 {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .without_time()
         .init();
     if let Err(error) = zkmargin_prover::signal::watch() {
