@@ -1,7 +1,10 @@
-//! State files of running commitments.
+//! State files of running commitments; how large files may be.
 
 use minicbor::Encoder;
 use zkmargin_circuits::Parameters;
+use zkmargin_ledger::fill::{FillError, Fills, MAX_FILLS_BYTES};
+use zkmargin_ledger::keys::{KeyError, KeyFile, MAX_KEY_FILE_BYTES};
+use zkmargin_ledger::ledger::{Entries, EntryError, EntryFormat, MAX_ENTRIES_BYTES};
 use zkmargin_ledger::running::{RunningAccount, RunningError};
 use zkmargin_risk::account::AccountVector;
 use zkmargin_risk::canonical::{CanonicalError, Digest};
@@ -194,4 +197,20 @@ fn fills_say_how_many_legs_moved() {
     assert_eq!(moved(transfer("", "", NOON, "-12")), 2);
     // The position, the carry and the fee.
     assert_eq!(moved(trade("", "", NOON, ["LINEAR", "3", "61234.5", "0.01"])), 3);
+}
+
+#[test]
+fn file_at_its_cap_is_read_and_one_byte_more_is_refused_for_its_size() {
+    let of = |length: usize| vec![b' '; length];
+    for more in [0, 1] {
+        let fills = Fills::from_json(&of(MAX_FILLS_BYTES + more));
+        let key = KeyFile::of_any_role(&of(MAX_KEY_FILE_BYTES + more));
+        let entries = Entries::read(&of(MAX_ENTRIES_BYTES + more), EntryFormat::Csv);
+        let for_its_size = [
+            matches!(fills, Err(FillError::TooLarge { .. })),
+            matches!(key, Err(KeyError::TooLarge { .. })),
+            matches!(entries, Err(EntryError::TooLarge { .. })),
+        ];
+        assert_eq!(for_its_size, [more == 1; 3]);
+    }
 }

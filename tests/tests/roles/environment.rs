@@ -18,7 +18,7 @@ const PIPE: &str = "pipe";
 const ADDRESS_SPACE: &str = "1048576";
 
 /// Commands of both tools on the demonstration's files, with every verb that reads files from other hands.
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 24] = [
     "zkmargin inspect universe.json",
     "zkmargin model explain universe.json",
     "zkmargin model run universe.json",
@@ -30,7 +30,22 @@ const COMMANDS: [&str; 12] = [
     "zkmargin release --key partner.key --attestation options.attestation -o out",
     "zkmargin prove --universe universe.json --snapshot snapshot.json --model paradex-pm --attestation options.attestation \
      --opening options.opening --subject-key trader.key --book credit-line-7 --audience AUDIENCE --at AT -o out",
+    "zkmargin prove --universe universe.json --snapshot snapshot.json --model hs-var --history snapshot.json --attestation absent --opening absent \
+     --subject-key absent --book credit-line-7 --audience AUDIENCE --at AT -o out",
+    "zkmargin prove --universe universe.json --snapshot snapshot.json --model paradex-pm --level variation --later snapshot.json --attestation options.attestation \
+     --opening options.opening --subject-key trader.key --book credit-line-7 --audience AUDIENCE --at AT -o out",
+    "zkmargin prove-batch --universe absent --snapshot absent --model paradex-pm --audience AUDIENCE --at AT -o out snapshot.json",
+    "zkmargin venue attest --universe universe.json --key optionhouse.key --account options-account.json --subject AUDIENCE --name a --epoch AT \
+     --audience AUDIENCE --book credit-line-7 --expires AT --at AT -o out --opening out.opening",
+    "zkmargin venue update --universe universe.json --state out --account options-account.json",
+    "zkmargin venue ledger init --ledger out --universe universe.json --key optionhouse.key",
+    "zkmargin venue ledger release --ledger out --release options.attestation",
     "zkmargin-verify --policy policy.json --universe universe.json --snapshot snapshot.json --model paradex-pm --nonce NONCE --at AT margin.bundle",
+    "zkmargin-verify --policy policy.json --universe universe.json --snapshot snapshot.json --model paradex-pm --later snapshot.json --at AT absent",
+    "zkmargin-verify --policy policy.json --universe universe.json --snapshot snapshot.json --model paradex-pm --history snapshot.json --at AT absent",
+    "zkmargin-verify --policy policy.json --universe universe.json --snapshot snapshot.json --model paradex-pm --snapshot-signature snapshot.json --at AT absent",
+    "zkmargin-verify --policy policy.json --universe universe.json --snapshot snapshot.json --model paradex-pm --breaker snapshot.json --at AT absent",
+    "zkmargin-verify registry create --registry out --policy policy.json",
     "zkmargin-verify breaker observe --policy policy.json --journal out --snapshot snapshot.json --reference snapshot.json --at AT",
 ];
 
@@ -80,7 +95,7 @@ fn with_each_file_replaced(other: &str, refused: &str) {
             tried += 1;
         }
     }
-    assert!(tried >= 25, "{tried} files");
+    assert!(tried >= 60, "{tried} files");
 }
 
 #[test]
