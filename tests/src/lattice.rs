@@ -48,6 +48,35 @@ pub fn short_relation(multipliers: &[u128], at: usize) -> Vec<i128> {
         .expect("a relation that suits")
 }
 
+/// A short vector `e` with `Σ r_j·e_j = 0` that begins with this number.
+pub fn short_relation_from(multipliers: &[u128], first: i128) -> Vec<i128> {
+    let basis = short_relations(multipliers);
+    let pairs = (0..basis.len()).flat_map(|index| basis[..index].iter().map(move |two| (index, two)));
+    let combined = |(index, two): (usize, &Vec<i128>)| -> Option<Vec<i128>> {
+        let one = &basis[index];
+        let (a, b) = bezout(one[0], two[0])?;
+        Some(
+            one.iter()
+                .zip(two)
+                .map(|(one, two)| first * (a * one + b * two))
+                .collect(),
+        )
+    };
+    pairs
+        .filter_map(combined)
+        .min_by_key(|e| e.iter().map(|e| e.abs()).max())
+        .expect("two relations whose first entries have no common divisor")
+}
+
+/// `a`, `b` with `a·x + b·y = 1`, if there are such.
+fn bezout(x: i128, y: i128) -> Option<(i128, i128)> {
+    if y == 0 {
+        return (x.abs() == 1).then_some((x, 0));
+    }
+    let (a, b) = bezout(y, x % y)?;
+    Some((b, a - x / y * b))
+}
+
 /// LLL in integers.
 struct Reduction {
     b: Vec<Vec<BigInt>>,

@@ -4,7 +4,9 @@ use ff::{Field, PrimeField};
 use pasta_curves::Fp;
 use rand_chacha::ChaCha20Rng;
 
-use crate::squares::ROOTS;
+use crate::columns::Columns;
+use crate::plan::Plan;
+use crate::squares::{FactorRule, ROOTS};
 
 /// Four elements whose squares add up to `value`; the first two are given.
 ///
@@ -42,6 +44,52 @@ pub fn isotropic(roots: &[Fp; ROOTS], generator: &mut ChaCha20Rng) -> [Fp; ROOTS
         let found = std::array::from_fn(|at| u[at] + kappa * v[at]);
         assert_eq!((dot(&found, &found), dot(&found, roots)), (Fp::ZERO, Fp::ZERO));
         return found;
+    }
+}
+
+/// Moves the roots of other sums of squares along isotropic lines, so that each sum stays what it is and the projections come to what they would be if
+/// the roots of this one were zeros.
+pub fn hide_roots(
+    plan: &Plan,
+    columns: &mut Columns,
+    hidden: usize,
+    rule: FactorRule,
+    e: &Fp,
+    generator: &mut ChaCha20Rng,
+) {
+    let projected = |roots: &[Fp; ROOTS], sum: usize| -> Vec<Fp> {
+        let mut y = vec![Fp::ZERO; plan.masked()];
+        let factors = rule(e, sum);
+        for (root, (column, _)) in plan.roots(sum).into_iter().enumerate() {
+            for (p, factor) in factors[root / plan.group].iter().enumerate() {
+                y[column % plan.group * plan.projections + p] += Fp::from(*factor) * roots[root];
+            }
+        }
+        y
+    };
+    let roots_of = |columns: &Columns, sum: usize| plan.roots(sum).map(|(column, row)| columns.x[column][row]);
+    // As many as there are projections, and one more.
+    let others: Vec<(usize, [Fp; ROOTS])> = (0..plan.squares)
+        .filter(|sum| *sum != hidden)
+        .map(|sum| (sum, roots_of(columns, sum)))
+        .filter(|(_, roots)| roots.iter().map(Field::square).sum::<Fp>() != Fp::ZERO)
+        .take(plan.masked() + 1)
+        .map(|(sum, roots)| (sum, isotropic(&roots, generator)))
+        .collect();
+    let mut rows = vec![Vec::new(); plan.masked()];
+    let along = others.iter().map(|(sum, direction)| projected(direction, *sum));
+    let target = projected(&roots_of(columns, hidden), hidden)
+        .into_iter()
+        .map(|y| -y)
+        .collect();
+    for y in along.chain([target]) {
+        rows.iter_mut().zip(y).for_each(|(row, y)| row.push(y));
+    }
+    let steps = solve(rows).expect("more sums than projections");
+    for ((sum, direction), step) in others.iter().zip(steps) {
+        for ((column, row), along) in plan.roots(*sum).into_iter().zip(direction) {
+            columns.x[column][row] += step * along;
+        }
     }
 }
 

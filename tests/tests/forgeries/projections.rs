@@ -132,7 +132,7 @@ fn proof_is_refused_when_masked_projections_are_chosen_after_r() {
             .into_iter()
             .chain(of_projections[..10].to_vec())
             .collect();
-        let relation = relation_with(&those, 5);
+        let relation = short_relation_from(&those, 5);
         for (u, change) in masked.iter_mut().zip(&relation[1..]) {
             *u += integer(*change);
         }
@@ -166,39 +166,6 @@ fn proof_is_refused_when_masked_projections_are_chosen_after_r() {
     };
     assert_eq!(lenient.verify(&SETUP, &claims, &proof), Verdict::Accepted);
     assert_eq!(verdict(&claims, &proof), Err(Refusal::Link));
-}
-
-/// A short vector `e` with `Σ r_j·e_j = 0` that begins with this number.
-fn relation_with(multipliers: &[u128], first: i128) -> Vec<i128> {
-    let basis = short_relations(multipliers);
-    let pairs = basis
-        .iter()
-        .enumerate()
-        .flat_map(|(index, one)| basis[..index].iter().map(move |two| (one, two)));
-    let combined = |(one, two): (&Vec<i128>, &Vec<i128>)| {
-        let (a, b) = bezout(one[0], two[0])?;
-        Some(
-            one.iter()
-                .zip(two)
-                .map(|(one, two)| first * (a * one + b * two))
-                .collect::<Vec<_>>(),
-        )
-    };
-    let relation = pairs
-        .filter_map(combined)
-        .min_by_key(|e| e.iter().map(|e| e.abs()).max())
-        .unwrap();
-    assert_eq!(relation[0], first);
-    relation
-}
-
-/// `a`, `b` with `a·x + b·y = 1`, if there are such.
-fn bezout(x: i128, y: i128) -> Option<(i128, i128)> {
-    if y == 0 {
-        return (x.abs() == 1).then_some((x, 0));
-    }
-    let (a, b) = bezout(y, x % y)?;
-    Some((b, a - x / y * b))
 }
 
 #[test]

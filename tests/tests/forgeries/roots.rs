@@ -136,40 +136,22 @@ fn fitted_roots(plan: &Plan, program: &Program, lots: &[u64], rule: FactorRule, 
             .sum::<i128>()
             - equation.constant
     });
-    let mut directions = Vec::new();
     let columns: Vec<Vec<u64>> = lots.chunks(SETUP.legs()).map(<[u64]>::to_vec).collect();
     let q: Matrix = columns.iter().map(|column| scalars(column)).collect();
-    let mut bad = Columns::new(plan, &q, &[]);
-    let mut columns = bad.clone();
+    let mut columns = Columns::new(plan, &q, &[]);
+    let mut negative = Vec::new();
     for (sum, value) in values.enumerate() {
-        match u128::try_from(value) {
-            Ok(value) => {
-                let roots = four_squares(value).map(Fp::from_u128);
-                columns.take_roots(plan, sum, roots);
-                directions.push((sum, isotropic(&roots, &mut generator)));
+        let roots = match u128::try_from(value) {
+            Ok(value) => four_squares(value).map(Fp::from_u128),
+            Err(_) => {
+                negative.push(sum);
+                field_roots(integer(value), [Fp::ONE, Fp::from(2)])
             }
-            Err(_) => bad.take_roots(plan, sum, field_roots(integer(value), [Fp::ONE, Fp::from(2)])),
-        }
+        };
+        columns.take_roots(plan, sum, roots);
     }
-    assert_eq!(directions.len() + 1, plan.squares);
-    let mut rows: Vec<Vec<Fp>> = vec![Vec::new(); plan.masked()];
-    for (sum, direction) in &directions {
-        let mut alone = Columns::new(plan, &q, &[]);
-        alone.take_roots(plan, *sum, *direction);
-        let y = alone.projections(plan, rule, e);
-        rows.iter_mut().zip(y).for_each(|(row, y)| row.push(y));
-    }
-    let target = bad.projections(plan, rule, e);
-    rows.iter_mut().zip(target).for_each(|(row, y)| row.push(-y));
-    let along = solve(rows).expect("more roots than projections");
-    for ((sum, direction), along) in directions.iter().zip(along) {
-        for ((column, row), step) in plan.roots(*sum).into_iter().zip(direction) {
-            columns.x[column][row] += along * step;
-        }
-    }
-    for (own, bad) in columns.x.iter_mut().flatten().zip(bad.x.iter().flatten()) {
-        *own += bad;
-    }
+    assert_eq!(negative.len(), 1);
+    hide_roots(plan, &mut columns, negative[0], rule, e, &mut generator);
     columns
 }
 

@@ -2,58 +2,88 @@
 //!
 //! Each forgery departs from the protocol in one place. A verifier that leaves out the one check accepts the same bytes, or the same
 //! forgery in the format that it would need; the tool refuses them with exit code 1 and says which part fails.
+//!
+//! What is here is of one statement under `paradex-pm`, whose circuit has no whole variable; the modules prove under presets that have, with
+//! several columns of roots in a group and with squares, and two statements at once.
+
+mod cases;
+mod challenges;
+mod encodings;
+mod folding;
+mod linking;
 
 use std::fs;
 use std::sync::LazyLock;
 
 use ff::{Field, PrimeField};
 use pasta_curves::Fp;
-use zkmargin_circuits::{Point, PointError};
+use zkmargin_circuits::{Claim, Point, PointError};
 use zkmargin_program::Program;
 use zkmargin_risk::canonical::Digest;
+use zkmargin_risk::model::Model;
 use zkmargin_risk::terms::Ratio20;
 use zkmargin_tests::*;
 use zkmargin_verifier::verify::Prepared;
-use zkmargin_verifier::{Bundle, Opening, SignedAttestation, Statement};
+use zkmargin_verifier::{Bundle, Opening, ProofHash, SignedAttestation, SignedStatement, Statement, SubjectSignature};
 
-use crate::stage::{STAGE, context, said, signed_again};
+use crate::stage::{STAGE, context, context_under, said, signed_again};
 
 const LINK: &str = "the link fails: the proof is not about the attested accounts";
 const CIRCUIT: &str = "the proof of the circuit fails";
 
 /// Attested accounts under one statement, with their openings.
 struct Book {
+    /// The preset that it is proven under.
+    model: &'static str,
+    /// The partner's policy.
+    policy: String,
     statement: Statement,
     prepared: Prepared,
+    plan: Plan,
     account: Account,
 }
 
 impl Book {
     /// The accounts at both venues whose attestation and opening have these names.
     fn of(names: [&str; 2]) -> Self {
-        let mut statement = STAGE.bundle().statements[0].statement.clone();
-        statement.attestations = names
-            .map(|name| SignedAttestation::from_bytes(&STAGE.read(&format!("{name}.attestation"))).unwrap())
-            .to_vec();
-        let prepared = context().prepare(&[&statement]).unwrap().remove(0);
-        let layout = prepared.program.layout();
-        let mut columns = vec![vec![0_u64; layout.rows()]; layout.columns()];
-        let mut blinds = vec![Fp::ZERO; layout.columns()];
-        for name in names {
+        let universe = context().universe;
+        let (rows, count) = (GENERATORS.legs(), universe.layout().columns());
+        let mut columns = vec![vec![0_u64; rows]; count];
+        let mut blinds = vec![Fp::ZERO; count];
+        let mut points = vec![Vec::new(); count];
+        let read = |name: &str| SignedAttestation::from_bytes(&STAGE.read(&format!("{name}.attestation"))).unwrap();
+        let attestations = names.map(read).to_vec();
+        for (name, attestation) in names.iter().zip(&attestations) {
             let opening = Opening::from_bytes(&STAGE.read(&format!("{name}.opening"))).unwrap();
-            let (_, venue) = context().universe.venue(&opening.venue).unwrap();
-            for (column, opened) in venue.columns.clone().zip(&opening.columns) {
+            let (_, venue) = universe.venue(&opening.venue).unwrap();
+            let attested = opening.columns.iter().zip(&attestation.content().points);
+            for (column, (opened, point)) in venue.columns.clone().zip(attested) {
                 columns[column][..opened.lots.len()].copy_from_slice(&opened.lots);
                 blinds[column] = Fp::from_repr(opened.blind.to_bytes()).unwrap();
+                points[column].push(*point);
             }
         }
         let account = Account {
             lots: columns.concat(),
             columns: columns.iter().map(|column| scalars(column)).collect(),
             blinds,
-            points: prepared.attested.clone(),
+            points,
         };
+        Self::stating("paradex-pm", "policy.json".to_owned(), account, attestations)
+    }
+
+    /// What a trader states who has these attestations of an account.
+    fn stating(model: &'static str, policy: String, account: Account, attestations: Vec<SignedAttestation>) -> Self {
+        let mut statement = STAGE.bundle().statements[0].statement.clone();
+        statement.attestations = attestations;
+        let prepared = context_under(&Model::preset(model).unwrap())
+            .prepare(&[&statement])
+            .unwrap()
+            .remove(0);
         Self {
+            model,
+            policy,
+            plan: Plan::of(&prepared.program),
             statement,
             prepared,
             account,
@@ -66,48 +96,111 @@ impl Book {
 
     /// This book on stage, with given hidden variables.
     fn scene(&self, w: &[u128]) -> Scene<'_> {
+        self.scene_of(Columns::new(&self.plan, &self.account.columns, w))
+    }
+
+    /// This book on stage, with given columns.
+    fn scene_of(&self, columns: Columns) -> Scene<'_> {
         Scene {
             program: self.program(),
-            columns: Columns::new(&DESK.plan, &self.account.columns, w),
-            outside: outside(&DESK.setup, &self.prepared.claim()),
+            columns,
+            outside: outside(&GENERATORS, &self.prepared.claim()),
             blinds: self.account.blinds.clone(),
             unusable: Vec::new(),
         }
     }
 
-    fn forger(&self) -> Forger<'static> {
-        Forger::new(&DESK.setup, &DESK.plan, vec![self.prepared.digest.0])
+    fn forger(&self) -> Forger<'_> {
+        forger_of(&[self])
     }
 
-    /// A bundle of this book's statement and a proof, signed by the trader, as the tool judges it.
     fn verdict(&self, proof: &[u8]) -> (i32, String) {
-        let mut bundle = STAGE.bundle();
-        bundle.statements[0].statement = self.statement.clone();
-        bundle.proof = proof.to_vec();
-        said(&STAGE.verify(&signed_again(bundle), &[]))
+        verdict(&[self], proof)
     }
 
     fn refused(&self, proof: &[u8], because: &str) {
-        let (code, text) = self.verdict(proof);
-        assert_eq!(code, 1, "{text}");
-        assert!(text.contains(because), "{text}");
+        refused(&[self], proof, because);
     }
 
-    /// What a verifier that leaves something out makes of the same bytes.
     fn leniently(&self, lenient: &Lenient<'_>, proof: &[u8]) -> Verdict {
-        lenient.verify(&DESK.setup, &[self.prepared.claim()], proof)
+        leniently(&[self], lenient, proof)
     }
 }
 
-struct Desk {
-    setup: Setup,
-    plan: Plan,
+/// A prover of the statements of these books, of one shape.
+fn forger_of<'a>(books: &[&'a Book]) -> Forger<'a> {
+    let digests = books.iter().map(|book| book.prepared.digest.0).collect();
+    Forger::new(&GENERATORS, &books[0].plan, digests)
 }
 
-static DESK: LazyLock<Desk> = LazyLock::new(|| Desk {
-    setup: Setup::new(context().universe.k()),
-    plan: Plan::of(SOUND.program()),
-});
+/// A bundle of the books' statements and a proof, signed by the trader, as the tool judges it.
+fn verdict(books: &[&Book], proof: &[u8]) -> (i32, String) {
+    let (key, hash) = (STAGE.key("trader.key"), ProofHash::of(proof));
+    let signed = books.iter().map(|book| SignedStatement {
+        statement: book.statement.clone(),
+        signatures: vec![SubjectSignature::sign(&key, book.prepared.digest, hash)],
+    });
+    let bundle = Bundle {
+        statements: signed.collect(),
+        proof: proof.to_vec(),
+    };
+    let changes = [("--model", books[0].model), ("--policy", &books[0].policy[..])];
+    said(&STAGE.verify(&bundle.to_bytes(), &changes))
+}
+
+fn accepted(books: &[&Book], proof: &[u8]) {
+    let (code, text) = verdict(books, proof);
+    assert_eq!(code, 0, "{text}");
+}
+
+fn refused(books: &[&Book], proof: &[u8], because: &str) {
+    let (code, text) = verdict(books, proof);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains(because), "{text}");
+}
+
+/// Refused, with whatever is read where the shape is another one.
+fn refused_somehow(books: &[&Book], proof: &[u8]) {
+    let (code, text) = verdict(books, proof);
+    assert!(
+        code == 1
+            && [LINK, CIRCUIT, "of the proof: ", "the proof "]
+                .iter()
+                .any(|part| text.contains(part)),
+        "exit code {code}: {text}"
+    );
+}
+
+/// What a verifier that leaves something out makes of the same bytes.
+fn leniently(books: &[&Book], lenient: &Lenient<'_>, proof: &[u8]) -> Verdict {
+    let claims: Vec<Claim<'_>> = books.iter().map(|book| book.prepared.claim()).collect();
+    lenient.verify(&GENERATORS, &claims, proof)
+}
+
+fn accepted_by(books: &[&Book], lenient: &Lenient<'_>, proof: &[u8]) {
+    assert_eq!(
+        leniently(books, lenient, proof),
+        Verdict::Accepted,
+        "the forgery is a good one"
+    );
+}
+
+/// Other columns are proven in step 4 than were committed to: refused, unless the points stood in the proof twice and nobody compared them.
+fn refused_unless_points_are_read_twice(books: &[&Book], mut forger: Forger<'_>, scenes: &[Scene<'_>]) {
+    forger.advice = Advice::Linked;
+    refused(books, &forger.prove(scenes).unwrap().proof, CIRCUIT);
+    forger.advice = Advice::Written;
+    let proof = forger.prove(scenes).unwrap().proof;
+    let lenient = Lenient {
+        points: Points::Unchecked,
+        ..Lenient::default()
+    };
+    accepted_by(books, &lenient, &proof);
+    // A point, or a scalar, that is none.
+    refused(books, &proof, "of the proof: ");
+}
+
+static GENERATORS: LazyLock<Setup> = LazyLock::new(|| Setup::new(context().universe.k()));
 static SOUND: LazyLock<Book> = LazyLock::new(|| Book::of(["options", "hedge"]));
 static SHORT: LazyLock<Book> = LazyLock::new(|| Book::of(["short", "hedge"]));
 /// The hidden variables of the sound book.
@@ -134,7 +227,7 @@ fn bundle_of_the_second_prover_is_accepted_and_the_short_book_has_no_witness() {
 #[test]
 fn bundle_is_refused_when_the_proof_is_about_another_attested_book() {
     let mut scene = SOUND.scene(&SOUND_W);
-    scene.outside = outside(&DESK.setup, &SHORT.prepared.claim());
+    scene.outside = outside(&GENERATORS, &SHORT.prepared.claim());
     let proof = SHORT.forger().prove(&[scene]).unwrap().proof;
     SHORT.refused(&proof, LINK);
     let lenient = Lenient {
@@ -148,7 +241,7 @@ fn bundle_is_refused_when_the_proof_is_about_another_attested_book() {
 fn bundle_is_refused_when_the_challenge_of_the_link_was_known() {
     let known = Fp::from(1_234_567);
     let mut scene = SOUND.scene(&SOUND_W);
-    scene.outside = outside(&DESK.setup, &SHORT.prepared.claim());
+    scene.outside = outside(&GENERATORS, &SHORT.prepared.claim());
     let mut forger = SHORT.forger();
     forger.link_challenge = Some(known);
     let proof = forger.prove(&[scene]).unwrap().proof;
@@ -209,7 +302,7 @@ fn bundle_is_refused_when_a_coefficient_of_the_folded_matrix_is_what_the_book_la
     forger.matrices = Box::new(move |_, known, public| {
         let mut columns = known.columns.clone();
         columns.public.clone_from(public);
-        let missing = missing(&DESK.plan, &columns, &known.folded.instance);
+        let missing = missing(&SHORT.plan, &columns, &known.folded.instance);
         assert_eq!(missing.len(), 1, "one accumulator");
         public[column][row] += missing[0] * lots.invert().unwrap();
     });
@@ -224,46 +317,34 @@ fn bundle_is_refused_when_a_coefficient_of_the_folded_matrix_is_what_the_book_la
 
 // --- the circuit and the link are about the same columns
 
-/// In step 4 other columns are proven than were linked: refused, unless the points stood in the proof twice and nobody compared them.
-fn refused_unless_points_are_read_twice(deceive: impl Fn(usize, &Challenges, &mut (Columns, Matrix)) + 'static) {
+/// In step 4 of the short book other columns are proven than were linked.
+fn short_book_is_refused_with(deceive: impl Fn(usize, &Challenges, &mut (Columns, Matrix)) + 'static) {
     let mut forger = SHORT.forger();
     forger.proven = Box::new(deceive);
-    for advice in [Advice::Linked, Advice::Own] {
-        forger.advice = advice;
-        let proof = forger.prove(&[short_scene()]).unwrap().proof;
-        SHORT.refused(&proof, CIRCUIT);
-    }
-    forger.advice = Advice::Written;
-    let proof = forger.prove(&[short_scene()]).unwrap().proof;
-    let lenient = Lenient {
-        points: Points::Unchecked,
-        ..Lenient::default()
-    };
-    assert_eq!(SHORT.leniently(&lenient, &proof), Verdict::Accepted);
-    // A point, or a scalar, that is none.
-    let (code, text) = SHORT.verdict(&proof);
-    assert!(code == 1 && text.contains("of the proof: "), "{code}: {text}");
+    // Whatever the challenges are, the linked points are not opened.
+    SHORT.refused(&forger.prove(&[short_scene()]).unwrap().proof, CIRCUIT);
+    refused_unless_points_are_read_twice(&[&SHORT], forger, &[short_scene()]);
 }
 
 #[test]
 fn bundle_is_refused_when_the_circuit_proves_another_account_than_the_linked_one() {
     let sound = SOUND.scene(&SOUND_W).columns.q;
-    refused_unless_points_are_read_twice(move |_, _, (columns, _)| columns.q.clone_from(&sound));
+    short_book_is_refused_with(move |_, _, (columns, _)| columns.q.clone_from(&sound));
 }
 
 #[test]
 fn bundle_is_refused_when_the_circuit_proves_another_matrix_than_the_linked_one() {
     let (column, row) = held();
-    refused_unless_points_are_read_twice(move |_, _, (columns, instance)| {
-        let missing = missing(&DESK.plan, columns, instance);
+    short_book_is_refused_with(move |_, _, (columns, instance)| {
+        let missing = missing(&SHORT.plan, columns, instance);
         columns.public[column][row] += missing[0] * columns.q[column][row].invert().unwrap();
     });
 }
 
 #[test]
 fn bundle_is_refused_when_a_root_is_chosen_after_the_challenges() {
-    refused_unless_points_are_read_twice(|_, _, (columns, instance)| {
-        let plan = &DESK.plan;
+    short_book_is_refused_with(|_, _, (columns, instance)| {
+        let plan = &SHORT.plan;
         let missing = missing(plan, columns, instance)[0];
         // A root of the first column of a group, moved by d, adds d·(b - 2·x·s) - d²·s.
         let moved = (0..plan.squares).find_map(|sum| {
@@ -283,11 +364,11 @@ fn bundle_is_refused_when_a_root_is_chosen_after_the_challenges() {
 
 #[test]
 fn bundle_is_refused_when_its_accumulators_end_elsewhere_than_was_linked() {
-    refused_unless_points_are_read_twice(|_, _, (columns, instance)| {
-        let missing = missing(&DESK.plan, columns, instance);
+    short_book_is_refused_with(|_, _, (columns, instance)| {
+        let missing = missing(&SHORT.plan, columns, instance);
         assert!(missing.iter().any(|missing| *missing != Fp::ZERO));
         for (column, missing) in columns.public.iter_mut().zip(missing) {
-            column[DESK.plan.last] -= missing;
+            column[SHORT.plan.last] -= missing;
         }
     });
 }
@@ -297,8 +378,8 @@ fn bundle_is_refused_when_its_accumulators_end_elsewhere_than_was_linked() {
 #[test]
 fn bundle_is_refused_when_it_is_proven_with_another_key() {
     // The same sums, in groups of another size.
-    let plan = Plan::with_group(SOUND.program(), DESK.plan.group * 2);
-    let forger = Forger::new(&DESK.setup, &plan, vec![SOUND.prepared.digest.0]);
+    let plan = Plan::with_group(SOUND.program(), SOUND.plan.group * 2);
+    let forger = Forger::new(&GENERATORS, &plan, vec![SOUND.prepared.digest.0]);
     let mut scene = SOUND.scene(&SOUND_W);
     scene.columns = Columns::new(&plan, &SOUND.account.columns, &SOUND_W);
     let proof = forger.prove(&[scene]).unwrap().proof;

@@ -161,6 +161,11 @@ pub fn context() -> Context<'static> {
     }
 }
 
+/// The same under another model.
+pub fn context_under(model: &Model) -> Context<'_> {
+    Context { model, ..context() }
+}
+
 /// Signs every statement of a bundle again, as its subject.
 pub fn signed_again(mut bundle: Bundle) -> Vec<u8> {
     let key = STAGE.key("trader.key");
