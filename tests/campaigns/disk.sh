@@ -4,7 +4,7 @@
 # Builds nothing: `cargo build --release
 # -p zkmargin-prover -p zkmargin-verifier --features zkmargin-verifier/registry` comes before.
 #
-# Not tried: bench and bench report, demo, breaker observe, and of a ledger release, handover and relist.
+# Not tried: bench and bench report, demo, and of a ledger handover and relist.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 trader="$PWD/target/release/zkmargin"
@@ -33,7 +33,7 @@ export XDG_CACHE_HOME="$stage/cache"
 
 # What was there before: a ledger with an account, a registry, a running commitment.
 "$trader" venue ledger init --ledger "$disk/ledger.db" --universe "$demo/universe.json" --key "$demo/optionhouse.key" >/dev/null
-"$trader" venue ledger account --ledger "$disk/ledger.db" --name a --subject "$subject" --account "$demo/options-account.json" >/dev/null
+"$trader" venue ledger account --ledger "$disk/ledger.db" --name a --subject "$subject" --account "$demo/options-account.json" --at 2026-08-06T10:00:00Z >/dev/null
 sed '0,/{/s//{ "calls": { "notice": "5m", "grace": "2m" },/' "$demo/policy.json" >"$stage/policy.json"
 "$partner" registry create --registry "$disk/registry.db" --policy "$stage/policy.json" >/dev/null
 "$trader" venue update --universe "$demo/universe.json" --state "$disk/running" --account "$demo/options-account.json" >/dev/null
@@ -41,6 +41,21 @@ printf '{"venue":"optionhouse","transfers":[{"asset":"BTC","amount":"1"}]}' >"$s
 for id in $(seq 2000); do
     printf '{"id":"%s","account":"a","time":"2026-08-06T11:00:00Z","asset":"BTC","amount":"0.001"}\n' "$id"
 done >"$stage/fills.jsonl"
+
+# An account that is pledged, and its release.
+"$trader" venue ledger account --ledger "$disk/ledger.db" --name c --subject "$subject" >/dev/null
+"$trader" venue ledger attest --ledger "$disk/ledger.db" --key "$demo/optionhouse.key" --name c --epoch 2026-08-06T12:00:00Z --audience "$audience" --book b \
+    --expires 2026-08-06T13:00:00Z --at "$at" -o "$stage/c.attestation" --opening "$stage/c.opening" >/dev/null
+"$trader" release --key "$demo/partner.key" --attestation "$stage/c.attestation" --at "$at" -o "$stage/c.release" >/dev/null
+# A circuit breaker that has observed the market once.
+steps='{"cautious":{"enter":9000,"leave":8000},"halted":{"enter":9500,"leave":8500}}'
+least='{"cautious":{"enter":2,"leave":4},"halted":{"enter":1,"leave":3}}'
+of='{"reference":'$steps',"price_jump":'$steps',"volatility":{"jump":'$steps',"dispersion":'$steps',"least":'$least'}}'
+breaker='{"dwell":"10m","silence":"1h","max_reference_age":"1m","publisher_band":30,"index_dispersion":'$steps',"asset_jump":'$steps',"underlyings":{"BTC":'$of',"ETH":'$of'},"cautious":{"renewals_only":true,"ratio":"1.5"}}'
+sed '0,/{/s//{ "breaker": '"$breaker"',/' "$demo/policy.json" >"$stage/breaker-policy.json"
+printf '{"instant":"2026-08-06T12:00:00Z","indices":{"BTC":"64000","ETH":"1900"}}' >"$stage/reference.json"
+observe=("$partner" breaker observe --policy "$stage/breaker-policy.json" --journal "$disk/breaker.json" --snapshot "$demo/snapshot.json" --reference "$stage/reference.json")
+"${observe[@]}" --at 2026-08-06T12:00:30Z >/dev/null
 
 cat >"$stage/chain.csv" <<'CSV'
 date,currency,instrument,expiry,strike,type,open_interest,mark_iv,underlying_usd
@@ -71,6 +86,8 @@ commands=(
     "$trader prove-batch ${facts[*]} --audience $audience --ratio 1.05 --at $at -o $disk/batch $stage/batch.json"
     "$partner registry create --registry $disk/out.db --policy $stage/policy.json"
     "$trader venue ledger init --ledger $disk/out-ledger.db --universe $demo/universe.json --key $demo/optionhouse.key"
+    "$trader venue ledger release --ledger $disk/ledger.db --release $stage/c.release --at $at"
+    "${observe[*]} --at $at"
     "$trader venue ledger export --ledger $disk/ledger.db -o $disk/out.csv"
     "$trader schema --all -o $disk/schemas"
     "$trader snapshot import recorded-chain $stage/chain.csv --time 2026-08-06T12:00:00Z -o $disk/out"
@@ -109,7 +126,7 @@ for room in 0 4; do
         dd if=/dev/zero of="$disk/filler" bs=1k 2>/dev/null || true
         truncate -s "-${room}K" "$disk/filler"
         # A small file fits.
-        case "$room:$command" in 4:*keygen* | 4:*prove-batch* | 4:*' sign '* | 4:*' prove '* | 4:*' update '* | 4:*' release --key'* | 4:*' import recorded-chain '* | 4:*' import closes '*) continue ;; esac
+        case "$room:$command" in 4:*keygen* | 4:*prove-batch* | 4:*' sign '* | 4:*' prove '* | 4:*' update '* | 4:*' release --key'* | 4:*' import recorded-chain '* | 4:*' import closes '* | 4:*' breaker '*) continue ;; esac
         refused "$room KiB of room" "$command"
         rm -f "$disk/filler"
         if [ "$(state)" != "$before" ]; then
