@@ -54,7 +54,7 @@ at 3 'accepted at 2026-08-06T12:02:00Z already' '2026-08-06 12:01:30' "${kept[@]
 # A ledger does not either: an account that is pledged is not pledged again by setting the clock back, or forth and back.
 ledger=("$trader" venue ledger)
 "${ledger[@]}" init --ledger ledger.db --universe universe.json --key optionhouse.key >/dev/null
-"${ledger[@]}" account --ledger ledger.db --name a --subject "$subject" --account options-account.json >/dev/null
+"${ledger[@]}" account --ledger ledger.db --name a --subject "$subject" --account options-account.json --at 2026-08-06T11:00:00Z >/dev/null
 attest() { # OUT AUDIENCE EPOCH
     printf '%s\n' "${ledger[@]}" attest --ledger ledger.db --key optionhouse.key --name a --epoch "$3" --audience "$2" --book b --expires 2026-08-06T13:00:00Z -o "$1" --opening "$1.opening"
 }
