@@ -23,16 +23,13 @@ const PAIRS: usize = 5;
 /// A folder with as many pairs of accounts as there are, each attested under names of its own.
 fn pairs() -> TempDir {
     let desk = desk();
-    let folder = tempfile::tempdir().unwrap();
-    for name in [
+    let folder = desk.copied(&[
         "trader.key",
         "short.attestation",
         "short.opening",
         "hedge.attestation",
         "hedge.opening",
-    ] {
-        std::fs::copy(desk.path().join(name), folder.path().join(name)).unwrap();
-    }
+    ]);
     for index in 0..PAIRS {
         for (key, account) in [
             ("optionhouse.key", "options-account.json"),

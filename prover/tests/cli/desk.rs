@@ -42,9 +42,15 @@ impl Ran {
 
 /// Runs the tool in a folder.
 pub(crate) fn run(folder: &Path, words: &[&str]) -> Ran {
+    run_with(folder, words, &[])
+}
+
+/// The same with variables of the environment.
+pub(crate) fn run_with(folder: &Path, words: &[&str], environment: &[(&str, &str)]) -> Ran {
     let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_zkmargin"))
         .args(words)
         .current_dir(folder)
+        .envs(environment.iter().copied())
         .output()
         .unwrap();
     Ran {
@@ -136,6 +142,15 @@ impl Desk {
             out,
         ]);
         words
+    }
+
+    /// A folder of its own with these files of the desk.
+    pub(crate) fn copied(&self, names: &[&str]) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for name in names {
+            std::fs::copy(self.path().join(name), folder.path().join(name)).unwrap();
+        }
+        folder
     }
 
     pub(crate) fn exists(&self, name: &str) -> bool {

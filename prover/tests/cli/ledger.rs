@@ -17,16 +17,14 @@ struct Venue {
 
 impl Venue {
     fn new() -> Venue {
-        let (folder, desk) = (tempfile::tempdir().unwrap(), desk());
-        for name in [
+        let desk = desk();
+        let folder = desk.copied(&[
             "universe.json",
             "perphouse.key",
             "optionhouse.key",
             "partner.key",
             "hedge-account.json",
-        ] {
-            std::fs::copy(desk.path().join(name), folder.path().join(name)).unwrap();
-        }
+        ]);
         let venue = Venue { folder, desk };
         venue
             .ledger(&["init", "--universe", "universe.json", "--key", "perphouse.key"])

@@ -2,7 +2,6 @@
 #![cfg(all(unix, feature = "ledger"))]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::{Value, json};
 use zkmargin_circuits::{self as circuits, Blind, Parameters, RunningCommitment};
@@ -13,7 +12,7 @@ use zkmargin_risk::oracle;
 use zkmargin_risk::universe::Universe;
 use zkmargin_verifier::Opening;
 
-use crate::desk::{AT, EPOCH, EXPIRES, Ran, desk, mode};
+use crate::desk::{AT, EPOCH, EXPIRES, Ran, desk, mode, run_with};
 
 /// Contracts and money that occur nowhere else, and what they are in lots.
 const CONTRACTS: [&str; 2] = ["271828.1", "2718281"];
@@ -31,16 +30,13 @@ struct Loud {
 
 impl Loud {
     fn new() -> Loud {
-        let (folder, desk) = (tempfile::tempdir().unwrap(), desk());
-        for name in [
+        let folder = desk().copied(&[
             "universe.json",
             "snapshot.json",
             "optionhouse.key",
             "trader.key",
             "partner.key",
-        ] {
-            std::fs::copy(desk.path().join(name), folder.path().join(name)).unwrap();
-        }
+        ]);
         std::fs::create_dir(folder.path().join("tmp")).unwrap();
         for (name, sign) in [("long.json", ""), ("short.json", "-")] {
             let account = json!({ "venue": "optionhouse",
@@ -67,24 +63,18 @@ impl Loud {
     /// Runs a command; its answer goes to others, or to whoever holds the account.
     fn run(&mut self, words: &str, more: &[&str], answer_is_private: bool) -> Ran {
         let words: Vec<&str> = words.split_whitespace().chain(more.iter().copied()).collect();
-        let output = Command::new(env!("CARGO_BIN_EXE_zkmargin"))
-            .args(&words)
-            .current_dir(self.folder.path())
-            .env("ZKMARGIN_LOG", "trace")
-            .env("ZKMARGIN_LEDGER", "ledger.db")
-            .env("TMPDIR", self.path("tmp"))
-            .output()
-            .unwrap();
-        let ran = Ran {
-            code: output.status.code().unwrap(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        };
+        let temporary = self.path("tmp");
+        let environment = [
+            ("ZKMARGIN_LOG", "trace"),
+            ("ZKMARGIN_LEDGER", "ledger.db"),
+            ("TMPDIR", temporary.to_str().unwrap()),
+        ];
+        let ran = run_with(self.folder.path(), &words, &environment);
         self.heard.push((words.join(" "), ran.err.clone()));
         if !answer_is_private {
             self.heard.push((words.join(" "), ran.out.clone()));
         }
-        let left = std::fs::read_dir(self.path("tmp")).unwrap().count();
+        let left = std::fs::read_dir(temporary).unwrap().count();
         assert_eq!(left, 0, "{words:?} left a temporary file");
         ran
     }

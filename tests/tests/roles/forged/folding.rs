@@ -184,24 +184,28 @@ fn bundle_is_refused_when_an_instance_column_is_cut_before_its_last_coefficient(
     }
 }
 
-/// The same proof but for the shape that its maker chose.
-fn refused_unless_the_plan_is_the_provers(plan: &Plan) {
-    let case = &*DERIBIT;
-    let mut scene = case.scene_with_bad_roots();
-    scene.columns.acc = vec![vec![Fp::ZERO; plan.last + 1]; plan.group];
-    let forger = Forger::new(&GENERATORS, plan, vec![case.short.prepared.digest.0]);
+/// A proof of a book in the shape that its maker chose.
+fn refused_unless_the_plan_is_the_provers(plan: &Plan, book: &Book, scene: Scene<'_>) {
+    let forger = Forger::new(&GENERATORS, plan, vec![book.prepared.digest.0]);
     let proof = forger.prove(&[scene]).unwrap().proof;
-    refused_somehow(&[&case.short], &proof);
+    refused_somehow(&[book], &proof);
     let lenient = Lenient {
         plan: Some(plan),
         ..Lenient::default()
     };
-    accepted_by(&[&case.short], &lenient, &proof);
+    accepted_by(&[book], &lenient, &proof);
+}
+
+/// The short book, with a slack below zero as a sum of squares in the field.
+fn refused_with_bad_roots_unless_the_plan_is_the_provers(plan: &Plan) {
+    let mut scene = DERIBIT.scene_with_bad_roots();
+    scene.columns.acc = vec![vec![Fp::ZERO; plan.last + 1]; plan.group];
+    refused_unless_the_plan_is_the_provers(plan, &DERIBIT.short, scene);
 }
 
 #[test]
 fn bundle_is_refused_when_there_are_no_projections() {
-    refused_unless_the_plan_is_the_provers(&Plan {
+    refused_with_bad_roots_unless_the_plan_is_the_provers(&Plan {
         projections: 0,
         ..DERIBIT.plan().clone()
     });
@@ -214,14 +218,7 @@ fn bundle_is_refused_when_there_are_fewer_projections() {
         projections: PROJECTIONS - 1,
         ..DERIBIT.plan().clone()
     };
-    let forger = Forger::new(&GENERATORS, &plan, vec![DERIBIT.sound.prepared.digest.0]);
-    let proof = forger.prove(&[DERIBIT.scene()]).unwrap().proof;
-    refused_somehow(&[&DERIBIT.sound], &proof);
-    let lenient = Lenient {
-        plan: Some(&plan),
-        ..Lenient::default()
-    };
-    accepted_by(&[&DERIBIT.sound], &lenient, &proof);
+    refused_unless_the_plan_is_the_provers(&plan, &DERIBIT.sound, DERIBIT.scene());
 }
 
 #[test]
@@ -239,7 +236,7 @@ fn bundle_is_refused_when_a_slack_is_negative_and_a_sum_of_squares_in_the_field(
         case.short.refused(&proof, CIRCUIT);
     }
     // In bytes that hold everything: a proof of the same shape but for them, under the same key.
-    refused_unless_the_plan_is_the_provers(&Plan {
+    refused_with_bad_roots_unless_the_plan_is_the_provers(&Plan {
         omega: 256,
         ..DERIBIT.plan().clone()
     });
