@@ -563,5 +563,9 @@ mod tests {
         let (first, second) = (proof().unwrap(), proof().unwrap());
         let seen: BTreeSet<&[u8]> = first.windows(BYTES).collect();
         assert!(!second.windows(BYTES).any(|bytes| seen.contains(bytes)));
+        // Nor do the three generators of one attempt.
+        let seeds = Seeds::draw(&claims, &accounts, &openings, placements[0].shape()).unwrap();
+        let seeds = BTreeSet::from([*seeds.halo2, *seeds.link, *seeds.masks]);
+        assert_eq!(seeds.len(), 3);
     }
 }

@@ -348,3 +348,50 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn leg_whose_other_is_left_out_may_be_worth_anything() {
+    let both = |b: &mut Builder| {
+        let value = b.lower(&linear(&[10, 10], 0))?;
+        b.require_non_negative("value", value)
+    };
+    let of = || builder(8, 2, vec![pair(0, 1)]);
+    assert!(matches!(both(&mut of()), Err(BuildError::PairHelps { .. })));
+    for left_out in [0, 1] {
+        assert_eq!(of().without(&[leg(left_out)], both), Ok(()));
+    }
+}
+
+#[test]
+fn nothing_is_rounded_of_a_leg_that_is_left_out() {
+    let third = zkmargin_program::Ratio::new(1, 3).unwrap();
+    let mut form = Linear::leg(leg(0), zkmargin_program::Real::from_ratio(third).unwrap());
+    form.add_leg(leg(1), whole(1));
+    let mut b = builder(8, 2, vec![pair(0, 1)]);
+    let built: Result<(), BuildError> = b.without(&[leg(0)], |b| {
+        let _whole = b.exact(&form)?;
+        let value = b.lower(&form)?;
+        b.require_non_negative("value", value)
+    });
+    built.unwrap();
+    assert_eq!(b.finish().unwrap().rounding_bound(&book(&[1_000, 0])), 0);
+}
+
+#[test]
+fn builder_that_refused_a_pair_or_a_leg_is_spent() {
+    let spent = |refuse: &dyn Fn(&mut Builder)| {
+        let mut b = builder(8, 3, vec![pair(0, 1)]);
+        refuse(&mut b);
+        let value = b.lower(&linear(&[0, 0, 1], 0)).unwrap();
+        b.require_non_negative("value", value).unwrap();
+        b.finish()
+    };
+    let wrong = pair(1, 0);
+    let net = |b: &mut Builder| assert!(b.net(wrong, MOST).is_err());
+    assert_eq!(spent(&net), Err(BuildError::Pair { pair: wrong }));
+    let without = |b: &mut Builder| {
+        let nothing: Result<(), BuildError> = b.without(&[leg(7)], |_| Ok(()));
+        assert!(nothing.is_err());
+    };
+    assert_eq!(spent(&without), Err(BuildError::NoLeg { leg: leg(7) }));
+}

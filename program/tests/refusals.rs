@@ -79,6 +79,14 @@ fn headers_out_of_range_are_refused() {
         }),
         BuildError::Numeraire { bytes: 0 }
     );
+    let named = |bytes: usize| Header {
+        numeraire: "x".repeat(bytes),
+        ..base.clone()
+    };
+    for bytes in [MAX_NAME_BYTES + 1, 2 * MAX_NAME_BYTES] {
+        assert_eq!(refused(named(bytes)), BuildError::Numeraire { bytes });
+    }
+    assert!(Builder::new(layout(1, vec![]), named(MAX_NAME_BYTES)).is_ok());
     assert_eq!(
         refused(Header {
             unit_exponent: -31,

@@ -172,7 +172,7 @@ pub struct Breaker {
     observed: Moment,
     /// Every change of stance, the first one first.
     transitions: Vec<Transition>,
-    /// Snapshots that gave no cause to halt, and are not too old to be used.
+    /// Snapshots since the last halt that gave no cause to halt, and are not too old to be used.
     seen: Vec<Seen>,
     /// The snapshot that the next one is measured against.
     last: Option<Snapshot>,
@@ -248,6 +248,10 @@ impl Breaker {
         } else if now.millis_since(self.unrest) >= dwell.millis() {
             let since = self.unrest.at;
             self.go(self.stance.calmer(), vec![Cause::Calm { since }], now);
+        }
+        if self.stance == Stance::Halted {
+            // What was seen before the halt, or calm beside something wild, does not become good again when it ends.
+            self.seen.clear();
         }
     }
 

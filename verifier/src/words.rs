@@ -160,6 +160,16 @@ mod tests {
         assert_eq!(read, json);
     }
 
+    #[test]
+    fn what_turns_text_around_is_shown_as_its_escape_and_its_neighbours_as_they_are() {
+        for c in ['\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}'] {
+            assert_eq!(Shown(&c).to_string(), format!("\\u{:04x}", u32::from(c)));
+        }
+        for c in ['\u{2029}', '\u{202f}', '\u{2065}', '\u{206a}'] {
+            assert_eq!(Shown(&c).to_string(), c.to_string());
+        }
+    }
+
     #[derive(Debug, thiserror::Error)]
     #[error("outer: {source}")]
     struct Outer {

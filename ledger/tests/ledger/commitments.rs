@@ -10,6 +10,7 @@ use zkmargin_ledger::running::RunningAccount;
 use zkmargin_ledger::{Ledger, LedgerError};
 use zkmargin_risk::account::AccountVector;
 use zkmargin_risk::universe::Universe;
+use zkmargin_verifier::PublicKey;
 
 use crate::world::{
     NOON, OPTIONS, SUBJECT, assert_sound, attest, cache, entries, places, pledge, public, trade, transfer, universe,
@@ -232,6 +233,8 @@ fn universe_that_lists_more_keeps_every_commitment_and_one_that_moves_a_row_is_r
             stale.import(&entries(&[transfer("3", "a", NOON, "1")]), crate::world::at(NOON)),
             Err(LedgerError::Meanwhile)
         ));
+        let opened = stale.add_account("d", public(SUBJECT), None);
+        assert!(matches!(opened, Err(LedgerError::Meanwhile)));
         ledger.import(&line, crate::world::at(NOON)).unwrap();
         assert_eq!(
             attest(&mut ledger, &pledge(2, NOON)).attestation.content().points.len(),
@@ -251,5 +254,20 @@ fn ledger_is_made_with_the_key_of_a_venue_of_the_universe_only() {
         let ledger = Ledger::create(&place.url, universe(), venue_key(), Some(&cache())).unwrap();
         assert_eq!(ledger.venue(), "house");
         assert!(Ledger::create(&place.url, universe(), venue_key(), Some(&cache())).is_err());
+    }
+}
+
+#[test]
+fn account_without_a_name_or_with_a_subject_that_cannot_sign_is_not_opened() {
+    for place in places("subjects") {
+        let mut ledger = place.create();
+        let refused = ledger.add_account("d\ne", public(SUBJECT), None);
+        assert!(matches!(refused, Err(LedgerError::Name { .. })));
+        let refused = ledger.add_account("d", PublicKey([0; 32]), None);
+        assert!(matches!(
+            refused,
+            Err(LedgerError::UnusableKey { field: "subject", .. })
+        ));
+        assert_eq!(ledger.accounts(crate::world::at(NOON)).unwrap().len(), 3);
     }
 }

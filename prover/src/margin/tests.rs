@@ -84,6 +84,7 @@ fn the_table_shows_value_requirement_and_excess() {
     }
     assert!(text.lines().all(|line| line == line.trim_end()));
     assert!(table("0").contains("fails now"));
+    assert!(!text.contains("What else must hold"));
 }
 
 #[test]

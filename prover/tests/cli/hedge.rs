@@ -96,6 +96,15 @@ fn the_report_of_a_demand_has_each_model_and_each_check_and_draws_both() {
             "limit on net delta of BTC",
         ]
     );
+    // Without the balances of a venue: what is left is that of the account which never had them.
+    let file = std::fs::read_to_string(desk.path().join("options-account.json")).unwrap();
+    let mut bare: Value = serde_json::from_str(&file).unwrap();
+    (bare["balances"], bare["reserve"]) = (json!([]), json!([]));
+    desk.write("bare-account.json", &bare.to_string());
+    let bare = margin("two.json", "bare-account.json", &[]).json();
+    for (place, level) in ["initial", "maintenance"].into_iter().enumerate() {
+        assert_eq!(report["checks"][0][level], bare["levels"][place]["excess"], "{level}");
+    }
     let svg = std::fs::read_to_string(desk.path().join("two.svg")).unwrap();
     for title in [
         "BTC: profit by scenario in USD, paradex-pm",

@@ -85,6 +85,21 @@ fn an_isolated_position_is_listed_reported_and_proven_by_itself() {
     let thin = margin("isolated-thin.json", &[]);
     assert_eq!(thin.code, 4, "{}", thin.out);
     assert!(thin.out.contains(CHECK) && thin.out.contains("BROKEN"), "{}", thin.out);
+    account("isolated-half.json", "0.05", "0");
+    let slacks = |name: &str| {
+        let report = margin(name, &["--json"]).json();
+        ["initial", "maintenance"].map(|level| report["checks"][0][level].as_str().unwrap().parse::<f64>().unwrap())
+    };
+    let ([initial, maintenance], [half, _]) = (slacks("isolated-enough.json"), slacks("isolated-half.json"));
+    assert!((maintenance - initial - 750.0).abs() < 0.01, "{initial} {maintenance}");
+    // Between the levels: what is left of one is below 0, and of the other above.
+    let coins = 0.1 - (initial + maintenance) / 2.0 / ((initial - half) / 0.05);
+    account("isolated-between.json", &format!("{coins:.8}"), "1000000");
+    let between = margin("isolated-between.json", &["--json"]).json();
+    assert_eq!(between["checks"][0]["holds"], json!([false, true]));
+    let said = margin("isolated-between.json", &[]).out;
+    assert!(said.contains("BROKEN"), "{said}");
+    assert!(!margin("isolated-enough.json", &[]).out.contains("BROKEN"));
 
     for (name, code) in [("isolated-enough", 0), ("isolated-thin", 4)] {
         let [file, attestation, opening, bundle] =

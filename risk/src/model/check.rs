@@ -12,11 +12,20 @@ const MAX_NAME_CHARS: usize = 64;
 /// No factor of a rule is above this: what is larger is a slip of the pen, and would not fit the widths of a program.
 pub(crate) const MAX_FACTOR: Decimal = Decimal::ONE_HUNDRED;
 
-/// A name of 1 to 64 characters.
+/// A model's name.
 pub(crate) fn name(name: &str) -> Result<(), ModelError> {
-    let chars = name.chars().count();
+    label("name", name)
+}
+
+/// A text of 1 to 64 characters, none of which a terminal would obey.
+pub(crate) fn label(field: &str, text: &str) -> Result<(), ModelError> {
+    let chars = text.chars().count();
     if chars == 0 || chars > MAX_NAME_CHARS {
-        return Err(value("name", format!("{chars} characters long"), "1 to 64 characters"));
+        return Err(value(field, format!("{chars} characters long"), "1 to 64 characters"));
+    }
+    if let Some(place) = text.chars().position(char::is_control) {
+        let found = format!("a text with a control character in place {}", place + 1);
+        return Err(value(field, found, "no control characters"));
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::amount::to_ratio;
 use crate::collateral;
 use crate::market::Snapshot;
-use crate::model::demand::{Demand, Limit, Netting};
+use crate::model::demand::{Demand, Haircuts, Limit, Netting};
 use crate::oracle::addons;
 use crate::oracle::coverage::{NotCounted, Uncounted};
 use crate::oracle::exact::ExactSum;
@@ -222,9 +222,7 @@ impl Book<'_> {
         for venue in self.universe.venues() {
             let mut lost = BigRational::zero();
             if let Some(haircuts) = counterparties.haircuts.get(&venue.name) {
-                lost += self.balances(venue, |asset| {
-                    haircuts.0.get(asset).copied().map_or_else(BigRational::zero, to_ratio)
-                });
+                lost += self.off_balances(venue, haircuts);
             }
             if let Some(most) = counterparties.most.get(&venue.name) {
                 lost += positive_part(self.owed(venue)? - to_ratio(*most) * numeraire_price);
@@ -234,13 +232,14 @@ impl Book<'_> {
         Ok(())
     }
 
-    /// `Σ part_a p_a B_va` in USD.
-    fn balances(&self, venue: &Venue, part: impl Fn(&str) -> BigRational) -> BigRational {
+    /// `Σ haircut_va p_a B_va` in USD.
+    fn off_balances(&self, venue: &Venue, haircuts: &Haircuts) -> BigRational {
         let mut sum = BigRational::zero();
         for asset in venue.assets().filter(|asset| asset.isolated.is_none()) {
-            if let Some(price) = collateral::price(self.snapshot, &asset.name) {
+            let price = collateral::price(self.snapshot, &asset.name);
+            if let Some((price, haircut)) = price.zip(haircuts.0.get(&asset.name)) {
                 let coins = to_ratio(asset.lot) * self.lots(asset.balance);
-                sum += to_ratio(price) * coins * part(&asset.name);
+                sum += to_ratio(price) * coins * to_ratio(*haircut);
             }
         }
         sum

@@ -343,3 +343,71 @@ impl<'a> Desk<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::market::Quote;
+    use crate::model::fixture::{self, Book};
+
+    #[test]
+    fn half_a_spread_is_in_dollars_of_a_contract() {
+        let (universe, mut snapshot) = (fixture::universe(), fixture::snapshot());
+        snapshot.assets.insert("USDC".to_owned(), Decimal::new(5, 1));
+        let quote = |bid: &str, ask: &str| Quote {
+            bid: Some(bid.parse().unwrap()),
+            ask: Some(ask.parse().unwrap()),
+            ..Quote::default()
+        };
+        let market = snapshot.underlyings.get_mut("BTC").unwrap();
+        let perpetual = market.perpetual.as_mut().unwrap();
+        (perpetual.price, perpetual.quote) = (Decimal::from(64_000), quote("63998", "64002"));
+        let near = fixture::NEAR.parse().unwrap();
+        let strikes = &mut market.expiries.get_mut(&near).unwrap().strikes;
+        for strike in [60_000, 70_000] {
+            strikes.get_mut(&Decimal::from(strike)).unwrap().call = Some(quote("0.0115", "0.0125"));
+        }
+        let (model, terms) = (Model::preset("paradex-pm").unwrap(), Terms::at(Level::Initial));
+        let desk = Desk {
+            model: &model,
+            universe: &universe,
+            snapshot: &snapshot,
+            terms: &terms,
+            criterion: Criterion::Statement,
+            legs: Zeroizing::new(vec![0; universe.layout().slots()]),
+        };
+        // Half of 0.001 coins; half of 4 USD on ten dollars at 64,000; half of 4 coins of half a dollar.
+        for (name, numerator, denominator) in [
+            ("BTC-28AUG26-70000-C", 32, 1),
+            ("BTC-LINEAR-60000-C", 32, 1),
+            ("BTC-PERPETUAL", 1, 3_200),
+            ("BTC_USDC-PERPETUAL", 1, 1),
+        ] {
+            let instrument = fixture::instrument(&universe, name);
+            let trade = desk.trade("any", instrument, Side::Buy).unwrap();
+            let expected = BigRational::new(numerator.into(), denominator.into());
+            assert_eq!(trade.half_spread, Some(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn hedge_of_a_check_that_fails_is_the_smallest_that_meets_it() {
+        let file = r#"{"model":"demand","name":"d","description":"","models":["paradex-pm"],
+            "limits":[{"net_delta":{"underlying":"BTC","most":"1"}}]}"#;
+        let model = Model::from_json(file).unwrap();
+        let (universe, snapshot) = (fixture::universe(), fixture::snapshot());
+        let book = Book::empty(&universe)
+            .hold("BTC_USDC-PERPETUAL", "2", Some("64010.5"))
+            .coins("beta", "USDC", "900000");
+        let terms = Terms::at(Level::Initial);
+        let found = search(&model, &universe, &snapshot, &terms, &book.q, || true).unwrap();
+        assert_eq!(found.criterion, Some(Criterion::Statement));
+        let hedge = found
+            .hedges
+            .iter()
+            .find(|hedge| hedge.order.instrument == "BTC_USDC-PERPETUAL")
+            .unwrap();
+        assert_eq!((hedge.order.side, hedge.order.contracts), (Side::Sell, Decimal::ONE));
+    }
+}

@@ -209,10 +209,12 @@ impl Venue {
         })
     }
 
-    /// The legs of the balances in cross margin, in row order.
+    /// The legs of the balances in cross margin and of what is set aside of them, in row order.
     pub(crate) fn cross_balances(&self) -> Vec<LegId> {
         let cross = self.assets().filter(|asset| asset.isolated.is_none());
-        cross.map(|asset| asset.balance).collect()
+        cross
+            .flat_map(|asset| std::iter::once(asset.balance).chain(asset.reserve))
+            .collect()
     }
 
     /// The instrument of this name.

@@ -575,3 +575,34 @@ fn a_variation_is_covered_by_the_cash_of_the_position_that_lost() {
         assert_eq!(excess.is_negative(), missed.is_some());
     }
 }
+
+#[test]
+fn the_least_excess_of_a_variation_is_of_cross_margin_alone() {
+    let desk = Desk::new(PLAIN);
+    let Bench {
+        model,
+        universe,
+        snapshot,
+        ..
+    } = &desk.bench;
+    let mut later = snapshot.clone();
+    later.instant = "2026-08-07T12:00:00Z".parse().unwrap();
+    let market = later.underlyings.get_mut("BTC").unwrap();
+    market.perpetual.as_mut().unwrap().price = "59000".parse().unwrap();
+    let terms = Terms {
+        excess: 500,
+        ..Terms::at(Margin::Variation)
+    };
+    let program = model.compile_on(universe, &[snapshot, &later], &terms).unwrap();
+    for (cross, isolated, missed) in [
+        (500, 1_001, None),
+        (499, 1_001, Some("margin")),
+        (500, 999, Some(OF_POSITION)),
+    ] {
+        let book = desk.book(POSITION, 10, cross, isolated);
+        let found = program.shortfall(&book).unwrap().map(|(name, _)| name);
+        assert_eq!(found.as_deref(), missed);
+        let known = oracle::variation(model, universe, [snapshot, &later], &book).unwrap();
+        assert_eq!(known.excess(Ratio20::ONE, 500).is_negative(), missed.is_some());
+    }
+}

@@ -251,3 +251,21 @@ fn a_limit_on_vega_where_no_option_is_listed_is_no_requirement() {
     assert_eq!(limited.initial.program_requirement, free.initial.program_requirement);
     assert!(limited.initial.program_requirement.is_some());
 }
+
+/// Without its money a book opened at the mark is worth nothing.
+#[test]
+fn a_check_of_a_demand_is_said_at_each_level() {
+    let demand = json!({"model": "demand", "name": "d", "description": "", "models": [of_x("paradex-pm", &[])],
+        "counterparties": {"without_any_one": true}});
+    let outcome = of_perpetuals(demand, "2", "100000");
+    let number = |text: &str| text.parse::<f64>().unwrap();
+    assert_eq!(outcome.checks.len(), 1);
+    let check = &outcome.checks[0];
+    for (left, level) in [
+        (&check.initial, &outcome.initial),
+        (&check.maintenance, &outcome.maintenance),
+    ] {
+        assert!((number(left) + number(&level.requirement)).abs() < 1e-6, "{left}");
+    }
+    assert!(number(&check.initial) < number(&check.maintenance));
+}

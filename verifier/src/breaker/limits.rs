@@ -21,8 +21,8 @@ pub struct Limits {
     pub silence: Age,
     /// The most that the reference prices may be before or after the snapshot.
     pub max_reference_age: Age,
-    /// The most that publishers' snapshots of one instant may differ, in any price (relative: indices, perpetuals, futures, forwards, deliveries, assets) or
-    /// volatility (absolute): beyond it, a halt.
+    /// The most that publishers' snapshots of one instant may differ, in any price (relative: indices, perpetuals, futures, forwards, deliveries, assets, a dollar
+    /// after a year at a rate) or fraction (absolute: volatilities, funding, confidences, the settled part of a forward): beyond it, a halt.
     pub publisher_band: u32,
     /// Between consecutive snapshots, the spread of the relative moves of all indices.
     pub index_dispersion: Steps,
@@ -42,8 +42,8 @@ pub struct Limits {
 pub struct UnderlyingLimits {
     /// How far its index is from the partner's reference price.
     pub reference: Steps,
-    /// How far any of its prices moved since the snapshot before: index, perpetual, futures, forwards, deliveries. What the snapshot before lacks is
-    /// measured from its price of the nearest expiry, or from its index.
+    /// How far any of its prices moved since the snapshot before: index, perpetual, futures, forwards, deliveries, and what a dollar becomes in a year at the
+    /// rate of an expiry. What the snapshot before lacks is measured from its price of the nearest expiry, or from its index.
     pub price_jump: Steps,
     /// What is watched of its options; absent for an underlying that has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,7 +54,7 @@ pub struct UnderlyingLimits {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VolatilityLimits {
-    /// The largest move of a volatility since the snapshot before.
+    /// The largest move of a volatility since the snapshot before. One that the snapshot before lacks moved as far as it is outside of those on either side.
     pub jump: Steps,
     /// The spread of those moves: a surface that turns moves no level.
     pub dispersion: Steps,

@@ -7,14 +7,14 @@ use std::fmt;
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
-use num_traits::{Signed as _, ToPrimitive as _, Zero as _};
+use num_traits::{One as _, Signed as _, ToPrimitive as _, Zero as _};
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zkmargin_risk::amount::to_ratio;
 use zkmargin_risk::collateral;
-use zkmargin_risk::instant::Instant;
+use zkmargin_risk::instant::{HOUR_MS, Instant};
 use zkmargin_risk::market::{MAX_PRICE, Snapshot, UnderlyingMarket};
 
 use crate::breaker::Limits;
@@ -22,13 +22,16 @@ use crate::breaker::Limits;
 /// Basis points in one.
 const ONE: u32 = 10_000;
 
+/// No venue's average of prices begins longer before the expiry.
+const LONGEST_AVERAGE_MS: u64 = HOUR_MS;
+
 /// What is measured.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
     /// Distance of an index from the reference price.
     Reference,
-    /// Largest move of a price since the snapshot before: of the index, the perpetual, a future, a forward, a delivery.
+    /// Largest move of a price since the snapshot before: of the index, the perpetual, a future, a forward, a delivery, a dollar at a rate.
     PriceJump,
     /// Move of the price of an asset since the snapshot before.
     AssetJump,
@@ -170,7 +173,19 @@ pub(crate) fn measure(
             Some(price) => read(Measure::Reference, distance(market.index, *price), None),
             None => blind.push(Blind::Missing(format!("reference price of {name}"))),
         }
-        let before = before.and_then(|before| before.underlyings.get(name));
+        for (expiry, options) in &market.expiries {
+            let is_ahead = expiry.millis_since(snapshot.instant) > LONGEST_AVERAGE_MS;
+            if is_ahead && !options.settled.is_zero() {
+                blind.push(Blind::Unwatched(format!(
+                    "what is settled of {name} {expiry} more than an hour before"
+                )));
+            }
+        }
+        let known = before.map(|before| before.underlyings.get(name));
+        if known == Some(None) {
+            blind.push(Blind::Missing(format!("underlying {name} in the snapshot before")));
+        }
+        let before = known.flatten();
         if let Some(before) = before {
             let (jump, price) = price_jump(market, before);
             read(Measure::PriceJump, jump, Some(price));
@@ -188,9 +203,7 @@ pub(crate) fn measure(
                     read(Measure::VolatilityJump, jump, None);
                     read(Measure::VolatilityDispersion, spread, None);
                 }
-                None => blind.push(Blind::Missing(format!(
-                    "strike of {name} that the snapshot before has too"
-                ))),
+                None => blind.push(Blind::Missing(format!("volatilities of {name} in the snapshot before"))),
             }
         }
     }
@@ -202,24 +215,30 @@ pub(crate) fn measure(
             value,
         });
     }
-    // A coin with an index has the price of that.
-    let assets = snapshot.assets.iter();
-    for (name, price) in assets.filter(|(name, _)| !snapshot.underlyings.contains_key(*name)) {
-        let Some(before) = before else { break };
-        match collateral::price(before, name) {
-            Some(then) => readings.push(Reading {
-                measure: Measure::AssetJump,
-                of: Some(name.clone()),
-                price: None,
-                value: distance(*price, then),
-            }),
-            None => blind.push(Blind::Missing(format!("price of {name} in the snapshot before"))),
+    if let Some(before) = before {
+        for (name, price) in assets_without_index(snapshot) {
+            match collateral::price(before, name) {
+                Some(then) => readings.push(Reading {
+                    measure: Measure::AssetJump,
+                    of: Some(name.clone()),
+                    price: None,
+                    value: distance(*price, then),
+                }),
+                None => blind.push(Blind::Missing(format!("price of {name} in the snapshot before"))),
+            }
         }
     }
     (readings, blind)
 }
 
-/// The most that two snapshots of one instant differ by: in a price (relative) or a volatility (absolute). What only one has differs by everything.
+/// A coin with an index has the price of that.
+fn assets_without_index(snapshot: &Snapshot) -> impl Iterator<Item = (&String, &Decimal)> {
+    let assets = snapshot.assets.iter();
+    assets.filter(|(name, _)| !snapshot.underlyings.contains_key(*name))
+}
+
+/// The most that two snapshots of one instant differ by: in a price (relative), a volatility or another fraction (absolute). What only one has differs by
+/// everything.
 pub(crate) fn disagreement(first: &Snapshot, second: &Snapshot) -> (String, u32) {
     let mut worst = (String::new(), 0);
     let mut take = |what: &dyn Fn() -> String, value: u32| {
@@ -248,14 +267,44 @@ pub(crate) fn disagreement(first: &Snapshot, second: &Snapshot) -> (String, u32)
                 });
                 take(&|| format!("volatility of {name} {expiry} {strike}"), value);
             }
+            let there = fractions(counterpart);
+            for (of, fraction) in fractions(market) {
+                // Where the other has none, it lacks the price as well.
+                let value = there.get(&of).map_or(0, |there| points_up(&(fraction - there)));
+                take(&|| format!("{of} of {name}"), value);
+            }
         }
-        for (name, price) in &one.assets {
-            let there = other.assets.get(name);
-            let value = there.map_or(u32::MAX, |there| distance(*price, *there));
+        for (name, price) in assets_without_index(one) {
+            let there = collateral::price(other, name);
+            let value = there.map_or(u32::MAX, |there| distance(*price, there));
             take(&|| format!("price of {name}"), value);
+        }
+        for (name, confidence) in &one.confidences {
+            let there = other.confidences.get(name).copied();
+            let value = points_up(&(to_ratio(*confidence) - to_ratio(there.unwrap_or(Decimal::ONE))));
+            take(&|| format!("confidence of {name}"), value);
         }
     }
     worst
+}
+
+/// What is a fraction itself, by what it is called.
+fn fractions(market: &UnderlyingMarket) -> BTreeMap<String, BigRational> {
+    let sure = |confidence: Option<Decimal>| to_ratio(confidence.unwrap_or(Decimal::ONE));
+    let mut fractions = BTreeMap::from([("confidence of the index".to_owned(), sure(market.confidence))]);
+    if let Some(perpetual) = &market.perpetual {
+        fractions.insert("confidence of the perpetual".to_owned(), sure(perpetual.confidence));
+        fractions.insert("funding".to_owned(), to_ratio(perpetual.funding));
+    }
+    for (expiry, options) in &market.expiries {
+        fractions.insert(format!("confidence of {expiry}"), sure(options.confidence));
+        let settled = relative(options.settled, options.forward);
+        fractions.insert(
+            format!("settled part of {expiry}"),
+            settled.unwrap_or_else(BigRational::zero),
+        );
+    }
+    fractions
 }
 
 /// A price of an underlying.
@@ -266,15 +315,21 @@ enum Price {
     Future(Instant),
     Forward(Instant),
     Delivery(Instant),
+    /// What a dollar becomes in a year at the rate of an expiry.
+    Growth(Instant),
 }
 
 impl Price {
     /// When what it is the price of expires.
     const fn expiry(self) -> Option<Instant> {
         match self {
-            Price::Future(expiry) | Price::Forward(expiry) => Some(expiry),
+            Price::Future(expiry) | Price::Forward(expiry) | Price::Growth(expiry) => Some(expiry),
             Price::Index | Price::Perpetual | Price::Delivery(_) => None,
         }
+    }
+
+    const fn is_growth(self) -> bool {
+        matches!(self, Price::Growth(_))
     }
 }
 
@@ -286,6 +341,7 @@ impl fmt::Display for Price {
             Price::Future(expiry) => write!(f, "future {expiry}"),
             Price::Forward(expiry) => write!(f, "forward {expiry}"),
             Price::Delivery(expiry) => write!(f, "delivery {expiry}"),
+            Price::Growth(expiry) => write!(f, "rate {expiry}"),
         }
     }
 }
@@ -295,18 +351,25 @@ fn prices(market: &UnderlyingMarket) -> impl Iterator<Item = (Price, Decimal)> {
     let perpetual = market.perpetual.iter().map(|one| (Price::Perpetual, one.price));
     let futures = market.futures.iter();
     let forwards = market.expiries.iter();
+    let rates = market.expiries.keys();
     let deliveries = market.deliveries.iter();
     std::iter::once((Price::Index, market.index))
         .chain(perpetual)
         .chain(futures.map(|(expiry, one)| (Price::Future(*expiry), one.price)))
         .chain(forwards.map(|(expiry, options)| (Price::Forward(*expiry), options.forward)))
+        .chain(rates.map(|expiry| (Price::Growth(*expiry), growth(market.rate_of(*expiry)))))
         .chain(deliveries.map(|(expiry, price)| (Price::Delivery(*expiry), *price)))
+}
+
+/// A rate is from -1 to 1.
+fn growth(rate: Decimal) -> Decimal {
+    Decimal::ONE.saturating_add(rate)
 }
 
 /// The largest relative move of a price, up, and which it is.
 fn price_jump(now: &UnderlyingMarket, before: &UnderlyingMarket) -> (u32, Price) {
     let then: BTreeMap<Price, Decimal> = prices(before).collect();
-    let moved = |(of, price)| (distance(price, base(&then, of, before.index)), of);
+    let moved = |(of, price)| (distance(price, base(&then, of, before)), of);
     let index = moved((Price::Index, now.index));
     prices(now)
         .map(moved)
@@ -315,14 +378,20 @@ fn price_jump(now: &UnderlyingMarket, before: &UnderlyingMarket) -> (u32, Price)
 
 /// What a price is measured from: itself in the snapshot before; where that lacks it, the price of the nearest expiry, or the index. Else nobody would have
 /// measured it.
-fn base(then: &BTreeMap<Price, Decimal>, of: Price, index: Decimal) -> Decimal {
+fn base(then: &BTreeMap<Price, Decimal>, of: Price, before: &UnderlyingMarket) -> Decimal {
     let nearest = || {
         let expiry = of.expiry()?;
-        let others = then.iter().filter_map(|(other, price)| Some((other.expiry()?, *price)));
+        let others = then.iter().filter(|(other, _)| other.is_growth() == of.is_growth());
+        let others = others.filter_map(|(other, price)| Some((other.expiry()?, *price)));
         let apart = |other: &Instant| other.millis_since(expiry).max(expiry.millis_since(*other));
         others.min_by_key(|(other, _)| apart(other)).map(|(_, price)| price)
     };
-    then.get(&of).copied().or_else(nearest).unwrap_or(index)
+    let last = if of.is_growth() {
+        growth(before.rate)
+    } else {
+        before.index
+    };
+    then.get(&of).copied().or_else(nearest).unwrap_or(last)
 }
 
 fn volatilities(market: &UnderlyingMarket) -> impl Iterator<Item = (Instant, Decimal, Decimal)> {
@@ -347,10 +416,15 @@ fn points_up(distance: &BigRational) -> u32 {
     saturated(&points(&distance.abs()).ceil())
 }
 
+/// `value / base`, if there is a base.
+fn relative(value: Decimal, base: Decimal) -> Option<BigRational> {
+    let base = to_ratio(base);
+    base.is_positive().then(|| to_ratio(value) / base)
+}
+
 /// `(value - base) / base`, if there is a base.
 fn relative_move(value: Decimal, base: Decimal) -> Option<BigRational> {
-    let (value, base) = (to_ratio(value), to_ratio(base));
-    base.is_positive().then(|| (value - &base) / &base)
+    Some(relative(value, base)? - BigRational::one())
 }
 
 /// `|value - base| / base` in basis points, up; from no base everything is infinitely far.
@@ -364,16 +438,28 @@ fn spread(moves: &[BigRational]) -> Option<u32> {
     (moves.len() > 1).then(|| points_up(&(largest - smallest)))
 }
 
-/// The largest move of a volatility that both have, and the spread of all moves.
+/// The largest move of a volatility, and the spread of all moves; `None` if none can be measured.
+///
+/// A volatility moved from itself in the snapshot before. Where that lacks the strike, as far as it is outside of those of the strikes on either side;
+/// where it lacks the expiry, of those at the expiries on either side. Else nobody would have measured it.
 fn volatility_moves(now: &UnderlyingMarket, before: &UnderlyingMarket) -> Option<(u32, u32)> {
     let moves: Vec<BigRational> = volatilities(now)
         .filter_map(|(expiry, strike, volatility)| {
-            let then = before.expiries.get(&expiry)?.strikes.get(&strike)?.volatility;
-            Some(to_ratio(volatility) - to_ratio(then))
+            let expiries = around(&before.expiries, &expiry);
+            let beside = expiries.flat_map(|options| around(&options.strikes, &strike));
+            let beside: Vec<Decimal> = beside.map(|options| options.volatility).collect();
+            let (least, most) = (beside.iter().min()?, beside.iter().max()?);
+            Some(to_ratio(volatility) - to_ratio(volatility.clamp(*least, *most)))
         })
         .collect();
     let jump = moves.iter().map(points_up).max()?;
     Some((jump, spread(&moves).unwrap_or(0)))
+}
+
+/// What stands at `key`, twice, or else on either side of it.
+fn around<'m, K: Ord, V>(map: &'m BTreeMap<K, V>, key: &K) -> impl Iterator<Item = &'m V> + use<'m, K, V> {
+    let below = map.range(..=key).next_back();
+    below.into_iter().chain(map.range(key..).next()).map(|(_, value)| value)
 }
 
 /// The lower median over the expiries of the volatility at the strike nearest to the forward (of two, the lower), in basis points, down.

@@ -193,8 +193,6 @@ impl Breaker {
                 held: Stance::Halted,
                 causes: vec![cause],
             };
-            let instant = now.market;
-            breaker.seen.retain(|seen| seen.instant != instant);
             breaker.settle(finding, limits.dwell, limits.silence, now);
             return Ok(breaker);
         }

@@ -2,7 +2,7 @@
 mod disputes;
 mod machine;
 
-use super::measure::{disagreement, measure};
+use super::measure::{Blind, disagreement, measure};
 use super::*;
 use crate::fixture::{EPOCH, instant, key, public, snapshot};
 use crate::keys::Keys;
@@ -110,6 +110,15 @@ fn reference(snapshot: &Snapshot) -> Reference {
 }
 
 fn observe_at(before: Option<&Breaker>, snapshot: &Snapshot, at: Instant) -> Result<Breaker, ObserveError> {
+    observe_by(&policy(), before, snapshot, at)
+}
+
+fn observe_by(
+    policy: &Policy,
+    before: Option<&Breaker>,
+    snapshot: &Snapshot,
+    at: Instant,
+) -> Result<Breaker, ObserveError> {
     let reference = reference(snapshot);
     let sight = Sight {
         snapshots: std::slice::from_ref(snapshot),
@@ -118,8 +127,8 @@ fn observe_at(before: Option<&Breaker>, snapshot: &Snapshot, at: Instant) -> Res
         at,
     };
     match before {
-        Some(before) => before.observe(&policy(), &sight),
-        None => Breaker::begin(&policy(), &sight),
+        Some(before) => before.observe(policy, &sight),
+        None => Breaker::begin(policy, &sight),
     }
 }
 
@@ -468,40 +477,33 @@ fn jumps_between_snapshots_are_entered_at_their_thresholds() {
 
 #[test]
 fn what_cannot_be_measured_is_a_halt_with_its_cause() {
-    let first = observe(None, &calm(0));
-    let halted_for = |snapshot: &Snapshot, before: Option<&Breaker>| {
-        let breaker = observe(before, snapshot);
+    let halted_for = |snapshot: &Snapshot| {
+        let breaker = observe(None, snapshot);
         assert_eq!(breaker.stance(), Stance::Halted);
-        assert!(!breaker.seen().iter().any(|seen| seen.snapshot == snapshot.digest()));
+        assert_eq!(breaker.seen(), []);
         breaker.transitions().last().unwrap().causes.clone()
     };
     let missing = |what: &str| vec![Cause::Missing { what: what.to_owned() }];
     let unwatched = |what: &str| vec![Cause::Unwatched { what: what.to_owned() }];
     let mut without = calm(MINUTE);
     without.underlyings.remove("ETH");
-    assert_eq!(halted_for(&without, None), missing("underlying ETH"));
+    assert_eq!(halted_for(&without), missing("underlying ETH"));
     let mut more = calm(MINUTE);
     let eth = more.underlyings["ETH"].clone();
     more.underlyings.insert("SOL".to_owned(), eth);
-    assert_eq!(halted_for(&more, None), unwatched("underlying SOL"));
+    assert_eq!(halted_for(&more), unwatched("underlying SOL"));
     let mut options = calm(MINUTE);
     options.underlyings.get_mut("ETH").unwrap().expiries = options.underlyings["BTC"].expiries.clone();
-    assert_eq!(halted_for(&options, None), unwatched("volatilities of ETH"));
+    assert_eq!(halted_for(&options), unwatched("volatilities of ETH"));
     let mut bare = calm(MINUTE);
     bare.underlyings.get_mut("BTC").unwrap().expiries.clear();
-    assert_eq!(halted_for(&bare, None), missing("volatilities of BTC"));
-    let mut others = calm(MINUTE);
-    for options in others.underlyings.get_mut("BTC").unwrap().expiries.values_mut() {
-        options.strikes = options
-            .strikes
-            .iter()
-            .map(|(strike, at)| (*strike + Decimal::ONE, at.clone()))
-            .collect();
-    }
-    assert_eq!(
-        halted_for(&others, Some(&first)),
-        missing("strike of BTC that the snapshot before has too")
-    );
+    assert_eq!(halted_for(&bare), missing("volatilities of BTC"));
+    let after = observe(None, &bare);
+    let back = observe(Some(&after), &calm(2 * MINUTE));
+    assert_eq!(back.unrest.market, calm(2 * MINUTE).instant, "measured against nothing");
+    let (_, blind) = measure(&limits(), Some(&bare), &calm(2 * MINUTE), &reference(&bare));
+    let what = "volatilities of BTC in the snapshot before".to_owned();
+    assert_eq!(blind, [Blind::Missing(what)]);
 }
 
 #[test]
@@ -716,8 +718,336 @@ fn snapshot_that_gave_cause_to_halt_is_not_cleared_by_being_seen_again() {
     let once = first.observe(&policy, &sight).unwrap();
     let twice = once.observe(&policy, &sight).unwrap();
     assert_eq!([once.stance(), twice.stance()], [Stance::Halted, Stance::Halted]);
-    assert_eq!((once.seen(), twice.seen()), (first.seen(), first.seen()));
+    assert_eq!((once.seen(), twice.seen()), (&[][..], &[][..]));
+    // Nor where a halt ends at once.
+    policy.breaker.as_mut().unwrap().dwell = "0s".parse().unwrap();
+    let ended = once.observe(&policy, &sight).unwrap();
+    assert_eq!((ended.stance(), ended.seen()), (Stance::Cautious, &[][..]));
     // What was good stays good.
     let again = observe(Some(&first), &calm(0));
     assert_eq!(again.seen(), first.seen());
+}
+
+#[test]
+fn underlying_that_the_reference_has_no_price_of_is_a_halt() {
+    let snapshot = calm(0);
+    let mut reference = reference(&snapshot);
+    reference.indices.remove("ETH");
+    let sight = Sight {
+        snapshots: std::slice::from_ref(&snapshot),
+        signatures: &[],
+        reference: &reference,
+        at: snapshot.instant,
+    };
+    let breaker = Breaker::begin(&policy(), &sight).unwrap();
+    assert_eq!(breaker.stance(), Stance::Halted);
+    let what = "reference price of ETH".to_owned();
+    assert_eq!(breaker.transitions()[0].causes, [Cause::Missing { what }]);
+}
+
+#[test]
+fn underlying_that_comes_back_is_a_halt() {
+    let mut without = calm(MINUTE);
+    without.underlyings.remove("ETH");
+    without.assets.remove("ETH");
+    let (_, blind) = measure(&limits(), Some(&without), &calm(2 * MINUTE), &reference(&without));
+    let what = "underlying ETH in the snapshot before".to_owned();
+    assert_eq!(blind, [Blind::Missing(what)]);
+}
+
+#[test]
+fn halt_lasts_as_long_as_something_cannot_be_measured() {
+    let without = |minute: u64| {
+        let mut snapshot = calm(minute * MINUTE);
+        snapshot.underlyings.remove("ETH");
+        snapshot
+    };
+    let mut breaker = observe(None, &without(0));
+    for minute in 1..=25 {
+        breaker = observe(Some(&breaker), &without(minute));
+        let now = (breaker.stance(), breaker.transitions().len());
+        assert_eq!(now, (Stance::Halted, 1), "{minute}");
+    }
+}
+
+#[test]
+fn halt_names_what_halts_and_not_what_would_be_caution() {
+    let breaker = observe(None, &market(0, "70000", "1910", ["0.4", "0.5", "0.45"]));
+    assert!(matches!(
+        &breaker.transitions()[0].causes[..],
+        [Cause::Measured { measure: Measure::Reference, of: Some(of), price: None, .. }] if of == "BTC"
+    ));
+}
+
+fn future(price: &str) -> zkmargin_risk::market::FutureQuote {
+    zkmargin_risk::market::FutureQuote {
+        price: decimal(price),
+        quote: Default::default(),
+    }
+}
+
+fn btc(snapshot: &mut Snapshot) -> &mut zkmargin_risk::market::UnderlyingMarket {
+    snapshot.underlyings.get_mut("BTC").unwrap()
+}
+
+fn price_jump(before: &Snapshot, now: &Snapshot) -> u32 {
+    value(&values(Some(before), now), Measure::PriceJump, Some("BTC"))
+}
+
+#[test]
+fn future_is_measured_and_compared_like_any_price() {
+    let with = |after: u64, price: &str| {
+        let mut snapshot = calm(after);
+        let futures = &mut btc(&mut snapshot).futures;
+        futures.insert(instant("2026-12-25T08:00:00Z"), future(price));
+        snapshot
+    };
+    let (before, now) = (with(0, "66000"), with(MINUTE, "66660"));
+    assert_eq!(price_jump(&before, &now), 100);
+    let said = disagreement(&before, &now);
+    assert_eq!(said, ("future 2026-12-25T08:00:00Z of BTC".to_owned(), 100));
+}
+
+#[test]
+fn expiry_that_is_new_is_measured_from_the_nearest_one_on_either_side() {
+    let at = |after: u64| {
+        let mut snapshot = calm(after);
+        let expiries = &mut btc(&mut snapshot).expiries;
+        expiries.values_mut().next_back().unwrap().forward = decimal("66000");
+        snapshot
+    };
+    // A percent from 65,100 at the end of August, or from 66,000 at that of September.
+    for (expiry, price) in [
+        ("2026-08-21T08:00:00Z", "65751"),
+        ("2026-08-29T08:00:00Z", "65751"),
+        ("2026-09-18T08:00:00Z", "66660"),
+        ("2027-06-25T08:00:00Z", "66660"),
+    ] {
+        let (mut dated, mut options) = (at(MINUTE), at(MINUTE));
+        btc(&mut dated).futures.insert(instant(expiry), future(price));
+        let listed = zkmargin_risk::market::Expiry::new(decimal(price), BTreeMap::new());
+        btc(&mut options).expiries.insert(instant(expiry), listed);
+        for now in [dated, options] {
+            assert_eq!(price_jump(&at(0), &now), 100, "{expiry} at {price}");
+        }
+    }
+}
+
+#[test]
+fn perpetual_or_delivery_that_is_new_is_measured_from_the_index_before() {
+    // The index goes half a percent up; what is new is a percent above where it was.
+    let moved = || market(MINUTE, "65325", "1900", ["0.4", "0.5", "0.45"]);
+    let (mut before, mut now) = (calm(0), moved());
+    btc(&mut before).perpetual = None;
+    btc(&mut now).perpetual.as_mut().unwrap().price = decimal("65650");
+    assert_eq!(price_jump(&before, &now), 100);
+    let mut now = moved();
+    btc(&mut now).perpetual = None;
+    let deliveries = &mut btc(&mut now).deliveries;
+    deliveries.insert(instant("2026-08-06T08:00:00Z"), decimal("65650"));
+    assert_eq!(price_jump(&calm(0), &now), 100);
+}
+
+#[test]
+fn of_prices_that_moved_alike_the_index_is_named() {
+    let (mut before, mut now) = (calm(0), market(MINUTE, "65650", "1900", ["0.4", "0.5", "0.45"]));
+    btc(&mut before).perpetual.as_mut().unwrap().price = decimal("65000");
+    btc(&mut now).perpetual.as_mut().unwrap().price = decimal("65650");
+    let (readings, _) = measure(&limits(), Some(&before), &now, &reference(&now));
+    let jump = readings
+        .iter()
+        .find(|reading| reading.measure == Measure::PriceJump && reading.of.as_deref() == Some("BTC"))
+        .unwrap();
+    assert_eq!((jump.value, jump.price.as_deref()), (100, Some("index")));
+}
+
+#[test]
+fn rate_is_measured_and_compared_as_what_a_dollar_becomes_in_a_year() {
+    let with = |after: u64, rate: &str, own: Option<&str>| {
+        let mut snapshot = calm(after);
+        let market = btc(&mut snapshot);
+        market.rate = decimal(rate);
+        market.expiries.values_mut().next().unwrap().rate = own.map(decimal);
+        snapshot
+    };
+    let before = with(0, "0.05", None);
+    for (rate, own, jump) in [
+        ("0.05", None, 0),
+        // 0.0105 of 1.05, whether of all expiries or of one.
+        ("0.0605", None, 100),
+        ("0.0395", None, 100),
+        ("0.05", Some("0.0605"), 100),
+        ("-1", None, 10_000),
+    ] {
+        let now = with(MINUTE, rate, own);
+        assert_eq!(price_jump(&before, &now), jump, "{rate} {own:?}");
+    }
+    let percent = with(MINUTE, "0.05", Some("0.5"));
+    let stance = observe(Some(&observe(None, &before)), &percent).stance();
+    assert_eq!(stance, Stance::Halted);
+    let (what, value) = disagreement(&with(0, "0.05", Some("0.0605")), &before);
+    assert_eq!((what.as_str(), value), ("rate 2026-08-28T08:00:00Z of BTC", 100));
+    // A new expiry is measured from the nearest rate, not from the nearest forward; without any, from that of the underlying.
+    let listed = |rate: &str| {
+        let mut now = with(MINUTE, "0.5", Some("0.05"));
+        let far = zkmargin_risk::market::Expiry {
+            rate: Some(decimal(rate)),
+            ..zkmargin_risk::market::Expiry::new(decimal("65100"), BTreeMap::new())
+        };
+        let expiries = &mut btc(&mut now).expiries;
+        expiries.pop_last();
+        expiries.insert(instant("2026-08-29T08:00:00Z"), far);
+        now
+    };
+    let mut nearest = with(0, "0.5", Some("0.05"));
+    assert_eq!(price_jump(&nearest, &listed("0.0605")), 100);
+    btc(&mut nearest).expiries.clear();
+    let mut bare = with(MINUTE, "0.5", Some("0.515"));
+    btc(&mut bare).expiries.pop_last();
+    let (readings, _) = measure(&limits(), Some(&nearest), &bare, &reference(&bare));
+    let jump = readings
+        .iter()
+        .find(|reading| reading.measure == Measure::PriceJump)
+        .unwrap();
+    assert_eq!(
+        (jump.value, jump.price.as_deref()),
+        (100, Some("rate 2026-08-28T08:00:00Z"))
+    );
+}
+
+#[test]
+fn forward_that_is_settled_in_part_before_any_average_begins_is_a_halt() {
+    // An hour before the expiry, and a millisecond more.
+    for (left, expected) in [(60 * MINUTE, Stance::Normal), (60 * MINUTE + 1, Stance::Halted)] {
+        let mut snapshot = calm(0);
+        let market = btc(&mut snapshot);
+        let (_, mut options) = market.expiries.pop_first().unwrap();
+        options.settled = decimal("0.01");
+        let expiry = instant(EPOCH).checked_add(left).unwrap();
+        market.expiries.insert(expiry, options);
+        let breaker = observe(None, &snapshot);
+        assert_eq!(breaker.stance(), expected, "{left}");
+        if let Some(halt) = breaker.transitions().first() {
+            let what = format!("what is settled of BTC {expiry} more than an hour before");
+            assert_eq!(halt.causes, [Cause::Unwatched { what }]);
+        }
+    }
+}
+
+#[test]
+fn what_one_publisher_alone_has_differs_by_everything() {
+    type Without = fn(&mut zkmargin_risk::market::UnderlyingMarket);
+    let without: [(&str, Without); 5] = [
+        ("perpetual of BTC", |btc| btc.perpetual = None),
+        ("future 2026-12-25T08:00:00Z of BTC", |btc| btc.futures.clear()),
+        ("delivery 2026-08-06T08:00:00Z of BTC", |btc| btc.deliveries.clear()),
+        ("forward 2026-09-25T08:00:00Z of BTC", |btc| {
+            btc.expiries.pop_last();
+        }),
+        ("volatility of BTC 2026-09-25T08:00:00Z 66000", |btc| {
+            btc.expiries.values_mut().next_back().unwrap().strikes.clear();
+        }),
+    ];
+    let mut whole = calm(0);
+    let market = btc(&mut whole);
+    market.futures.insert(instant("2026-12-25T08:00:00Z"), future("66000"));
+    market
+        .deliveries
+        .insert(instant("2026-08-06T08:00:00Z"), decimal("65000"));
+    for (what, take) in without {
+        let mut less = whole.clone();
+        take(btc(&mut less));
+        for (first, second) in [(&whole, &less), (&less, &whole)] {
+            assert_eq!(disagreement(first, second), (what.to_owned(), u32::MAX));
+        }
+    }
+}
+
+#[test]
+fn publishers_that_differ_in_a_fraction_disagree() {
+    type Change = fn(&mut Snapshot);
+    let changes: [(&str, u32, Change); 6] = [
+        ("funding of BTC", 2, |s| {
+            btc(s).perpetual.as_mut().unwrap().funding += decimal("0.00011");
+        }),
+        ("confidence of the perpetual of BTC", 40, |s| {
+            btc(s).perpetual.as_mut().unwrap().confidence = Some(decimal("0.996"));
+        }),
+        ("confidence of the index of BTC", 40, |s| {
+            btc(s).confidence = Some(decimal("0.996"))
+        }),
+        ("confidence of 2026-08-28T08:00:00Z of BTC", 40, |s| {
+            btc(s).expiries.values_mut().next().unwrap().confidence = Some(decimal("0.996"));
+        }),
+        // 651 of 65,100.
+        ("settled part of 2026-08-28T08:00:00Z of BTC", 100, |s| {
+            btc(s).expiries.values_mut().next().unwrap().settled = decimal("651");
+        }),
+        ("confidence of USDC", 40, |s| {
+            s.confidences.insert("USDC".to_owned(), decimal("0.996"));
+        }),
+    ];
+    for (what, value, change) in changes {
+        let (plain, mut changed) = (calm(0), calm(0));
+        change(&mut changed);
+        for (first, second) in [(&plain, &changed), (&changed, &plain)] {
+            assert_eq!(disagreement(first, second), (what.to_owned(), value));
+        }
+    }
+}
+
+#[test]
+fn coin_with_an_index_has_that_price_whether_or_not_it_is_among_the_assets() {
+    let (listed, mut bare) = (calm(0), calm(0));
+    bare.assets.remove("BTC");
+    assert!(listed.assets.contains_key("BTC"));
+    for (first, second) in [(&listed, &bare), (&bare, &listed)] {
+        assert_eq!(disagreement(first, second), (String::new(), 0));
+    }
+}
+
+#[test]
+fn volatility_that_is_new_is_measured_from_those_on_either_side() {
+    let strike = |volatility: &str| zkmargin_risk::market::Strike {
+        volatility: decimal(volatility),
+        call: None,
+        put: None,
+    };
+    // 0.4 at 65,000 and 0.5 at 80,000 in August, 0.45 at 66,000 in September.
+    let with = |after: u64, expiry: &str, at: &str, volatility: &str| {
+        let mut snapshot = calm(after);
+        let new = || zkmargin_risk::market::Expiry::new(decimal("65100"), BTreeMap::new());
+        let options = btc(&mut snapshot).expiries.entry(instant(expiry)).or_insert_with(new);
+        options.strikes.insert(decimal(at), strike(volatility));
+        snapshot
+    };
+    let august = "2026-08-28T08:00:00Z";
+    for (expiry, at, volatility, jump) in [
+        // Between two strikes, below the first, above the last, at one that was there.
+        (august, "70000", "0.4", 0),
+        (august, "70000", "0.5", 0),
+        (august, "70000", "0.39", 100),
+        (august, "70000", "0.52", 200),
+        (august, "60000", "0.45", 500),
+        (august, "90000", "0.1", 4000),
+        (august, "80000", "0.52", 200),
+        // Between two expiries, before the first, after the last.
+        ("2026-09-04T08:00:00Z", "65000", "0.46", 100),
+        ("2026-09-04T08:00:00Z", "65000", "0.4", 0),
+        ("2026-09-04T08:00:00Z", "90000", "0.44", 100),
+        ("2026-08-21T08:00:00Z", "70000", "0.01", 3900),
+        ("2027-06-25T08:00:00Z", "70000", "0.55", 1000),
+    ] {
+        let moved = values(Some(&calm(0)), &with(MINUTE, expiry, at, volatility));
+        let measured = value(&moved, Measure::VolatilityJump, Some("BTC"));
+        assert_eq!(measured, jump, "{expiry} {at} {volatility}");
+        assert_eq!(value(&moved, Measure::VolatilityDispersion, Some("BTC")), jump);
+    }
+    // One that was left out for a minute comes back another.
+    let mut gap = calm(MINUTE);
+    btc(&mut gap).expiries.values_mut().next().unwrap().strikes.pop_last();
+    let before = observe(Some(&observe(None, &calm(0))), &gap);
+    assert_eq!(before.stance(), Stance::Normal);
+    let back = market(2 * MINUTE, "65000", "1900", ["0.4", "0.05", "0.45"]);
+    assert_eq!(observe(Some(&before), &back).stance(), Stance::Halted);
 }

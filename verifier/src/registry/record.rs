@@ -54,7 +54,10 @@ pub(super) fn record(tx: &mut Transaction<'_>, acceptance: &Acceptance<'_>) -> R
     for (index, statement) in verdict.statements.iter().enumerate() {
         // What a bundle brings, it does not take away again: both would be said to be proven, and one would stand.
         let own = |replaces: &Digest| verdict.statements.iter().any(|other| other.digest == *replaces);
-        if let Some(replaces) = statement.replaces.filter(own) {
+        if let Some(replaces) = statement
+            .replaces
+            .filter(|replaces| !statement.is_supposed() && own(replaces))
+        {
             return Err(RegistryRefusal::ReplacesUnknown {
                 statement: index,
                 replaces,

@@ -60,6 +60,7 @@ impl Check<'_> {
     pub(super) fn holdings(&mut self, tx: &mut Transaction<'_>) -> Result<(), LedgerError> {
         let values = &[self.account.into()];
         let rows = tx.rows("SELECT slot, lots FROM beginnings WHERE account = $1", values)?;
+        let began = !rows.is_empty();
         let mut anew = Columns::read(self.facts, self.account, &rows)?;
         let attested = tx.rows(
             "SELECT epoch, opening FROM attestations WHERE account = $1 ORDER BY epoch",
@@ -114,6 +115,13 @@ impl Check<'_> {
         }
         let kept = tx.one("SELECT moved, begun FROM accounts WHERE name = $1", values)?;
         let begun = kept.optional_integer(1)?;
+        if began && begun.is_none() {
+            self.found("the instant of what it held before its fills is not kept");
+        }
+        let first = attested.first().map(|row| row.integer(0)).transpose()?;
+        if first.is_some_and(|first| begun > Some(first)) {
+            self.found("an attestation is of before the instant of what it held before its fills");
+        }
         if earliest.map(millis).is_some_and(|earliest| begun >= Some(earliest)) {
             self.found("a fill is of before the instant of what it held before its fills");
         }

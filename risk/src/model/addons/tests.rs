@@ -199,6 +199,13 @@ fn closing_out_costs_half_the_spread_that_is_recorded_or_supposed() {
         };
         by_hand(&file, quoted, &[("AAA-PERPETUAL", "10")], 1.0);
     }
+    // A spread of nothing is one.
+    let locked = |snapshot: &mut Snapshot| {
+        let market = snapshot.underlyings.get_mut("AAA").unwrap();
+        let quote = &mut market.perpetual.as_mut().unwrap().quote;
+        (quote.bid, quote.ask) = (Some(Decimal::from(100)), Some(Decimal::from(100)));
+    };
+    by_hand(&file, locked, &[("AAA-PERPETUAL", "10")], 0.0);
 }
 
 #[test]
@@ -394,4 +401,55 @@ fn on_the_shipped_chain_all_charges_together_are_small() {
     let program = compile(&addons(&all()), &model(true), &universe, &snapshot);
     let size = (program.equations().len(), program.variables().len());
     assert!(size.0 <= 105 && size.1 <= 155, "{size:?}");
+}
+
+/// Ten coins in a contract, half a dollar in a coin of what the linear ones settle in, two half spreads.
+#[test]
+fn closing_out_is_of_all_coins_of_a_contract_in_the_money_that_a_half_is_in() {
+    let option = |name: &str, style: &str, settlement: &str| {
+        json!({"instrument": {"name": name, "underlying": "BTC", "style": style, "settlement": settlement, "contract": "10", "lot": "0.1",
+            "kind": {"option": {"expiry": fixture::NEAR, "strike": "70000", "right": "call"}}}})
+    };
+    let lines = json!([option("INVERSE", "inverse", "BTC"), option("LINEAR", "linear", "USDC")]).to_string();
+    let universe = fixture::universe();
+    let universe = universe
+        .extend("alpha", &serde_json::from_str::<Vec<_>>(&lines).unwrap())
+        .unwrap();
+    let quote = |bid: &str, ask: &str| Quote {
+        bid: Some(bid.parse().unwrap()),
+        ask: Some(ask.parse().unwrap()),
+        ..Quote::default()
+    };
+    let mut plain = fixture::snapshot();
+    plain.assets.insert("USDC".to_owned(), Decimal::new(5, 1));
+    let mut quoted = plain.clone();
+    let market = quoted.underlyings.get_mut("BTC").unwrap();
+    market.perpetual.as_mut().unwrap().quote = quote("64000", "64003");
+    let near: crate::instant::Instant = fixture::NEAR.parse().unwrap();
+    let strikes = &mut market.expiries.get_mut(&near).unwrap().strikes;
+    strikes.get_mut(&Decimal::from(70_000)).unwrap().call = Some(quote("0.0115", "0.0125"));
+    let file = json!({"closing": {"factor": "2", "volatility": "0.01", "least": "0.0002", "future": "0.0004"}});
+    let supposed = |name: &str| {
+        let greeks = crate::valuation::greeks(&plain, fixture::instrument(&universe, name));
+        2.0 * (0.01 * greeks.unwrap().unwrap().vega + 0.0002 * 640_000.0)
+    };
+    for (name, recorded, supposed) in [
+        // 0.001 of ten coins of 64,000 USD.
+        ("INVERSE", 640.0, supposed("INVERSE")),
+        ("LINEAR", 320.0, 0.5 * supposed("LINEAR")),
+        // 3 USD; 0.0004 of 64,000 USD twice.
+        ("BTC_USDC-PERPETUAL", 3.0, 51.2),
+    ] {
+        let book = Book::empty(&universe).hold(name, "1", None);
+        for (snapshot, want) in [(&quoted, recorded), (&plain, supposed)] {
+            let got = charges(&addons(&file), &model(true), &universe, snapshot, &book.q);
+            assert!((got - want).abs() < 1e-6, "{name}: {got} against {want}");
+        }
+    }
+    let file = json!({"concentration": {"measure": "open-interest", "least_depth": "0", "tiers": [{"above": "0", "rate": "0.01"}]}});
+    for name in ["INVERSE", "LINEAR"] {
+        let book = Book::empty(&universe).hold(name, "1", None);
+        let got = charges(&addons(&file), &model(true), &universe, &plain, &book.q);
+        assert!((got - 6_400.0).abs() < 1e-6, "{name}: {got}");
+    }
 }

@@ -7,7 +7,6 @@ use crate::model::assets::check_assets;
 use crate::model::check::{self, value};
 use crate::model::delta_gamma_vega::parameters::Parameters;
 
-const MAX_NAME: usize = 64;
 const TEN: Decimal = Decimal::from_parts(10, 0, 0, false, 0);
 const MAX_LEVEL: Decimal = Decimal::from_parts(100, 0, 0, false, 0);
 /// Most decimals of a figure that is multiplied with others.
@@ -15,9 +14,7 @@ const DECIMALS: u32 = 9;
 
 pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
     for (field, name) in [("name", &parameters.name), ("numeraire", &parameters.numeraire)] {
-        if name.is_empty() || name.chars().count() > MAX_NAME {
-            return Err(value(field, name, "1 to 64 characters"));
-        }
+        check::label(field, name)?;
     }
     check::numeraire(&parameters.numeraire, &parameters.assets)?;
     rounded("quantile", parameters.quantile, TEN, "0 to 10, with 9 decimals at most")?;

@@ -249,11 +249,7 @@ fn coins_at_a_venue_that_is_lost_hedge_nothing() {
     let (book, rest) = (hedged("1"), hedged("0"));
     let evaluation = evaluate(&model, &book.q);
     let alone = evaluate(&Model::preset("paradex-pm").unwrap(), &rest.q);
-    let without = evaluation.checks.iter().find_map(|check| match check {
-        Check::WithoutBalances { venue, evaluation } if venue == "alpha" => Some(evaluation),
-        _ => None,
-    });
-    let without = without.unwrap();
+    let without = without(&evaluation, "alpha");
     assert_eq!((&without.value, &without.initial), (&alone.value, &alone.initial));
     // 3,000 dollars would be enough for what is hedged, and are not for a short perpetual alone.
     let cash = BigRational::from_integer(3000.into());
@@ -340,6 +336,28 @@ fn a_demand_names_what_is_wrong_with_it() {
         (
             Box::new(|f| f["limits"] = json!([{"leverage": {"most": "-1"}}])),
             "limits[0].most is -1, expected 0 to",
+        ),
+        (
+            Box::new(|f| {
+                f["add_ons"] = json!({"closing": {"factor": "-1", "volatility": "0", "least": "0", "future": "0"}});
+            }),
+            "add_ons.closing.factor",
+        ),
+        (
+            Box::new(|f| f["counterparties"] = json!({"most": {"beta": "-1"}})),
+            "counterparties.most.beta is -1, expected 0 to",
+        ),
+        (
+            Box::new(|f| f["limits"] = json!([{"gross_notional": {"most": "-1"}}])),
+            "limits[0].most is -1, expected 0 to",
+        ),
+        (
+            Box::new(|f| f["limits"] = json!(vec![json!({"gross_notional": {"most": "1"}}); 65])),
+            "limits has 65 limits, expected 0 to 64",
+        ),
+        (
+            Box::new(|f| f["name"] = json!("a\u{1b}[2J")),
+            "name is a text with a control character in place 2, expected no control characters",
         ),
         (Box::new(|f| f["nettig"] = json!("full")), "unknown field `nettig`"),
     ] {
@@ -573,4 +591,155 @@ fn a_limit_or_haircut_on_what_nobody_lists_is_refused_by_name() {
     let rule = json!({ "move": "0.1", "rate": "0.001" });
     let said = refused(json!({ "add_ons": { "rebalancing": { "BTCC": rule } } }));
     assert!(said.contains("add_ons.rebalancing") && said.contains("BTCC"), "{said}");
+}
+
+/// What is left without the balances at `lost`.
+fn without<'a>(evaluation: &'a Evaluation, lost: &str) -> &'a Evaluation {
+    let found = evaluation.checks.iter().find_map(|check| match check {
+        Check::WithoutBalances { venue, evaluation } if venue == lost => Some(evaluation),
+        _ => None,
+    });
+    found.unwrap()
+}
+
+#[test]
+fn each_venue_is_lost_by_turns_with_its_balances_alone() {
+    let universe = fixture::universe();
+    let of = |alpha: &str, beta: &str| {
+        Book::empty(&universe)
+            .coins("alpha", "USDC", alpha)
+            .hold("BTC_USDC-PERPETUAL", "-1", Some("64010.5"))
+            .coins("beta", "USDC", beta)
+            .coins("beta", "ETH", "-0.5")
+    };
+    let paradex = Model::preset("paradex-pm").unwrap();
+    let model = demand(json!({"models": ["paradex-pm"], "counterparties": {"without_any_one": true}}));
+    let ratio = Ratio20::new(30).unwrap();
+    for (alpha, beta, worst) in [("40000", "70000", "beta"), ("70000", "40000", "alpha")] {
+        let book = of(alpha, beta);
+        let evaluation = evaluate(&model, &book.q);
+        let mut left = Vec::new();
+        for (lost, rest) in [("alpha", of("0", beta)), ("beta", of(alpha, "0"))] {
+            let alone = evaluate(&paradex, &rest.q);
+            let without = without(&evaluation, lost);
+            assert_eq!(
+                (&without.value, &without.initial),
+                (&alone.value, &alone.initial),
+                "{lost}"
+            );
+            left.push(alone.excess(Level::Initial, ratio, 0));
+        }
+        let least = u64::try_from(left.into_iter().min().unwrap().to_integer()).unwrap();
+        let missed = |excess: u64| {
+            let terms = Terms {
+                ratio,
+                excess,
+                ..Terms::at(Level::Initial)
+            };
+            let program = model.compile(&universe, &fixture::snapshot(), &terms).unwrap();
+            program.shortfall(&book.q).unwrap().map(|(name, _)| name)
+        };
+        assert_eq!(missed(least - 1), None);
+        let expected = format!("margin without the balances at {worst}");
+        assert_eq!(missed(least + 1), Some(expected));
+    }
+}
+
+#[test]
+fn what_is_set_aside_of_a_balance_is_lost_with_it() {
+    let universe = fixture::universe();
+    let held = |coins: &str, reserved: u64| {
+        let mut book = Book::empty(&universe)
+            .coins("alpha", "BTC", coins)
+            .hold("BTC-PERPETUAL", "6400", Some("64010.5"))
+            .coins("beta", "USDC", "30000");
+        let alpha = universe.venues().iter().find(|venue| venue.name == "alpha").unwrap();
+        let reserve = alpha.asset("BTC", None).unwrap().reserve.unwrap();
+        book.q[reserve.index()] = reserved;
+        book
+    };
+    let model = demand(json!({"models": ["paradex-pm"], "counterparties": {"without_any_one": true}}));
+    // A coin that is set aside would hedge a long perpetual, if it were still owed.
+    let lots = held("1", 0).q.iter().copied().max().unwrap();
+    let (book, rest) = (held("1", lots), held("0", 0));
+    let evaluation = evaluate(&model, &book.q);
+    let alone = evaluate(&Model::preset("paradex-pm").unwrap(), &rest.q);
+    let without = without(&evaluation, "alpha");
+    assert_eq!((&without.value, &without.initial), (&alone.value, &alone.initial));
+    compare(&model, &book.q);
+}
+
+#[test]
+fn what_is_left_without_a_venue_has_its_haircuts_limit_and_charges_and_leverage_is_of_what_counts() {
+    let universe = fixture::universe();
+    let book = Book::empty(&universe)
+        .hold("BTC-28AUG26-70000-C", "2", None)
+        .hold("BTC-PERPETUAL", "600", Some("63000"))
+        .coins("alpha", "BTC", "1")
+        .coins("alpha", "USDC", "60000")
+        .coins("beta", "BTC", "0.5")
+        .coins("beta", "USDC", "50000");
+    let model = demand(json!({
+        "models": ["paradex-pm"],
+        "counterparties": {
+            "haircuts": {"alpha": {"BTC": "0.1", "USDC": "0.02"}, "beta": {"BTC": "0.3", "USDC": "0.04"}},
+            "most": {"beta": "1000"}, "without_any_one": true,
+        },
+        "add_ons": {"closing": {"factor": "1", "volatility": "0.015", "least": "0.0002", "future": "0.0004"}},
+        "limits": [{"leverage": {"most": "3.5"}}],
+    }));
+    compare(&model, &book.q);
+}
+
+#[test]
+fn what_a_venue_is_not_trusted_with_is_off_the_value_under_every_model() {
+    let universe = fixture::universe();
+    let book = Book::empty(&universe)
+        .coins("alpha", "USDC", "3000")
+        .coins("beta", "USDC", "1000");
+    // 4,000 less a quarter of 1,000, and less what is above the limit.
+    for (most, left) in [("900", 3_650), ("5000", 3_750)] {
+        let model = demand(json!({"counterparties": {"haircuts": {"beta": {"USDC": "0.25"}}, "most": {"beta": most}}}));
+        let left = BigRational::from_integer(left.into());
+        let excesses = each(&evaluate(&model, &book.q), Level::Initial);
+        assert!(excesses.iter().all(|excess| *excess == left));
+        let (shown, bound) = shown(&model, &Terms::at(Level::Initial), &book.q);
+        assert_eq!(shown.len(), 2);
+        for (name, shown) in shown {
+            assert!(shown <= left && left <= &shown + &bound, "{name}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn contagion_under_a_demand_moves_coins_too() {
+    let (universe, mut snapshot) = (fixture::universe(), fixture::snapshot());
+    let market = snapshot.underlyings.get_mut("BTC").unwrap();
+    market.perpetual.as_mut().unwrap().quote.open_interest = Some(Decimal::from(50_000_000));
+    let book = Book::empty(&universe).coins("alpha", "BTC", "1");
+    let shown = |members: Value| {
+        let program = demand(members)
+            .compile(&universe, &snapshot, &Terms::at(Level::Initial))
+            .unwrap();
+        program.surplus(&book.q).unwrap()[0].1 as f64 * 1e-10
+    };
+    let rule = json!({"contagion": {"BTC": {"move": "0.25", "depth": "100000000", "most": "0.125"}}});
+    let free = shown(json!({"models": ["paradex-pm"]}));
+    let charged = shown(json!({"models": ["paradex-pm"], "add_ons": rule}));
+    // A coin loses 0.125 of 64,000 USD more.
+    assert!((free - charged - 8_000.0).abs() < 1e-3, "{free} {charged}");
+}
+
+#[test]
+fn models_that_count_in_different_numeraires_are_refused_whether_or_not_these_move() {
+    let usdc = || json!({ "USDC": { "haircut": "0" } });
+    let coin = |name: &str| json!({ name: { "haircut": "0", "underlying": "BTC" } });
+    for models in [
+        [plain("a", "USD", usdc()), plain("b", "USDC", usdc())],
+        [plain("a", "BTC", coin("BTC")), plain("b", "ETH", coin("ETH"))],
+    ] {
+        let refused = Model::from_json(&file(|file| file["models"] = json!(models)));
+        let said = refused.unwrap_err().to_string();
+        assert!(said.contains("expected models that count in one numeraire"), "{said}");
+    }
 }

@@ -10,7 +10,6 @@ use crate::model::check::{self, MAX_FACTOR, value, within};
 use crate::model::correlation::{Correlations, Matrix};
 use crate::model::simm::parameters::{Bucketed, ByPair, CurrencyGroup, InterestRates, Parameters};
 
-const MAX_NAME: usize = 64;
 const MAX_LIST: usize = 64;
 const MAX_WEIGHT: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
 /// 10^15 USD.
@@ -23,9 +22,7 @@ pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
         ("calculation_currency", &parameters.calculation_currency),
     ];
     for (field, name) in names {
-        if name.is_empty() || name.chars().count() > MAX_NAME {
-            return Err(value(field.to_owned(), name, "1 to 64 characters"));
-        }
+        check::label(field, name)?;
     }
     check::numeraire(&parameters.numeraire, &parameters.assets)?;
     within(

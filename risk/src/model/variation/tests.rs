@@ -360,3 +360,62 @@ proptest! {
         prop_assert!(shown <= exact && exact <= shown + bound);
     }
 }
+
+/// A coin that one account holds and another owes, and half a coin that is paid in.
+#[test]
+fn a_deposit_in_a_variation_closes_what_is_owed_against_it_and_nothing_else() {
+    let (universe, model) = (fixture::universe(), Model::preset("paradex-pm").unwrap());
+    let snapshots = [&fixture::snapshot(), &later()];
+    let terms = |excess: u64| Terms {
+        excess,
+        deposit: Some(Deposit::parse("0.5 alpha:BTC", &universe).unwrap()),
+        ..Terms::at(Margin::Variation)
+    };
+    let held = Book::empty(&universe)
+        .coins("alpha", "BTC", "1")
+        .coins("alpha", "BTC", "-1");
+    let after = oracle::with_public_amounts(&universe, &terms(0), &held.q).unwrap();
+    let mut gross = held.q.clone();
+    for (leg, lots) in terms(0).public_amounts(&universe).unwrap() {
+        gross[leg.index()] += lots;
+    }
+    // A coin less its haircut, and half a coin of debt: 57,950 - 30,500.
+    for (excess, is_met) in [(27_449, true), (27_451, false)] {
+        let program = model.compile_on(&universe, &snapshots, &terms(excess)).unwrap();
+        assert_eq!(program.witness(&gross).is_ok(), is_met, "{excess}");
+        let known = oracle::variation(&model, &universe, snapshots, &after).unwrap();
+        assert_eq!(!known.excess(Ratio20::ONE, excess).is_negative(), is_met, "{excess}");
+    }
+}
+
+#[test]
+fn what_a_model_does_not_margin_is_proven_empty_in_a_variation_too() {
+    let (universe, model) = (fixture::universe(), Model::preset("hyperliquid").unwrap());
+    let snapshots = [&fixture::snapshot(), &later()];
+    let program = model
+        .compile_on(&universe, &snapshots, &Terms::at(Margin::Variation))
+        .unwrap();
+    let book = |name: &str, contracts: &str| {
+        let book = Book::empty(&universe).hold(name, contracts, None);
+        book.coins("beta", "USDC", "90000").q
+    };
+    for (name, contracts) in [
+        ("BTC-LINEAR-60000-C", "-1"),
+        ("BTC-26MAR27", "1"),
+        ("BTC-26MAR27", "-1"),
+    ] {
+        let book = book(name, contracts);
+        let refused = program.witness(&book).unwrap_err();
+        assert!(matches!(refused, WitnessError::NotEmpty { .. }), "{name}: {refused}");
+        assert!(oracle::variation(&model, &universe, snapshots, &book).is_err());
+    }
+    program.witness(&book("BTC-LINEAR-60000-C", "1")).unwrap();
+}
+
+#[test]
+fn a_snapshot_is_not_later_than_itself() {
+    let (universe, model) = (fixture::universe(), Model::preset("paradex-pm").unwrap());
+    let now = fixture::snapshot();
+    let refused = model.compile_on(&universe, &[&now, &now], &Terms::at(Margin::Variation));
+    assert!(refused.unwrap_err().to_string().contains("later than the first"));
+}

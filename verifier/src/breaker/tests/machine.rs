@@ -333,3 +333,87 @@ fn limits_without_hysteresis_or_with_a_halt_before_caution_are_refused() {
     let file: Value = serde_json::to_value(limits()).unwrap();
     assert_eq!(serde_json::from_value::<Limits>(file).unwrap(), limits());
 }
+
+#[test]
+fn what_was_seen_before_or_in_a_halt_is_not_used_after_it() {
+    let mut policy = policy();
+    policy.max_snapshot_age = "1h".parse().unwrap();
+    let at = |minute: u64, perpetual: &str| {
+        let mut snapshot = calm(minute * MINUTE);
+        btc(&mut snapshot).perpetual.as_mut().unwrap().price = decimal(perpetual);
+        snapshot
+    };
+    let observe = |before: Option<&Breaker>, snapshot: &Snapshot| {
+        observe_by(&policy, before, snapshot, snapshot.instant).unwrap()
+    };
+    let mut breaker = observe(None, &at(0, "65000"));
+    assert_eq!(breaker.seen().len(), 1);
+    // A price that is wrong for two minutes: in the second it does not move.
+    for (minute, perpetual) in [(1, "71500"), (2, "71500"), (3, "65000")] {
+        breaker = observe(Some(&breaker), &at(minute, perpetual));
+        assert_eq!(
+            (breaker.stance(), breaker.seen()),
+            (Stance::Halted, &[][..]),
+            "{minute}"
+        );
+    }
+    for minute in 4..=23 {
+        breaker = observe(Some(&breaker), &at(minute, "65000"));
+    }
+    assert_eq!(breaker.stance(), Stance::Normal);
+    // The one that ended the halt, and those after it.
+    let seen: Vec<Instant> = breaker.seen().iter().map(|seen| seen.instant).collect();
+    let expected: Vec<Instant> = (13..=23).map(|minute| at(minute, "65000").instant).collect();
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn limits_of_every_measure_are_checked() {
+    fn volatility(limits: &mut Limits) -> &mut VolatilityLimits {
+        limits.underlyings.get_mut("BTC").unwrap().volatility.as_mut().unwrap()
+    }
+    fn eth(limits: &mut Limits) -> &mut UnderlyingLimits {
+        limits.underlyings.get_mut("ETH").unwrap()
+    }
+    type Set = fn(&mut Limits, Steps);
+    let sets: [(Measure, Set); 7] = [
+        (Measure::IndexDispersion, |limits, steps| {
+            limits.index_dispersion = steps
+        }),
+        (Measure::AssetJump, |limits, steps| limits.asset_jump = steps),
+        (Measure::Reference, |limits, steps| eth(limits).reference = steps),
+        (Measure::PriceJump, |limits, steps| eth(limits).price_jump = steps),
+        (Measure::VolatilityJump, |limits, steps| volatility(limits).jump = steps),
+        (Measure::VolatilityDispersion, |limits, steps| {
+            volatility(limits).dispersion = steps;
+        }),
+        (Measure::LeastVolatility, |limits, steps| {
+            volatility(limits).least = steps
+        }),
+    ];
+    for (measure, set) in sets {
+        let mut limits = limits();
+        set(&mut limits, steps([50, 50], [200, 100]));
+        let refused = limits.check();
+        assert!(
+            matches!(refused, Err(LimitsError::Steps { measure: found, .. }) if found == measure),
+            "{measure}: {refused:?}"
+        );
+    }
+}
+
+#[test]
+fn caution_that_is_not_for_renewals_alone_demands_the_ratio_and_no_more() {
+    let mut limits = limits();
+    limits.cautious.renewals_only = false;
+    let wary = market(0, "65400", "1900", ["0.4", "0.5", "0.45"]);
+    let cautious = observe(None, &wary);
+    assert_eq!(cautious.stance(), Stance::Cautious);
+    let with = |ratio: &str| {
+        let mut statement = good_statement();
+        statement.terms.ratio = ratio.parse().unwrap();
+        cautious.accept(&limits, &presented(&wary), &[&statement], instant(EPOCH))
+    };
+    assert_eq!(with("1.5"), Ok(()));
+    assert!(matches!(with("1.45"), Err(BreakerRefusal::Ratio { statement: 0, .. })));
+}

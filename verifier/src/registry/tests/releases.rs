@@ -118,6 +118,8 @@ fn later_release_of_the_same_attestation_counts_and_one_of_the_future_is_refused
     }
     let refused = refusal(registry.take(&attested_at(proven("b", &["one"]), 5 * MINUTE), true));
     assert!(matches!(refused, RegistryRefusal::Released { released, .. } if released == after(6 * MINUTE)));
+    let refused = refusal(registry.take(&attested_at(proven("b", &["one"]), MINUTE), true));
+    assert!(matches!(refused, RegistryRefusal::Released { released, .. } if released == after(2 * MINUTE)));
 }
 
 #[test]
@@ -170,4 +172,71 @@ fn release_is_recorded_once_and_by_its_own_partner_alone() {
     assert!(matches!(unsigned, RegistryError::ReleaseSignature(_)));
     assert_eq!(unsigned.exit_code(), exit::PROOF);
     assert_eq!(registry.everything(), before);
+}
+
+#[test]
+fn account_that_is_attested_anew_after_a_release_stands_in_one_statement_again() {
+    let mut registry = anywhere();
+    registry.takes(proven("a", &["one"])).unwrap();
+    let release = released("one", 10 * MINUTE);
+    registry.release(&release, after(11 * MINUTE)).unwrap();
+    let anew = |statement| attested_at(statement, 10 * MINUTE + 1);
+    registry.take(&anew(proven("b", &["one"])), true).unwrap();
+    let beside = refusal(registry.take(&anew(proven("c", &["one"])), true));
+    assert!(
+        matches!(beside, RegistryRefusal::InLiveStatement { live, .. } if live == Digest(named("b"))),
+        "{beside}"
+    );
+    registry.take(&anew(replacing("c", "b", &["one"])), true).unwrap();
+}
+
+#[test]
+fn release_gives_back_what_was_attested_at_its_very_instant() {
+    let mut registry = anywhere();
+    let both = attested_at(proven("a", &["one", "two"]), 10 * MINUTE);
+    registry.take(&both, true).unwrap();
+    let release = released("one", 10 * MINUTE);
+    registry.release(&release, after(20 * MINUTE)).unwrap();
+    assert_eq!(standing(&mut registry, "one", 20 * MINUTE), Standing::Released);
+    assert_eq!(standing(&mut registry, "two", 20 * MINUTE), Standing::Called);
+    let anew = attested_at(proven("b", &["one"]), 10 * MINUTE + 1);
+    registry.take(&anew, true).unwrap();
+}
+
+#[test]
+fn release_ends_no_statement_whose_account_was_attested_after_it() {
+    let mut registry = anywhere();
+    registry.takes(proven("a", &["one"])).unwrap();
+    let release = released("one", 10 * MINUTE);
+    registry.release(&release, after(11 * MINUTE)).unwrap();
+    let anew = attested_at(proven("b", &["one", "two"]), 10 * MINUTE + 1);
+    registry.take(&anew, true).unwrap();
+    // One of an earlier instant, recorded late.
+    let earlier = released("one", 9 * MINUTE);
+    registry.release(&earlier, after(20 * MINUTE)).unwrap();
+    for name in ["one", "two"] {
+        assert_eq!(standing(&mut registry, name, 20 * MINUTE), Standing::Current, "{name}");
+    }
+}
+
+#[test]
+fn release_after_the_end_of_a_statement_prolongs_nothing() {
+    let mut registry = anywhere();
+    registry.takes(proven("a", &["one", "two"])).unwrap();
+    let release = released("one", 70 * MINUTE);
+    registry.release(&release, after(70 * MINUTE)).unwrap();
+    assert_eq!(standing(&mut registry, "two", 60 * MINUTE + 1), Standing::Called);
+    assert_eq!(standing(&mut registry, "two", 90 * MINUTE), Standing::Called);
+    assert_eq!(standing(&mut registry, "two", 90 * MINUTE + 1), Standing::Lapsed);
+}
+
+#[test]
+fn release_is_recorded_by_the_registrys_clock_where_that_is_ahead() {
+    let mut registry = anywhere();
+    registry.takes(proven("a", &["one", "two"])).unwrap();
+    registry.takes_at(30 * MINUTE, proven("b", &["three"])).unwrap();
+    let release = released("one", 20 * MINUTE);
+    registry.release(&release, after(10 * MINUTE)).unwrap();
+    assert_eq!(standing(&mut registry, "two", 60 * MINUTE), Standing::Called);
+    assert_eq!(standing(&mut registry, "two", 60 * MINUTE + 1), Standing::Lapsed);
 }

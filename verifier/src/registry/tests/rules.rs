@@ -327,10 +327,13 @@ fn account_is_left_out_of_a_series_of_variation_only_once_it_was_given_back() {
         registry.release(&given_back, after(2 * MINUTE)).unwrap();
         registry.take(&without(&["two"]), true).unwrap();
     }
-    // Between two levels it is what the next statement says that counts.
+    // Between two levels it is what the next statement says that counts, and a series begins with what stands.
     let mut registry = anywhere();
     registry.takes(proven("a", &["one", "two"])).unwrap();
     registry.take(&statement("b", "a", level, &["two"]), true).unwrap();
+    registry
+        .take(&statement("c", "b", Margin::Variation, &["two"]), true)
+        .unwrap();
 }
 
 #[test]
@@ -469,4 +472,125 @@ fn verdict_of_before_the_registrys_clock_is_not_recorded_and_told_that_clock() {
             )),
         }
     }
+}
+
+#[test]
+fn accounts_of_one_name_at_two_venues_are_two_accounts() {
+    let at_venue = |venue: &str, mut statement: ProvenStatement| {
+        for account in &mut statement.accounts {
+            account.venue = venue.to_owned();
+        }
+        statement
+    };
+    let mut registry = anywhere();
+    let mut both = proven("both", &["two", "two"]);
+    both.accounts[1].venue = "beta".to_owned();
+    registry.takes(both).unwrap();
+    let series = spanning(at_venue("alpha", proven("a", &["one"])), 20, Some(50));
+    registry.take(&series, true).unwrap();
+    // The one of the other venue does not stand for what this one lost.
+    let instead = spanning(at_venue("beta", replacing("no", "a", &["one"])), 50, None);
+    assert_eq!(
+        refused(&mut registry, &instead),
+        RegistryRefusal::VariationWithout {
+            statement: 0,
+            replaces: Digest(named("a")),
+            account: Box::new(account("one")),
+        }
+    );
+    // It stands in nothing, has no epoch, and is not given back with this one.
+    let other = spanning(at_venue("beta", proven("b", &["one"])), 10, None);
+    registry.take(&other, true).unwrap();
+    let release = released("one", 2 * MINUTE);
+    registry.release(&release, after(2 * MINUTE)).unwrap();
+    let accounts = registry.accounts(after(3 * MINUTE)).unwrap();
+    let standings: Vec<(String, Standing)> = accounts
+        .into_iter()
+        .filter(|found| found.account.account == account("one").account)
+        .map(|found| (found.account.venue, found.standing))
+        .collect();
+    assert_eq!(
+        standings,
+        [
+            ("alpha".to_owned(), Standing::Released),
+            ("beta".to_owned(), Standing::Current)
+        ]
+    );
+    let next = spanning(at_venue("beta", replacing("c", "b", &["one"])), 10, None);
+    registry.take(&next, true).unwrap();
+}
+
+#[test]
+fn subject_in_common_is_one_of_the_statement_that_is_replaced_and_one_is_enough() {
+    let mut registry = anywhere();
+    registry.takes(proven("a", &["one"])).unwrap();
+    let mut others = proven("b", &["two"]);
+    others.accounts[0].subject = public("stranger");
+    registry.takes(others).unwrap();
+    // Whom the registry knows from another statement is a stranger to this one.
+    let mut stranger = verdict(vec![replacing("c", "a", &["three"])]);
+    stranger.statements[0].accounts[0].subject = public("stranger");
+    assert!(matches!(
+        refused(&mut registry, &stranger),
+        RegistryRefusal::ReplacesStranger { .. }
+    ));
+    let mut group = replacing("c", "a", &["three", "one"]);
+    group.accounts[0].subject = public("stranger");
+    registry.takes(group).unwrap();
+}
+
+#[test]
+fn supposition_may_name_whatever_it_likes_as_replaced() {
+    let mut registry = anywhere();
+    registry.takes(proven("a", &["one"])).unwrap();
+    let mut supposed = replacing("b", "never", &["one"]);
+    supposed.deposit = Some("1 alpha:USDC".to_owned());
+    registry.takes(supposed).unwrap();
+    // Also one of its own bundle, which it does not take away again.
+    let mut beside = replacing("d", "c", &["two"]);
+    beside.deposit = Some("1 alpha:USDC".to_owned());
+    registry
+        .take(&verdict(vec![proven("c", &["two"]), beside]), false)
+        .unwrap();
+}
+
+#[test]
+fn last_epoch_of_an_account_counts_and_not_its_first() {
+    let mut registry = anywhere();
+    registry.take(&spanning(proven("a", &["one"]), 10, None), true).unwrap();
+    let next = spanning(replacing("b", "a", &["one"]), 30, None);
+    registry.take(&next, true).unwrap();
+    assert_eq!(
+        refused(&mut registry, &spanning(replacing("c", "b", &["one"]), 20, None)),
+        RegistryRefusal::EpochRollback {
+            statement: 0,
+            account: Box::new(account("one")),
+            found: after(20),
+            last: after(30),
+        }
+    );
+}
+
+#[test]
+fn refusal_of_a_series_says_where_it_broke() {
+    let mut registry = anywhere();
+    let series = spanning(proven("a", &["one", "two"]), 20, Some(50));
+    registry.take(&series, true).unwrap();
+    let (one, a) = (account("one").account, Digest(named("a")));
+    let broken = spanning(replacing("b", "a", &["one", "two"]), 60, None);
+    assert_eq!(
+        refused(&mut registry, &broken).to_string(),
+        format!(
+            "statement 1: account {one} at \"alpha\" is shown from {} on (snapshot {}), and its last statement, {a}, ended at {} (snapshot {}): \
+             a series of variation has no gap",
+            after(60),
+            Digest([60; 32]),
+            after(50),
+            Digest([50; 32]),
+        )
+    );
+    let without = spanning(replacing("b", "a", &["two"]), 50, None);
+    let said = refused(&mut registry, &without).to_string();
+    let expected = format!("statement 1 takes the place of {a} without account {one} at \"alpha\": ");
+    assert!(said.starts_with(&expected), "{said}");
 }

@@ -218,4 +218,11 @@ fn later_snapshot_is_recorded_of_the_statement_about_it_and_of_no_other() {
         statements[1]["facts"]["later"],
         serde_json::json!([Digest([4; 32]), after(MINUTE)])
     );
+    let accounts = registry.accounts(after(2 * MINUTE)).unwrap();
+    let shown = |name: &str| {
+        let found = accounts.iter().find(|found| found.account == account(name)).unwrap();
+        (found.snapshot, found.epoch)
+    };
+    assert_eq!(shown("one"), (Digest([2; 32]), after(0)));
+    assert_eq!(shown("two"), (Digest([4; 32]), after(MINUTE)));
 }
