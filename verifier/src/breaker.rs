@@ -23,6 +23,7 @@ use zkmargin_risk::universe::Network;
 use crate::age::Age;
 
 mod guard;
+mod known;
 mod limits;
 mod measure;
 mod observe;
@@ -174,8 +175,10 @@ pub struct Breaker {
     transitions: Vec<Transition>,
     /// Snapshots since the last halt that gave no cause to halt, and are not too old to be used.
     seen: Vec<Seen>,
-    /// The snapshot that the next one is measured against.
+    /// The last one that was taken.
     last: Option<Snapshot>,
+    /// It, and what it lacks and others had: what the next one is measured against.
+    known: Option<Snapshot>,
 }
 
 /// What an observation comes to: the worst stance that it enters, the worst that it does not let go of, and why.
@@ -228,6 +231,7 @@ impl Breaker {
             transitions: Vec::new(),
             seen: Vec::new(),
             last: None,
+            known: None,
         }
     }
 

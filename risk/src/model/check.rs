@@ -17,7 +17,7 @@ pub(crate) fn name(name: &str) -> Result<(), ModelError> {
     label("name", name)
 }
 
-/// A text of 1 to 64 characters, none of which a terminal would obey.
+/// A text of 1 to 64 characters, none of which is a control character.
 pub(crate) fn label(field: &str, text: &str) -> Result<(), ModelError> {
     let chars = text.chars().count();
     if chars == 0 || chars > MAX_NAME_CHARS {
@@ -85,6 +85,7 @@ pub(crate) fn count(
 
 /// `USD`, or an asset of the file.
 pub(crate) fn numeraire<A>(numeraire: &str, assets: &BTreeMap<String, A>) -> Result<(), ModelError> {
+    label("numeraire", numeraire)?;
     if numeraire == "USD" || assets.contains_key(numeraire) {
         return Ok(());
     }

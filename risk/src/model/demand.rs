@@ -38,7 +38,7 @@
 //! above `most_v` counts nothing.
 //!
 //! With [`without_any_one`](Counterparties::without_any_one), everything above must also be met by what is left of the book when the balances at any one
-//! venue are gone, and what was set aside of them: they are neither worth anything nor do they hedge. Debts there are still owed.
+//! venue are gone: they are neither worth anything nor do they hedge. Debts there, and reserves, are still owed.
 //!
 //! # Limits
 //! Each must hold by itself, whatever level and ratio. Greeks are those of [`crate::valuation::greeks`]; `N_u` is the gross

@@ -209,12 +209,10 @@ impl Venue {
         })
     }
 
-    /// The legs of the balances in cross margin and of what is set aside of them, in row order.
+    /// The legs of the balances in cross margin, in row order.
     pub(crate) fn cross_balances(&self) -> Vec<LegId> {
         let cross = self.assets().filter(|asset| asset.isolated.is_none());
-        cross
-            .flat_map(|asset| std::iter::once(asset.balance).chain(asset.reserve))
-            .collect()
+        cross.map(|asset| asset.balance).collect()
     }
 
     /// The instrument of this name.

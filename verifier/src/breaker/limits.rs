@@ -15,18 +15,18 @@ use crate::breaker::{Measure, Stance};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// How long everything must have been calm before the breaker goes back by one step, by the clock and by the snapshots' instants.
+    /// How long everything must have been calm before the breaker goes back by one step, by the clock and by the snapshots' instants; above 0.
     pub dwell: Age,
     /// The longest time without an observation in which anything is accepted.
     pub silence: Age,
     /// The most that the reference prices may be before or after the snapshot.
     pub max_reference_age: Age,
-    /// The most that publishers' snapshots of one instant may differ, in any price (relative: indices, perpetuals, futures, forwards, deliveries, assets, a dollar
-    /// after a year at a rate) or fraction (absolute: volatilities, funding, confidences, the settled part of a forward): beyond it, a halt.
+    /// The most that publishers' snapshots of one instant may differ, in any price (relative: indices, perpetuals, futures, forwards, deliveries, assets) or
+    /// fraction (absolute: volatilities, rates times the years for which they run, funding, confidences, the settled part of a forward): beyond it, a halt.
     pub publisher_band: u32,
     /// Between consecutive snapshots, the spread of the relative moves of all indices.
     pub index_dispersion: Steps,
-    /// How far the price of any asset without an index moved since the snapshot before. One that the snapshot before lacks is a halt.
+    /// How far the price of any asset without an index moved since it was last known. One that was never there is a halt.
     pub asset_jump: Steps,
     /// What is watched of each underlying. An underlying that a snapshot has and this has not, or the other way round, is a halt.
     #[serde(with = "zkmargin_risk::json::unique")]
@@ -42,8 +42,8 @@ pub struct Limits {
 pub struct UnderlyingLimits {
     /// How far its index is from the partner's reference price.
     pub reference: Steps,
-    /// How far any of its prices moved since the snapshot before: index, perpetual, futures, forwards, deliveries, and what a dollar becomes in a year at the
-    /// rate of an expiry. What the snapshot before lacks is measured from its price of the nearest expiry, or from its index.
+    /// How far any of its prices moved since the snapshot before: index, perpetual, futures, forwards, deliveries; and rates, times the years for
+    /// which they run. What the snapshot before lacks is measured from what was last known of it; what was never there from the prices around its expiry, or the index.
     pub price_jump: Steps,
     /// What is watched of its options; absent for an underlying that has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,7 +54,7 @@ pub struct UnderlyingLimits {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VolatilityLimits {
-    /// The largest move of a volatility since the snapshot before. One that the snapshot before lacks moved as far as it is outside of those on either side.
+    /// The largest move of a volatility since the snapshot before. One that was never there moved as far as it is outside of those around it.
     pub jump: Steps,
     /// The spread of those moves: a surface that turns moves no level.
     pub dispersion: Steps,
@@ -100,6 +100,9 @@ pub enum LimitsError {
     /// Nothing is watched.
     #[error("breaker: underlyings is empty: nothing would be watched")]
     NothingWatched,
+    /// A halt would end at once.
+    #[error("breaker: dwell is 0, expected a time in which everything must be calm")]
+    NoDwell,
     /// No hysteresis, or a halt before caution.
     #[error("breaker: {measure}{}: {what}", underlying.as_ref().map(|name| format!(" of {name:?}")).unwrap_or_default())]
     Steps {
@@ -198,6 +201,9 @@ impl Limits {
     pub(crate) fn check(&self) -> Result<(), LimitsError> {
         if self.underlyings.is_empty() {
             return Err(LimitsError::NothingWatched);
+        }
+        if self.dwell.millis() == 0 {
+            return Err(LimitsError::NoDwell);
         }
         self.index_dispersion.check(Measure::IndexDispersion, None)?;
         self.asset_jump.check(Measure::AssetJump, None)?;

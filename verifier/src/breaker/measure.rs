@@ -7,15 +7,15 @@ use std::fmt;
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
-use num_traits::{One as _, Signed as _, ToPrimitive as _, Zero as _};
+use num_traits::{Signed as _, ToPrimitive as _, Zero as _};
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zkmargin_risk::amount::to_ratio;
 use zkmargin_risk::collateral;
-use zkmargin_risk::instant::{HOUR_MS, Instant};
-use zkmargin_risk::market::{MAX_PRICE, Snapshot, UnderlyingMarket};
+use zkmargin_risk::instant::{DAY_MS, HOUR_MS, Instant};
+use zkmargin_risk::market::{Expiry, MAX_PRICE, Snapshot, UnderlyingMarket};
 
 use crate::breaker::Limits;
 
@@ -31,7 +31,7 @@ const LONGEST_AVERAGE_MS: u64 = HOUR_MS;
 pub enum Measure {
     /// Distance of an index from the reference price.
     Reference,
-    /// Largest move of a price since the snapshot before: of the index, the perpetual, a future, a forward, a delivery, a dollar at a rate.
+    /// Largest move of a price since the snapshot before: of the index, the perpetual, a future, a forward, a delivery; or of a rate, until its expiry.
     PriceJump,
     /// Move of the price of an asset since the snapshot before.
     AssetJump,
@@ -142,7 +142,7 @@ pub(crate) enum Blind {
     Missing(String),
 }
 
-/// Everything that the limits watch, of a snapshot and the one before.
+/// Everything that the limits watch, of a snapshot and of what was known before.
 pub(crate) fn measure(
     limits: &Limits,
     before: Option<&Snapshot>,
@@ -183,13 +183,13 @@ pub(crate) fn measure(
         }
         let known = before.map(|before| before.underlyings.get(name));
         if known == Some(None) {
-            blind.push(Blind::Missing(format!("underlying {name} in the snapshot before")));
+            blind.push(Blind::Missing(format!("underlying {name} in any snapshot before")));
         }
         let before = known.flatten();
         if let Some(before) = before {
-            let (jump, price) = price_jump(market, before);
+            let (jump, price) = price_jump(market, snapshot.instant, before);
             read(Measure::PriceJump, jump, Some(price));
-            moves.extend(relative_move(market.index, before.index));
+            moves.extend(relative_move(&to_ratio(market.index), &to_ratio(before.index)));
         }
         match (median_at_the_money(market), watched.volatility.is_some()) {
             (Some(median), true) => read(Measure::LeastVolatility, median, None),
@@ -203,7 +203,7 @@ pub(crate) fn measure(
                     read(Measure::VolatilityJump, jump, None);
                     read(Measure::VolatilityDispersion, spread, None);
                 }
-                None => blind.push(Blind::Missing(format!("volatilities of {name} in the snapshot before"))),
+                None => blind.push(Blind::Missing(format!("volatilities of {name} in any snapshot before"))),
             }
         }
     }
@@ -216,7 +216,9 @@ pub(crate) fn measure(
         });
     }
     if let Some(before) = before {
-        for (name, price) in assets_without_index(snapshot) {
+        // A coin with an index has the price of that.
+        let assets = snapshot.assets.iter();
+        for (name, price) in assets.filter(|(name, _)| !snapshot.underlyings.contains_key(*name)) {
             match collateral::price(before, name) {
                 Some(then) => readings.push(Reading {
                     measure: Measure::AssetJump,
@@ -224,17 +226,11 @@ pub(crate) fn measure(
                     price: None,
                     value: distance(*price, then),
                 }),
-                None => blind.push(Blind::Missing(format!("price of {name} in the snapshot before"))),
+                None => blind.push(Blind::Missing(format!("price of {name} in any snapshot before"))),
             }
         }
     }
     (readings, blind)
-}
-
-/// A coin with an index has the price of that.
-fn assets_without_index(snapshot: &Snapshot) -> impl Iterator<Item = (&String, &Decimal)> {
-    let assets = snapshot.assets.iter();
-    assets.filter(|(name, _)| !snapshot.underlyings.contains_key(*name))
 }
 
 /// The most that two snapshots of one instant differ by: in a price (relative), a volatility or another fraction (absolute). What only one has differs by
@@ -267,14 +263,14 @@ pub(crate) fn disagreement(first: &Snapshot, second: &Snapshot) -> (String, u32)
                 });
                 take(&|| format!("volatility of {name} {expiry} {strike}"), value);
             }
-            let there = fractions(counterpart);
-            for (of, fraction) in fractions(market) {
+            let there = fractions(counterpart, second.instant);
+            for (of, fraction) in fractions(market, first.instant) {
                 // Where the other has none, it lacks the price as well.
                 let value = there.get(&of).map_or(0, |there| points_up(&(fraction - there)));
                 take(&|| format!("{of} of {name}"), value);
             }
         }
-        for (name, price) in assets_without_index(one) {
+        for (name, price) in &one.assets {
             let there = collateral::price(other, name);
             let value = there.map_or(u32::MAX, |there| distance(*price, there));
             take(&|| format!("price of {name}"), value);
@@ -289,7 +285,7 @@ pub(crate) fn disagreement(first: &Snapshot, second: &Snapshot) -> (String, u32)
 }
 
 /// What is a fraction itself, by what it is called.
-fn fractions(market: &UnderlyingMarket) -> BTreeMap<String, BigRational> {
+fn fractions(market: &UnderlyingMarket, at: Instant) -> BTreeMap<String, BigRational> {
     let sure = |confidence: Option<Decimal>| to_ratio(confidence.unwrap_or(Decimal::ONE));
     let mut fractions = BTreeMap::from([("confidence of the index".to_owned(), sure(market.confidence))]);
     if let Some(perpetual) = &market.perpetual {
@@ -298,11 +294,11 @@ fn fractions(market: &UnderlyingMarket) -> BTreeMap<String, BigRational> {
     }
     for (expiry, options) in &market.expiries {
         fractions.insert(format!("confidence of {expiry}"), sure(options.confidence));
-        let settled = relative(options.settled, options.forward);
-        fractions.insert(
-            format!("settled part of {expiry}"),
-            settled.unwrap_or_else(BigRational::zero),
-        );
+        let rate = to_ratio(market.rate_of(*expiry)) * years(at, *expiry);
+        fractions.insert(format!("rate {expiry}"), rate);
+        // A forward is above 0.
+        let settled = to_ratio(options.settled) / to_ratio(options.forward);
+        fractions.insert(format!("settled part of {expiry}"), settled);
     }
     fractions
 }
@@ -315,22 +311,8 @@ enum Price {
     Future(Instant),
     Forward(Instant),
     Delivery(Instant),
-    /// What a dollar becomes in a year at the rate of an expiry.
-    Growth(Instant),
-}
-
-impl Price {
-    /// When what it is the price of expires.
-    const fn expiry(self) -> Option<Instant> {
-        match self {
-            Price::Future(expiry) | Price::Forward(expiry) | Price::Growth(expiry) => Some(expiry),
-            Price::Index | Price::Perpetual | Price::Delivery(_) => None,
-        }
-    }
-
-    const fn is_growth(self) -> bool {
-        matches!(self, Price::Growth(_))
-    }
+    /// Of a dollar at an expiry.
+    Rate(Instant),
 }
 
 impl fmt::Display for Price {
@@ -341,7 +323,7 @@ impl fmt::Display for Price {
             Price::Future(expiry) => write!(f, "future {expiry}"),
             Price::Forward(expiry) => write!(f, "forward {expiry}"),
             Price::Delivery(expiry) => write!(f, "delivery {expiry}"),
-            Price::Growth(expiry) => write!(f, "rate {expiry}"),
+            Price::Rate(expiry) => write!(f, "rate {expiry}"),
         }
     }
 }
@@ -351,47 +333,74 @@ fn prices(market: &UnderlyingMarket) -> impl Iterator<Item = (Price, Decimal)> {
     let perpetual = market.perpetual.iter().map(|one| (Price::Perpetual, one.price));
     let futures = market.futures.iter();
     let forwards = market.expiries.iter();
-    let rates = market.expiries.keys();
     let deliveries = market.deliveries.iter();
     std::iter::once((Price::Index, market.index))
         .chain(perpetual)
         .chain(futures.map(|(expiry, one)| (Price::Future(*expiry), one.price)))
         .chain(forwards.map(|(expiry, options)| (Price::Forward(*expiry), options.forward)))
-        .chain(rates.map(|expiry| (Price::Growth(*expiry), growth(market.rate_of(*expiry)))))
         .chain(deliveries.map(|(expiry, price)| (Price::Delivery(*expiry), *price)))
 }
 
-/// A rate is from -1 to 1.
-fn growth(rate: Decimal) -> Decimal {
-    Decimal::ONE.saturating_add(rate)
-}
-
-/// The largest relative move of a price, up, and which it is.
-fn price_jump(now: &UnderlyingMarket, before: &UnderlyingMarket) -> (u32, Price) {
+/// The largest relative move of a price, up, or of a rate until its expiry; and which it is.
+fn price_jump(now: &UnderlyingMarket, at: Instant, before: &UnderlyingMarket) -> (u32, Price) {
     let then: BTreeMap<Price, Decimal> = prices(before).collect();
-    let moved = |(of, price)| (distance(price, base(&then, of, before)), of);
-    let index = moved((Price::Index, now.index));
-    prices(now)
-        .map(moved)
+    let futures = before.futures.iter().map(|(expiry, one)| (*expiry, one.price));
+    let forwards = before.expiries.iter().map(|(expiry, one)| (*expiry, one.forward));
+    let by_expiry = futures
+        .chain(forwards)
+        .map(|(expiry, price)| (time(expiry), to_ratio(price)));
+    let by_expiry: Curve = by_expiry.collect();
+    // What a price is measured from: itself; where that was never there, what is known around its expiry, or the index. Else nobody would have measured it.
+    let base = |of: Price, price: &BigRational| {
+        let known = match of {
+            Price::Delivery(expiry) => then.get(&Price::Forward(expiry)).or(then.get(&Price::Future(expiry))),
+            _ => then.get(&of),
+        };
+        let known = then.get(&of).or(known).copied().map(to_ratio);
+        let beside = || match of {
+            Price::Future(expiry) | Price::Forward(expiry) => {
+                Some(price - outside(&around(&by_expiry, &time(expiry))?, price))
+            }
+            _ => None,
+        };
+        known.or_else(beside).unwrap_or_else(|| to_ratio(before.index))
+    };
+    let moved = prices(now).map(|(of, price)| {
+        let price = to_ratio(price);
+        (apart(&price, &base(of, &price)), of)
+    });
+    let index = (distance(now.index, before.index), Price::Index);
+    moved
+        .chain(rate_moves(now, at, before))
         .fold(index, |most, next| if next.0 > most.0 { next } else { most })
 }
 
-/// What a price is measured from: itself in the snapshot before; where that lacks it, the price of the nearest expiry, or the index. Else nobody would have
-/// measured it.
-fn base(then: &BTreeMap<Price, Decimal>, of: Price, before: &UnderlyingMarket) -> Decimal {
-    let nearest = || {
-        let expiry = of.expiry()?;
-        let others = then.iter().filter(|(other, _)| other.is_growth() == of.is_growth());
-        let others = others.filter_map(|(other, price)| Some((other.expiry()?, *price)));
-        let apart = |other: &Instant| other.millis_since(expiry).max(expiry.millis_since(*other));
-        others.min_by_key(|(other, _)| apart(other)).map(|(_, price)| price)
-    };
-    let last = if of.is_growth() {
-        growth(before.rate)
-    } else {
-        before.index
-    };
-    then.get(&of).copied().or_else(nearest).unwrap_or(last)
+/// How far each rate moved, times the years for which it runs: so much is the move of a dollar at its expiry.
+fn rate_moves<'m>(
+    now: &'m UnderlyingMarket,
+    at: Instant,
+    before: &'m UnderlyingMarket,
+) -> impl Iterator<Item = (u32, Price)> + use<'m> {
+    let expiries = before.expiries.keys();
+    let then: Curve = expiries
+        .map(|expiry| (time(*expiry), to_ratio(before.rate_of(*expiry))))
+        .collect();
+    now.expiries.keys().map(move |expiry| {
+        let rate = to_ratio(now.rate_of(*expiry));
+        let moved = match around(&then, &time(*expiry)) {
+            Some(known) => outside(&known, &rate),
+            None => rate - to_ratio(before.rate),
+        };
+        (points_up(&(moved * years(at, *expiry))), Price::Rate(*expiry))
+    })
+}
+
+fn time(of: Instant) -> BigRational {
+    BigRational::from_integer(of.millis().into())
+}
+
+fn years(from: Instant, to: Instant) -> BigRational {
+    BigRational::new(to.millis_since(from).into(), (365 * DAY_MS).into())
 }
 
 fn volatilities(market: &UnderlyingMarket) -> impl Iterator<Item = (Instant, Decimal, Decimal)> {
@@ -416,20 +425,18 @@ fn points_up(distance: &BigRational) -> u32 {
     saturated(&points(&distance.abs()).ceil())
 }
 
-/// `value / base`, if there is a base.
-fn relative(value: Decimal, base: Decimal) -> Option<BigRational> {
-    let base = to_ratio(base);
-    base.is_positive().then(|| to_ratio(value) / base)
-}
-
 /// `(value - base) / base`, if there is a base.
-fn relative_move(value: Decimal, base: Decimal) -> Option<BigRational> {
-    Some(relative(value, base)? - BigRational::one())
+fn relative_move(value: &BigRational, base: &BigRational) -> Option<BigRational> {
+    base.is_positive().then(|| (value - base) / base)
 }
 
 /// `|value - base| / base` in basis points, up; from no base everything is infinitely far.
-fn distance(value: Decimal, base: Decimal) -> u32 {
+fn apart(value: &BigRational, base: &BigRational) -> u32 {
     relative_move(value, base).map_or(u32::MAX, |moved| points_up(&moved))
+}
+
+fn distance(value: Decimal, base: Decimal) -> u32 {
+    apart(&to_ratio(value), &to_ratio(base))
 }
 
 /// Largest less smallest, in basis points, up; `None` of fewer than two.
@@ -440,26 +447,61 @@ fn spread(moves: &[BigRational]) -> Option<u32> {
 
 /// The largest move of a volatility, and the spread of all moves; `None` if none can be measured.
 ///
-/// A volatility moved from itself in the snapshot before. Where that lacks the strike, as far as it is outside of those of the strikes on either side;
-/// where it lacks the expiry, of those at the expiries on either side. Else nobody would have measured it.
+/// A volatility moved from itself; where its strike was never there, from what is known around it; where its expiry was never there, from what is known
+/// at the expiries on either side. Else nobody would have measured it.
 fn volatility_moves(now: &UnderlyingMarket, before: &UnderlyingMarket) -> Option<(u32, u32)> {
+    let smile = |options: &Expiry| -> Curve {
+        let strikes = options.strikes.iter();
+        strikes
+            .map(|(strike, at)| (to_ratio(*strike), to_ratio(at.volatility)))
+            .collect()
+    };
+    let then: BTreeMap<Instant, Curve> = before
+        .expiries
+        .iter()
+        .map(|(expiry, at)| (*expiry, smile(at)))
+        .collect();
     let moves: Vec<BigRational> = volatilities(now)
         .filter_map(|(expiry, strike, volatility)| {
-            let expiries = around(&before.expiries, &expiry);
-            let beside = expiries.flat_map(|options| around(&options.strikes, &strike));
-            let beside: Vec<Decimal> = beside.map(|options| options.volatility).collect();
-            let (least, most) = (beside.iter().min()?, beside.iter().max()?);
-            Some(to_ratio(volatility) - to_ratio(volatility.clamp(*least, *most)))
+            let sides = [then.range(..=expiry).next_back(), then.range(expiry..).next()];
+            let smiles = sides.into_iter().flatten().map(|(_, smile)| smile);
+            let known = smiles.filter_map(|smile| around(smile, &to_ratio(strike)));
+            let known = known.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))?;
+            Some(outside(&known, &to_ratio(volatility)))
         })
         .collect();
     let jump = moves.iter().map(points_up).max()?;
     Some((jump, spread(&moves).unwrap_or(0)))
 }
 
-/// What stands at `key`, twice, or else on either side of it.
-fn around<'m, K: Ord, V>(map: &'m BTreeMap<K, V>, key: &K) -> impl Iterator<Item = &'m V> + use<'m, K, V> {
-    let below = map.range(..=key).next_back();
-    below.into_iter().chain(map.range(key..).next()).map(|(_, value)| value)
+/// Points of a curve.
+type Curve = BTreeMap<BigRational, BigRational>;
+
+/// From where to where a curve may be at `x` by its points: at a point there; between two, between them; beyond the last, between it and the line through the
+/// last two. `None` of no points.
+fn around(curve: &Curve, x: &BigRational) -> Option<(BigRational, BigRational)> {
+    let (mut below, mut above) = (curve.range(..=x).rev(), curve.range(x..));
+    let (one, other) = match (below.next(), above.next()) {
+        (Some((_, one)), Some((_, other))) => (one.clone(), other.clone()),
+        (Some(last), None) => (last.1.clone(), beyond(last, below.next(), x)),
+        (None, Some(last)) => (last.1.clone(), beyond(last, above.next(), x)),
+        (None, None) => return None,
+    };
+    Some(if one < other { (one, other) } else { (other, one) })
+}
+
+type Point<'a> = (&'a BigRational, &'a BigRational);
+
+fn beyond(last: Point<'_>, before: Option<Point<'_>>, x: &BigRational) -> BigRational {
+    match before {
+        Some(before) => last.1 + (last.1 - before.1) / (last.0 - before.0) * (x - last.0),
+        None => last.1.clone(),
+    }
+}
+
+/// How far a value is above a range, or, below zero, under it.
+fn outside((least, most): &(BigRational, BigRational), value: &BigRational) -> BigRational {
+    value - value.clamp(least, most)
 }
 
 /// The lower median over the expiries of the volatility at the strike nearest to the forward (of two, the lower), in basis points, down.

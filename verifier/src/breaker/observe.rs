@@ -10,7 +10,7 @@ use zkmargin_risk::universe::Network;
 
 use crate::age::Age;
 use crate::breaker::measure::{Blind, Reading, disagreement, measure};
-use crate::breaker::{Breaker, Cause, Finding, Limits, Moment, Reference, Seen, Stance};
+use crate::breaker::{Breaker, Cause, Finding, Limits, Moment, Reference, Seen, Stance, known};
 use crate::policy::{AcceptedSnapshots, Policy, PolicyFileError};
 use crate::published::{PublisherRefusal, SnapshotSignature};
 use crate::verify::exit;
@@ -214,14 +214,12 @@ impl Breaker {
                 found: digest,
             });
         }
-        let finding = find(limits, last, snapshot, sight.reference);
-        // Seen again, a snapshot is measured against itself: that clears it of nothing.
-        let may_be_used = standing.is_none() || breaker.seen.iter().any(|seen| seen.snapshot == digest);
+        let finding = find(limits, breaker.known.as_ref(), snapshot, sight.reference);
         let oldest = policy.max_snapshot_age.millis();
         breaker
             .seen
             .retain(|seen| seen.snapshot != digest && now.market.millis_since(seen.instant) <= oldest);
-        if may_be_used && finding.entered < Stance::Halted {
+        if finding.entered < Stance::Halted {
             breaker.seen.push(Seen {
                 snapshot: digest,
                 instant: now.market,
@@ -229,6 +227,8 @@ impl Breaker {
         }
         breaker.settle(finding, limits.dwell, limits.silence, now);
         breaker.last = Some(snapshot.clone());
+        let known = breaker.known.take().map(|known| known::with(known, snapshot));
+        breaker.known = known.or_else(|| breaker.last.clone());
         Ok(breaker)
     }
 }

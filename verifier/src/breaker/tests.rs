@@ -289,7 +289,7 @@ fn asset_whose_price_moves_or_was_not_there_is_not_calm() {
     let new = observe(Some(&observe(None, &at(0, None))), &at(MINUTE, Some("1")));
     let said = new.transitions().last().unwrap().to_string();
     assert!(
-        said.ends_with("there is no price of USDC in the snapshot before"),
+        said.ends_with("there is no price of USDC in any snapshot before"),
         "{said}"
     );
     assert_eq!(new.stance(), Stance::Halted);
@@ -502,7 +502,7 @@ fn what_cannot_be_measured_is_a_halt_with_its_cause() {
     let back = observe(Some(&after), &calm(2 * MINUTE));
     assert_eq!(back.unrest.market, calm(2 * MINUTE).instant, "measured against nothing");
     let (_, blind) = measure(&limits(), Some(&bare), &calm(2 * MINUTE), &reference(&bare));
-    let what = "volatilities of BTC in the snapshot before".to_owned();
+    let what = "volatilities of BTC in any snapshot before".to_owned();
     assert_eq!(blind, [Blind::Missing(what)]);
 }
 
@@ -719,10 +719,6 @@ fn snapshot_that_gave_cause_to_halt_is_not_cleared_by_being_seen_again() {
     let twice = once.observe(&policy, &sight).unwrap();
     assert_eq!([once.stance(), twice.stance()], [Stance::Halted, Stance::Halted]);
     assert_eq!((once.seen(), twice.seen()), (&[][..], &[][..]));
-    // Nor where a halt ends at once.
-    policy.breaker.as_mut().unwrap().dwell = "0s".parse().unwrap();
-    let ended = once.observe(&policy, &sight).unwrap();
-    assert_eq!((ended.stance(), ended.seen()), (Stance::Cautious, &[][..]));
     // What was good stays good.
     let again = observe(Some(&first), &calm(0));
     assert_eq!(again.seen(), first.seen());
@@ -746,12 +742,12 @@ fn underlying_that_the_reference_has_no_price_of_is_a_halt() {
 }
 
 #[test]
-fn underlying_that_comes_back_is_a_halt() {
+fn underlying_that_was_never_there_is_a_halt() {
     let mut without = calm(MINUTE);
     without.underlyings.remove("ETH");
     without.assets.remove("ETH");
     let (_, blind) = measure(&limits(), Some(&without), &calm(2 * MINUTE), &reference(&without));
-    let what = "underlying ETH in the snapshot before".to_owned();
+    let what = "underlying ETH in any snapshot before".to_owned();
     assert_eq!(blind, [Blind::Missing(what)]);
 }
 
@@ -809,26 +805,30 @@ fn future_is_measured_and_compared_like_any_price() {
 }
 
 #[test]
-fn expiry_that_is_new_is_measured_from_the_nearest_one_on_either_side() {
+fn expiry_that_is_new_is_measured_from_those_around_it() {
     let at = |after: u64| {
         let mut snapshot = calm(after);
         let expiries = &mut btc(&mut snapshot).expiries;
         expiries.values_mut().next_back().unwrap().forward = decimal("66000");
         snapshot
     };
-    // A percent from 65,100 at the end of August, or from 66,000 at that of September.
-    for (expiry, price) in [
-        ("2026-08-21T08:00:00Z", "65751"),
-        ("2026-08-29T08:00:00Z", "65751"),
-        ("2026-09-18T08:00:00Z", "66660"),
-        ("2027-06-25T08:00:00Z", "66660"),
+    // From 65,100 at the end of August to 66,000 at that of September: between the two anything between them, beyond them anything up to the line
+    // through them.
+    for (expiry, price, jump) in [
+        ("2026-08-21T08:00:00Z", "65751", 100),
+        ("2026-08-21T08:00:00Z", "64875", 0),
+        ("2026-08-29T08:00:00Z", "64449", 100),
+        ("2026-09-11T08:00:00Z", "65500", 0),
+        ("2026-09-18T08:00:00Z", "66660", 100),
+        ("2027-06-25T08:00:00Z", "65340", 100),
+        ("2027-06-25T08:00:00Z", "74775", 0),
     ] {
         let (mut dated, mut options) = (at(MINUTE), at(MINUTE));
         btc(&mut dated).futures.insert(instant(expiry), future(price));
         let listed = zkmargin_risk::market::Expiry::new(decimal(price), BTreeMap::new());
         btc(&mut options).expiries.insert(instant(expiry), listed);
         for now in [dated, options] {
-            assert_eq!(price_jump(&at(0), &now), 100, "{expiry} at {price}");
+            assert_eq!(price_jump(&at(0), &now), jump, "{expiry} at {price}");
         }
     }
 }
@@ -846,6 +846,12 @@ fn perpetual_or_delivery_that_is_new_is_measured_from_the_index_before() {
     let deliveries = &mut btc(&mut now).deliveries;
     deliveries.insert(instant("2026-08-06T08:00:00Z"), decimal("65650"));
     assert_eq!(price_jump(&calm(0), &now), 100);
+    // A delivery follows the forward or future of its expiry, where there was one.
+    let mut before = calm(0);
+    btc(&mut before)
+        .futures
+        .insert(instant("2026-08-06T08:00:00Z"), future("65520"));
+    assert_eq!(price_jump(&before, &now), 50);
 }
 
 #[test]
@@ -862,57 +868,54 @@ fn of_prices_that_moved_alike_the_index_is_named() {
 }
 
 #[test]
-fn rate_is_measured_and_compared_as_what_a_dollar_becomes_in_a_year() {
-    let with = |after: u64, rate: &str, own: Option<&str>| {
+fn rate_is_measured_for_the_years_for_which_it_runs() {
+    let (year, half) = (365 * 24 * 60 * MINUTE, 365 * 12 * 60 * MINUTE);
+    let later = |millis: u64| instant(EPOCH).checked_add(MINUTE + millis).unwrap();
+    // Options of a year from the minute, of half a year, or both, each with its rate.
+    let with = |after: u64, rate: &str, expiries: &[(u64, Option<&str>)]| {
         let mut snapshot = calm(after);
         let market = btc(&mut snapshot);
         market.rate = decimal(rate);
-        market.expiries.values_mut().next().unwrap().rate = own.map(decimal);
+        let options = market.expiries.values().next().unwrap().clone();
+        let expiries = expiries.iter().map(|(millis, rate)| {
+            let mut options = options.clone();
+            options.rate = rate.map(decimal);
+            (later(*millis), options)
+        });
+        market.expiries = expiries.collect();
         snapshot
     };
-    let before = with(0, "0.05", None);
-    for (rate, own, jump) in [
-        ("0.05", None, 0),
-        // 0.0105 of 1.05, whether of all expiries or of one.
-        ("0.0605", None, 100),
-        ("0.0395", None, 100),
-        ("0.05", Some("0.0605"), 100),
-        ("-1", None, 10_000),
+    let before = with(0, "0.05", &[(half, None), (year, Some("0.04"))]);
+    for (rate, expiries, jump) in [
+        ("0.05", [(half, None), (year, Some("0.04"))], 0),
+        ("0.07", [(half, None), (year, Some("0.04"))], 100),
+        ("0.03", [(half, None), (year, Some("0.04"))], 100),
+        ("0.05", [(half, None), (year, Some("0.05"))], 100),
+        ("0.05", [(half, None), (year, None)], 100),
+        ("0.05", [(half, Some("-1")), (year, Some("0.04"))], 5250),
+        // Between two that were there, and beyond: 0.045 at three quarters, 0.06 at nothing.
+        ("0.05", [(half / 2, Some("0.055")), (half / 2 * 3, Some("0.05"))], 0),
+        ("0.05", [(half / 2, Some("0.095")), (half / 2 * 3, Some("0.05"))], 100),
+        ("0.05", [(half / 2, Some("0.055")), (half / 2 * 3, Some("0.07"))], 150),
     ] {
-        let now = with(MINUTE, rate, own);
-        assert_eq!(price_jump(&before, &now), jump, "{rate} {own:?}");
+        let now = with(MINUTE, rate, &expiries);
+        assert_eq!(price_jump(&before, &now), jump, "{rate} {expiries:?}");
     }
-    let percent = with(MINUTE, "0.05", Some("0.5"));
-    let stance = observe(Some(&observe(None, &before)), &percent).stance();
-    assert_eq!(stance, Stance::Halted);
-    let (what, value) = disagreement(&with(0, "0.05", Some("0.0605")), &before);
-    assert_eq!((what.as_str(), value), ("rate 2026-08-28T08:00:00Z of BTC", 100));
-    // A new expiry is measured from the nearest rate, not from the nearest forward; without any, from that of the underlying.
-    let listed = |rate: &str| {
-        let mut now = with(MINUTE, "0.5", Some("0.05"));
-        let far = zkmargin_risk::market::Expiry {
-            rate: Some(decimal(rate)),
-            ..zkmargin_risk::market::Expiry::new(decimal("65100"), BTreeMap::new())
-        };
-        let expiries = &mut btc(&mut now).expiries;
-        expiries.pop_last();
-        expiries.insert(instant("2026-08-29T08:00:00Z"), far);
-        now
-    };
-    let mut nearest = with(0, "0.5", Some("0.05"));
-    assert_eq!(price_jump(&nearest, &listed("0.0605")), 100);
-    btc(&mut nearest).expiries.clear();
-    let mut bare = with(MINUTE, "0.5", Some("0.515"));
-    btc(&mut bare).expiries.pop_last();
-    let (readings, _) = measure(&limits(), Some(&nearest), &bare, &reference(&bare));
-    let jump = readings
-        .iter()
-        .find(|reading| reading.measure == Measure::PriceJump)
-        .unwrap();
-    assert_eq!(
-        (jump.value, jump.price.as_deref()),
-        (100, Some("rate 2026-08-28T08:00:00Z"))
+    let percent = with(MINUTE, "0.05", &[(half, None), (year, Some("4"))]);
+    let after = observe(Some(&observe(None, &before)), &percent);
+    let said = after.transitions().last().unwrap().to_string();
+    let named = format!(
+        "move of a price of BTC (rate {}) is 39600 basis points, the threshold is 300",
+        later(year)
     );
+    assert!(said.ends_with(&named), "{said}");
+    // Where no expiry was there, from that of the underlying.
+    let mut bare = with(0, "0.05", &[]);
+    btc(&mut bare).expiries.clear();
+    let listed = with(MINUTE, "0.05", &[(year, Some("0.06"))]);
+    let (readings, _) = measure(&limits(), Some(&bare), &listed, &reference(&listed));
+    let jump = readings.iter().find(|reading| reading.measure == Measure::PriceJump);
+    assert_eq!(jump.unwrap().value, 100);
 }
 
 #[test]
@@ -966,7 +969,7 @@ fn what_one_publisher_alone_has_differs_by_everything() {
 #[test]
 fn publishers_that_differ_in_a_fraction_disagree() {
     type Change = fn(&mut Snapshot);
-    let changes: [(&str, u32, Change); 6] = [
+    let changes: [(&str, u32, Change); 7] = [
         ("funding of BTC", 2, |s| {
             btc(s).perpetual.as_mut().unwrap().funding += decimal("0.00011");
         }),
@@ -983,12 +986,18 @@ fn publishers_that_differ_in_a_fraction_disagree() {
         ("settled part of 2026-08-28T08:00:00Z of BTC", 100, |s| {
             btc(s).expiries.values_mut().next().unwrap().settled = decimal("651");
         }),
+        // 0.1 for 21 days and 20 hours.
+        ("rate 2026-08-28T08:00:00Z of BTC", 60, |s| {
+            btc(s).expiries.values_mut().next().unwrap().rate = Some(decimal("0.15"));
+        }),
         ("confidence of USDC", 40, |s| {
             s.confidences.insert("USDC".to_owned(), decimal("0.996"));
         }),
     ];
     for (what, value, change) in changes {
-        let (plain, mut changed) = (calm(0), calm(0));
+        let mut plain = calm(0);
+        btc(&mut plain).rate = decimal("0.05");
+        let mut changed = plain.clone();
         change(&mut changed);
         for (first, second) in [(&plain, &changed), (&changed, &plain)] {
             assert_eq!(disagreement(first, second), (what.to_owned(), value));
@@ -1007,7 +1016,7 @@ fn coin_with_an_index_has_that_price_whether_or_not_it_is_among_the_assets() {
 }
 
 #[test]
-fn volatility_that_is_new_is_measured_from_those_on_either_side() {
+fn volatility_that_is_new_is_measured_from_those_around_it() {
     let strike = |volatility: &str| zkmargin_risk::market::Strike {
         volatility: decimal(volatility),
         call: None,
@@ -1030,6 +1039,10 @@ fn volatility_that_is_new_is_measured_from_those_on_either_side() {
         (august, "70000", "0.52", 200),
         (august, "60000", "0.45", 500),
         (august, "90000", "0.1", 4000),
+        (august, "95000", "0.6", 0),
+        (august, "95000", "0.61", 100),
+        (august, "50000", "0.3", 0),
+        (august, "50000", "0.29", 100),
         (august, "80000", "0.52", 200),
         // Between two expiries, before the first, after the last.
         ("2026-09-04T08:00:00Z", "65000", "0.46", 100),
@@ -1043,11 +1056,151 @@ fn volatility_that_is_new_is_measured_from_those_on_either_side() {
         assert_eq!(measured, jump, "{expiry} {at} {volatility}");
         assert_eq!(value(&moved, Measure::VolatilityDispersion, Some("BTC")), jump);
     }
-    // One that was left out for a minute comes back another.
-    let mut gap = calm(MINUTE);
-    btc(&mut gap).expiries.values_mut().next().unwrap().strikes.pop_last();
-    let before = observe(Some(&observe(None, &calm(0))), &gap);
-    assert_eq!(before.stance(), Stance::Normal);
-    let back = market(2 * MINUTE, "65000", "1900", ["0.4", "0.05", "0.45"]);
-    assert_eq!(observe(Some(&before), &back).stance(), Stance::Halted);
+}
+
+#[test]
+fn what_is_left_out_for_a_moment_is_measured_from_itself_when_it_comes_back() {
+    let passed = instant("2026-08-06T08:00:00Z");
+    let whole = |after: u64| {
+        let mut snapshot = calm(after);
+        snapshot.assets.insert("USDC".to_owned(), decimal("1"));
+        let market = btc(&mut snapshot);
+        market.futures.insert(instant("2026-08-28T08:00:00Z"), future("65100"));
+        market.futures.insert(instant("2026-12-25T08:00:00Z"), future("68000"));
+        market.deliveries.insert(passed, decimal("60000"));
+        // A smile: whoever leaves out its middle may not lift it to its ends.
+        let options = market.expiries.values_mut().next().unwrap();
+        for (strike, volatility) in [("50000", "0.9"), ("100000", "0.9")] {
+            let mut at = options.strikes.values().next().unwrap().clone();
+            at.volatility = decimal(volatility);
+            options.strikes.insert(decimal(strike), at);
+        }
+        snapshot
+    };
+    type Change = fn(&mut Snapshot);
+    let changes: [(&str, Change, Change); 8] = [
+        (
+            "asset",
+            |s| {
+                s.assets.remove("USDC");
+            },
+            |s| {
+                s.assets.insert("USDC".to_owned(), decimal("0.9"));
+            },
+        ),
+        (
+            "underlying",
+            |s| {
+                s.underlyings.remove("ETH");
+            },
+            |s| {
+                s.underlyings.get_mut("ETH").unwrap().perpetual = None;
+                let deliveries = &mut s.underlyings.get_mut("ETH").unwrap().deliveries;
+                deliveries.insert(instant("2026-08-05T08:00:00Z"), decimal("190"));
+            },
+        ),
+        (
+            "perpetual",
+            |s| btc(s).perpetual = None,
+            |s| {
+                btc(s).perpetual.as_mut().unwrap().price = decimal("61000");
+            },
+        ),
+        (
+            "near future",
+            |s| {
+                btc(s).futures.pop_first();
+            },
+            |s| {
+                btc(s).futures.first_entry().unwrap().insert(future("68000"));
+            },
+        ),
+        (
+            "delivery",
+            |s| btc(s).deliveries.clear(),
+            |s| {
+                btc(s)
+                    .deliveries
+                    .values_mut()
+                    .for_each(|price| *price = decimal("65000"));
+            },
+        ),
+        (
+            "expiry",
+            |s| {
+                btc(s).expiries.pop_last();
+            },
+            |s| {
+                btc(s).expiries.values_mut().next_back().unwrap().forward = decimal("68000");
+            },
+        ),
+        (
+            "strike",
+            |s| {
+                let options = btc(s).expiries.values_mut().next().unwrap();
+                options.strikes.remove(&decimal("65000"));
+            },
+            |s| {
+                let options = btc(s).expiries.values_mut().next().unwrap();
+                options.strikes.get_mut(&decimal("65000")).unwrap().volatility = decimal("0.85");
+            },
+        ),
+        (
+            "rate",
+            |s| {
+                btc(s).expiries.pop_last();
+            },
+            |s| {
+                btc(s).expiries.values_mut().next_back().unwrap().rate = Some(decimal("0.5"));
+            },
+        ),
+    ];
+    let first = observe(None, &whole(0));
+    assert_eq!(first.stance(), Stance::Normal);
+    for (what, leave_out, change) in changes {
+        let (mut gap, same, mut another) = (whole(MINUTE), whole(2 * MINUTE), whole(2 * MINUTE));
+        leave_out(&mut gap);
+        change(&mut another);
+        let after = observe(Some(&first), &gap);
+        let calm = measure(&limits(), after.known.as_ref(), &same, &reference(&same));
+        assert!(
+            calm.1.is_empty()
+                && calm
+                    .0
+                    .iter()
+                    .all(|reading| reading.value == 0 || reading.measure.is_floor()),
+            "{what}"
+        );
+        let came_back = observe(Some(&after), &another).transitions().last().unwrap().clone();
+        assert!(
+            came_back.to == Stance::Halted || after.stance() == Stance::Halted,
+            "{what}"
+        );
+        let (readings, _) = measure(&limits(), after.known.as_ref(), &another, &reference(&another));
+        let worst = readings
+            .iter()
+            .filter(|reading| !reading.measure.is_floor())
+            .map(|reading| reading.value)
+            .max();
+        assert!(worst >= Some(300), "{what}: {worst:?}");
+    }
+}
+
+#[test]
+fn what_expired_more_than_a_day_ago_is_known_no_more() {
+    let expiry = instant("2026-08-28T08:00:00Z");
+    let mut before = calm(0);
+    btc(&mut before).futures.insert(expiry, future("65100"));
+    for (after, is_kept) in [(0, true), (24 * 60 * MINUTE, true), (24 * 60 * MINUTE + 1, false)] {
+        let mut now = calm(0);
+        now.instant = expiry.checked_add(after).unwrap();
+        btc(&mut now).expiries.clear();
+        let known = &known::with(before.clone(), &now).underlyings["BTC"];
+        let kept = (
+            known.futures.contains_key(&expiry),
+            known.expiries.contains_key(&expiry),
+        );
+        assert_eq!(kept, (is_kept, is_kept), "{after}");
+        assert_eq!(known.perpetual, before.underlyings["BTC"].perpetual);
+    }
 }

@@ -13,9 +13,7 @@ const MAX_LEVEL: Decimal = Decimal::from_parts(100, 0, 0, false, 0);
 const DECIMALS: u32 = 9;
 
 pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
-    for (field, name) in [("name", &parameters.name), ("numeraire", &parameters.numeraire)] {
-        check::label(field, name)?;
-    }
+    check::name(&parameters.name)?;
     check::numeraire(&parameters.numeraire, &parameters.assets)?;
     rounded("quantile", parameters.quantile, TEN, "0 to 10, with 9 decimals at most")?;
     let levels = parameters.levels;

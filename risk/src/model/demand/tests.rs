@@ -646,26 +646,25 @@ fn each_venue_is_lost_by_turns_with_its_balances_alone() {
 }
 
 #[test]
-fn what_is_set_aside_of_a_balance_is_lost_with_it() {
+fn what_is_set_aside_at_a_venue_that_is_lost_is_still_owed() {
     let universe = fixture::universe();
     let held = |coins: &str, reserved: u64| {
         let mut book = Book::empty(&universe)
             .coins("alpha", "BTC", coins)
             .hold("BTC-PERPETUAL", "6400", Some("64010.5"))
-            .coins("beta", "USDC", "30000");
-        let alpha = universe.venues().iter().find(|venue| venue.name == "alpha").unwrap();
-        let reserve = alpha.asset("BTC", None).unwrap().reserve.unwrap();
-        book.q[reserve.index()] = reserved;
+            .coins("beta", "USDC", "90000");
+        let (_, alpha) = universe.venue("alpha").unwrap();
+        book.q[alpha.asset("BTC", None).unwrap().reserve.unwrap().index()] = reserved;
         book
     };
     let model = demand(json!({"models": ["paradex-pm"], "counterparties": {"without_any_one": true}}));
-    // A coin that is set aside would hedge a long perpetual, if it were still owed.
-    let lots = held("1", 0).q.iter().copied().max().unwrap();
-    let (book, rest) = (held("1", lots), held("0", 0));
+    let (book, rest) = (held("1", 7), held("0", 7));
     let evaluation = evaluate(&model, &book.q);
     let alone = evaluate(&Model::preset("paradex-pm").unwrap(), &rest.q);
     let without = without(&evaluation, "alpha");
     assert_eq!((&without.value, &without.initial), (&alone.value, &alone.initial));
+    let free = evaluate(&Model::preset("paradex-pm").unwrap(), &held("0", 0).q);
+    assert!(without.value < free.value);
     compare(&model, &book.q);
 }
 

@@ -18,7 +18,6 @@ const MAX_AMOUNT: Decimal = Decimal::from_parts(0xa4c6_8000, 0x38d7e, 0, false, 
 pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
     let names = [
         ("name", &parameters.name),
-        ("numeraire", &parameters.numeraire),
         ("calculation_currency", &parameters.calculation_currency),
     ];
     for (field, name) in names {

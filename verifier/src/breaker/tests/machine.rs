@@ -309,6 +309,10 @@ fn limits_without_hysteresis_or_with_a_halt_before_caution_are_refused() {
         refused(|limits| limits.underlyings.clear()),
         Err(LimitsError::NothingWatched)
     );
+    assert_eq!(
+        refused(|limits| limits.dwell = "0s".parse().unwrap()),
+        Err(LimitsError::NoDwell)
+    );
     let of = |measure| move |answer: Result<(), LimitsError>| matches!(answer, Err(LimitsError::Steps { measure: found, .. }) if found == measure);
     let dispersion = of(Measure::IndexDispersion);
     assert!(dispersion(refused(
