@@ -22,10 +22,12 @@ use zkmargin_risk::universe::Network;
 
 use crate::age::Age;
 
+mod disagreement;
 mod guard;
 mod known;
 mod limits;
 mod measure;
+mod moves;
 mod observe;
 
 pub use guard::BreakerRefusal;

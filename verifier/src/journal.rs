@@ -58,6 +58,14 @@ pub enum JournalError {
         /// What the system said.
         source: io::Error,
     },
+    /// It would be larger than is read again; the old state then stands.
+    #[error("{}: a breaker of {bytes} bytes, at most {MAX_JOURNAL_BYTES} are read", path.display())]
+    Size {
+        /// The file.
+        path: PathBuf,
+        /// How large it would be.
+        bytes: usize,
+    },
     /// Not a journal; the message has line and column.
     #[error("{}: not a breaker's journal: {source}", path.display())]
     Json {
@@ -194,6 +202,12 @@ impl OwnJournal {
             source,
         })?;
         text.push(b'\n');
+        if text.len() > MAX_JOURNAL_BYTES {
+            return Err(JournalError::Size {
+                path: self.0.path.clone(),
+                bytes: text.len(),
+            });
+        }
         Ok(write_file(&self.0.path, &text, Secrecy::Public, true)?)
     }
 }

@@ -1,26 +1,23 @@
-//! What a circuit breaker measures: a snapshot against the partner's reference, against the snapshot before, and against other publishers'.
+//! What a circuit breaker measures: a snapshot against the partner's reference, and against what was there before.
 //!
 //! Everything is computed exactly, and then a whole number of basis points, rounded against calm: a distance up, a floor down.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use num_bigint::BigInt;
-use num_rational::BigRational;
-use num_traits::{Signed as _, ToPrimitive as _, Zero as _};
+use num_traits::Signed as _;
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zkmargin_risk::amount::to_ratio;
 use zkmargin_risk::collateral;
-use zkmargin_risk::instant::{DAY_MS, HOUR_MS, Instant};
-use zkmargin_risk::market::{Expiry, MAX_PRICE, Snapshot, UnderlyingMarket};
+use zkmargin_risk::instant::{HOUR_MS, Instant};
+use zkmargin_risk::market::{MAX_PRICE, Snapshot, UnderlyingMarket};
 
 use crate::breaker::Limits;
-
-/// Basis points in one.
-const ONE: u32 = 10_000;
+use crate::breaker::known::Before;
+use crate::breaker::moves::{Price, distance, points_down, price_jump, relative_move, spread, volatility_moves};
 
 /// No venue's average of prices begins longer before the expiry.
 const LONGEST_AVERAGE_MS: u64 = HOUR_MS;
@@ -145,7 +142,7 @@ pub(crate) enum Blind {
 /// Everything that the limits watch, of a snapshot and of what was known before.
 pub(crate) fn measure(
     limits: &Limits,
-    before: Option<&Snapshot>,
+    before: Option<Before<'_, Snapshot>>,
     snapshot: &Snapshot,
     reference: &Reference,
 ) -> (Vec<Reading>, Vec<Blind>) {
@@ -181,15 +178,16 @@ pub(crate) fn measure(
                 )));
             }
         }
-        let known = before.map(|before| before.underlyings.get(name));
-        if known == Some(None) {
+        let before = before.map(|before| before.market(name));
+        if before == Some(None) {
             blind.push(Blind::Missing(format!("underlying {name} in any snapshot before")));
         }
-        let before = known.flatten();
+        let before = before.flatten();
         if let Some(before) = before {
             let (jump, price) = price_jump(market, snapshot.instant, before);
             read(Measure::PriceJump, jump, Some(price));
-            moves.extend(relative_move(&to_ratio(market.index), &to_ratio(before.index)));
+            let (now, then) = (to_ratio(market.index), to_ratio(before.known.index));
+            moves.extend(relative_move(&now, &then));
         }
         match (median_at_the_money(market), watched.volatility.is_some()) {
             (Some(median), true) => read(Measure::LeastVolatility, median, None),
@@ -219,7 +217,7 @@ pub(crate) fn measure(
         // A coin with an index has the price of that.
         let assets = snapshot.assets.iter();
         for (name, price) in assets.filter(|(name, _)| !snapshot.underlyings.contains_key(*name)) {
-            match collateral::price(before, name) {
+            match collateral::price(before.known, name) {
                 Some(then) => readings.push(Reading {
                     measure: Measure::AssetJump,
                     of: Some(name.clone()),
@@ -231,277 +229,6 @@ pub(crate) fn measure(
         }
     }
     (readings, blind)
-}
-
-/// The most that two snapshots of one instant differ by: in a price (relative), a volatility or another fraction (absolute). What only one has differs by
-/// everything.
-pub(crate) fn disagreement(first: &Snapshot, second: &Snapshot) -> (String, u32) {
-    let mut worst = (String::new(), 0);
-    let mut take = |what: &dyn Fn() -> String, value: u32| {
-        if value > worst.1 {
-            worst = (what(), value);
-        }
-    };
-    for (one, other) in [(first, second), (second, first)] {
-        for (name, market) in &one.underlyings {
-            let Some(counterpart) = other.underlyings.get(name) else {
-                take(&|| format!("underlying {name}"), u32::MAX);
-                continue;
-            };
-            let there: BTreeMap<Price, Decimal> = prices(counterpart).collect();
-            for (of, price) in prices(market) {
-                let value = there.get(&of).map_or(u32::MAX, |there| distance(price, *there));
-                take(&|| format!("{of} of {name}"), value);
-            }
-            for (expiry, strike, volatility) in volatilities(market) {
-                let there = counterpart
-                    .expiries
-                    .get(&expiry)
-                    .and_then(|options| options.strikes.get(&strike));
-                let value = there.map_or(u32::MAX, |there| {
-                    points_up(&(to_ratio(volatility) - to_ratio(there.volatility)))
-                });
-                take(&|| format!("volatility of {name} {expiry} {strike}"), value);
-            }
-            let there = fractions(counterpart, second.instant);
-            for (of, fraction) in fractions(market, first.instant) {
-                // Where the other has none, it lacks the price as well.
-                let value = there.get(&of).map_or(0, |there| points_up(&(fraction - there)));
-                take(&|| format!("{of} of {name}"), value);
-            }
-        }
-        for (name, price) in &one.assets {
-            let there = collateral::price(other, name);
-            let value = there.map_or(u32::MAX, |there| distance(*price, there));
-            take(&|| format!("price of {name}"), value);
-        }
-        for (name, confidence) in &one.confidences {
-            let there = other.confidences.get(name).copied();
-            let value = points_up(&(to_ratio(*confidence) - to_ratio(there.unwrap_or(Decimal::ONE))));
-            take(&|| format!("confidence of {name}"), value);
-        }
-    }
-    worst
-}
-
-/// What is a fraction itself, by what it is called.
-fn fractions(market: &UnderlyingMarket, at: Instant) -> BTreeMap<String, BigRational> {
-    let sure = |confidence: Option<Decimal>| to_ratio(confidence.unwrap_or(Decimal::ONE));
-    let mut fractions = BTreeMap::from([("confidence of the index".to_owned(), sure(market.confidence))]);
-    if let Some(perpetual) = &market.perpetual {
-        fractions.insert("confidence of the perpetual".to_owned(), sure(perpetual.confidence));
-        fractions.insert("funding".to_owned(), to_ratio(perpetual.funding));
-    }
-    for (expiry, options) in &market.expiries {
-        fractions.insert(format!("confidence of {expiry}"), sure(options.confidence));
-        let rate = to_ratio(market.rate_of(*expiry)) * years(at, *expiry);
-        fractions.insert(format!("rate {expiry}"), rate);
-        // A forward is above 0.
-        let settled = to_ratio(options.settled) / to_ratio(options.forward);
-        fractions.insert(format!("settled part of {expiry}"), settled);
-    }
-    fractions
-}
-
-/// A price of an underlying.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Price {
-    Index,
-    Perpetual,
-    Future(Instant),
-    Forward(Instant),
-    Delivery(Instant),
-    /// Of a dollar at an expiry.
-    Rate(Instant),
-}
-
-impl fmt::Display for Price {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Price::Index => f.write_str("index"),
-            Price::Perpetual => f.write_str("perpetual"),
-            Price::Future(expiry) => write!(f, "future {expiry}"),
-            Price::Forward(expiry) => write!(f, "forward {expiry}"),
-            Price::Delivery(expiry) => write!(f, "delivery {expiry}"),
-            Price::Rate(expiry) => write!(f, "rate {expiry}"),
-        }
-    }
-}
-
-/// Every price of an underlying: each of them values positions.
-fn prices(market: &UnderlyingMarket) -> impl Iterator<Item = (Price, Decimal)> {
-    let perpetual = market.perpetual.iter().map(|one| (Price::Perpetual, one.price));
-    let futures = market.futures.iter();
-    let forwards = market.expiries.iter();
-    let deliveries = market.deliveries.iter();
-    std::iter::once((Price::Index, market.index))
-        .chain(perpetual)
-        .chain(futures.map(|(expiry, one)| (Price::Future(*expiry), one.price)))
-        .chain(forwards.map(|(expiry, options)| (Price::Forward(*expiry), options.forward)))
-        .chain(deliveries.map(|(expiry, price)| (Price::Delivery(*expiry), *price)))
-}
-
-/// The largest relative move of a price, up, or of a rate until its expiry; and which it is.
-fn price_jump(now: &UnderlyingMarket, at: Instant, before: &UnderlyingMarket) -> (u32, Price) {
-    let then: BTreeMap<Price, Decimal> = prices(before).collect();
-    let futures = before.futures.iter().map(|(expiry, one)| (*expiry, one.price));
-    let forwards = before.expiries.iter().map(|(expiry, one)| (*expiry, one.forward));
-    let by_expiry = futures
-        .chain(forwards)
-        .map(|(expiry, price)| (time(expiry), to_ratio(price)));
-    let by_expiry: Curve = by_expiry.collect();
-    // What a price is measured from: itself; where that was never there, what is known around its expiry, or the index. Else nobody would have measured it.
-    let base = |of: Price, price: &BigRational| {
-        let known = match of {
-            Price::Delivery(expiry) => then.get(&Price::Forward(expiry)).or(then.get(&Price::Future(expiry))),
-            _ => then.get(&of),
-        };
-        let known = then.get(&of).or(known).copied().map(to_ratio);
-        let beside = || match of {
-            Price::Future(expiry) | Price::Forward(expiry) => {
-                Some(price - outside(&around(&by_expiry, &time(expiry))?, price))
-            }
-            _ => None,
-        };
-        known.or_else(beside).unwrap_or_else(|| to_ratio(before.index))
-    };
-    let moved = prices(now).map(|(of, price)| {
-        let price = to_ratio(price);
-        (apart(&price, &base(of, &price)), of)
-    });
-    let index = (distance(now.index, before.index), Price::Index);
-    moved
-        .chain(rate_moves(now, at, before))
-        .fold(index, |most, next| if next.0 > most.0 { next } else { most })
-}
-
-/// How far each rate moved, times the years for which it runs: so much is the move of a dollar at its expiry.
-fn rate_moves<'m>(
-    now: &'m UnderlyingMarket,
-    at: Instant,
-    before: &'m UnderlyingMarket,
-) -> impl Iterator<Item = (u32, Price)> + use<'m> {
-    let expiries = before.expiries.keys();
-    let then: Curve = expiries
-        .map(|expiry| (time(*expiry), to_ratio(before.rate_of(*expiry))))
-        .collect();
-    now.expiries.keys().map(move |expiry| {
-        let rate = to_ratio(now.rate_of(*expiry));
-        let moved = match around(&then, &time(*expiry)) {
-            Some(known) => outside(&known, &rate),
-            None => rate - to_ratio(before.rate),
-        };
-        (points_up(&(moved * years(at, *expiry))), Price::Rate(*expiry))
-    })
-}
-
-fn time(of: Instant) -> BigRational {
-    BigRational::from_integer(of.millis().into())
-}
-
-fn years(from: Instant, to: Instant) -> BigRational {
-    BigRational::new(to.millis_since(from).into(), (365 * DAY_MS).into())
-}
-
-fn volatilities(market: &UnderlyingMarket) -> impl Iterator<Item = (Instant, Decimal, Decimal)> {
-    market.expiries.iter().flat_map(|(expiry, options)| {
-        let strikes = options.strikes.iter();
-        strikes.map(|(strike, options)| (*expiry, *strike, options.volatility))
-    })
-}
-
-/// In basis points.
-fn points(value: &BigRational) -> BigRational {
-    value * BigRational::from_integer(ONE.into())
-}
-
-/// A whole number of basis points, as far as they are counted.
-fn saturated(points: &BigRational) -> u32 {
-    points.to_integer().max(BigInt::zero()).to_u32().unwrap_or(u32::MAX)
-}
-
-/// A distance of either sign in basis points of 1, up.
-fn points_up(distance: &BigRational) -> u32 {
-    saturated(&points(&distance.abs()).ceil())
-}
-
-/// `(value - base) / base`, if there is a base.
-fn relative_move(value: &BigRational, base: &BigRational) -> Option<BigRational> {
-    base.is_positive().then(|| (value - base) / base)
-}
-
-/// `|value - base| / base` in basis points, up; from no base everything is infinitely far.
-fn apart(value: &BigRational, base: &BigRational) -> u32 {
-    relative_move(value, base).map_or(u32::MAX, |moved| points_up(&moved))
-}
-
-fn distance(value: Decimal, base: Decimal) -> u32 {
-    apart(&to_ratio(value), &to_ratio(base))
-}
-
-/// Largest less smallest, in basis points, up; `None` of fewer than two.
-fn spread(moves: &[BigRational]) -> Option<u32> {
-    let (largest, smallest) = (moves.iter().max()?, moves.iter().min()?);
-    (moves.len() > 1).then(|| points_up(&(largest - smallest)))
-}
-
-/// The largest move of a volatility, and the spread of all moves; `None` if none can be measured.
-///
-/// A volatility moved from itself; where its strike was never there, from what is known around it; where its expiry was never there, from what is known
-/// at the expiries on either side. Else nobody would have measured it.
-fn volatility_moves(now: &UnderlyingMarket, before: &UnderlyingMarket) -> Option<(u32, u32)> {
-    let smile = |options: &Expiry| -> Curve {
-        let strikes = options.strikes.iter();
-        strikes
-            .map(|(strike, at)| (to_ratio(*strike), to_ratio(at.volatility)))
-            .collect()
-    };
-    let then: BTreeMap<Instant, Curve> = before
-        .expiries
-        .iter()
-        .map(|(expiry, at)| (*expiry, smile(at)))
-        .collect();
-    let moves: Vec<BigRational> = volatilities(now)
-        .filter_map(|(expiry, strike, volatility)| {
-            let sides = [then.range(..=expiry).next_back(), then.range(expiry..).next()];
-            let smiles = sides.into_iter().flatten().map(|(_, smile)| smile);
-            let known = smiles.filter_map(|smile| around(smile, &to_ratio(strike)));
-            let known = known.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))?;
-            Some(outside(&known, &to_ratio(volatility)))
-        })
-        .collect();
-    let jump = moves.iter().map(points_up).max()?;
-    Some((jump, spread(&moves).unwrap_or(0)))
-}
-
-/// Points of a curve.
-type Curve = BTreeMap<BigRational, BigRational>;
-
-/// From where to where a curve may be at `x` by its points: at a point there; between two, between them; beyond the last, between it and the line through the
-/// last two. `None` of no points.
-fn around(curve: &Curve, x: &BigRational) -> Option<(BigRational, BigRational)> {
-    let (mut below, mut above) = (curve.range(..=x).rev(), curve.range(x..));
-    let (one, other) = match (below.next(), above.next()) {
-        (Some((_, one)), Some((_, other))) => (one.clone(), other.clone()),
-        (Some(last), None) => (last.1.clone(), beyond(last, below.next(), x)),
-        (None, Some(last)) => (last.1.clone(), beyond(last, above.next(), x)),
-        (None, None) => return None,
-    };
-    Some(if one < other { (one, other) } else { (other, one) })
-}
-
-type Point<'a> = (&'a BigRational, &'a BigRational);
-
-fn beyond(last: Point<'_>, before: Option<Point<'_>>, x: &BigRational) -> BigRational {
-    match before {
-        Some(before) => last.1 + (last.1 - before.1) / (last.0 - before.0) * (x - last.0),
-        None => last.1.clone(),
-    }
-}
-
-/// How far a value is above a range, or, below zero, under it.
-fn outside((least, most): &(BigRational, BigRational), value: &BigRational) -> BigRational {
-    value - value.clamp(least, most)
 }
 
 /// The lower median over the expiries of the volatility at the strike nearest to the forward (of two, the lower), in basis points, down.
@@ -519,5 +246,5 @@ fn median_at_the_money(market: &UnderlyingMarket) -> Option<u32> {
     at_the_money.sort_unstable();
     let middle = at_the_money.len().checked_sub(1)? / 2;
     let median = at_the_money.get(middle);
-    median.map(|volatility| saturated(&points(&to_ratio(*volatility)).floor()))
+    median.map(|volatility| points_down(&to_ratio(*volatility)))
 }

@@ -9,7 +9,9 @@ use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::universe::Network;
 
 use crate::age::Age;
-use crate::breaker::measure::{Blind, Reading, disagreement, measure};
+use crate::breaker::disagreement::disagreement;
+use crate::breaker::known::Before;
+use crate::breaker::measure::{Blind, Reading, measure};
 use crate::breaker::{Breaker, Cause, Finding, Limits, Moment, Reference, Seen, Stance, known};
 use crate::policy::{AcceptedSnapshots, Policy, PolicyFileError};
 use crate::published::{PublisherRefusal, SnapshotSignature};
@@ -214,7 +216,9 @@ impl Breaker {
                 found: digest,
             });
         }
-        let finding = find(limits, breaker.known.as_ref(), snapshot, sight.reference);
+        let known = breaker.known.as_ref().or(last);
+        let last_and_known = last.zip(known).map(|(last, known)| Before { last, known });
+        let finding = find(limits, last_and_known, snapshot, sight.reference);
         let oldest = policy.max_snapshot_age.millis();
         breaker
             .seen
@@ -227,8 +231,7 @@ impl Breaker {
         }
         breaker.settle(finding, limits.dwell, limits.silence, now);
         breaker.last = Some(snapshot.clone());
-        let known = breaker.known.take().map(|known| known::with(known, snapshot));
-        breaker.known = known.or_else(|| breaker.last.clone());
+        breaker.known = Some(known::with(breaker.known.take(), snapshot));
         Ok(breaker)
     }
 }
@@ -342,8 +345,11 @@ fn worst_disagreement(limits: &Limits, voices: &[&Snapshot]) -> Option<Cause> {
     worst
 }
 
+/// Most causes that are kept of a transition: of one snapshot there may be as many as it has assets.
+const MAX_CAUSES: usize = 64;
+
 /// What the limits say of a snapshot.
-fn find(limits: &Limits, before: Option<&Snapshot>, snapshot: &Snapshot, reference: &Reference) -> Finding {
+fn find(limits: &Limits, before: Option<Before<'_, Snapshot>>, snapshot: &Snapshot, reference: &Reference) -> Finding {
     let (readings, blind) = measure(limits, before, snapshot, reference);
     let mut finding = Finding {
         entered: Stance::Normal,
@@ -391,6 +397,7 @@ fn find(limits: &Limits, before: Option<&Snapshot>, snapshot: &Snapshot, referen
         .into_iter()
         .filter(|(stance, _)| *stance == worst)
         .map(|(_, cause)| cause)
+        .take(MAX_CAUSES)
         .collect();
     finding
 }

@@ -2,7 +2,9 @@
 mod disputes;
 mod machine;
 
-use super::measure::{Blind, disagreement, measure};
+use super::disagreement::disagreement;
+use super::known::Before;
+use super::measure::{Blind, measure};
 use super::*;
 use crate::fixture::{EPOCH, instant, key, public, snapshot};
 use crate::keys::Keys;
@@ -137,8 +139,16 @@ fn observe(before: Option<&Breaker>, snapshot: &Snapshot) -> Breaker {
     observe_at(before, snapshot, snapshot.instant).unwrap()
 }
 
+/// After this snapshot alone.
+fn after(snapshot: &Snapshot) -> Before<'_, Snapshot> {
+    Before {
+        last: snapshot,
+        known: snapshot,
+    }
+}
+
 fn values(before: Option<&Snapshot>, snapshot: &Snapshot) -> BTreeMap<(String, Option<String>), u32> {
-    let (readings, blind) = measure(&limits(), before, snapshot, &reference(snapshot));
+    let (readings, blind) = measure(&limits(), before.map(after), snapshot, &reference(snapshot));
     assert_eq!(blind, []);
     readings
         .into_iter()
@@ -498,10 +508,9 @@ fn what_cannot_be_measured_is_a_halt_with_its_cause() {
     let mut bare = calm(MINUTE);
     bare.underlyings.get_mut("BTC").unwrap().expiries.clear();
     assert_eq!(halted_for(&bare), missing("volatilities of BTC"));
-    let after = observe(None, &bare);
-    let back = observe(Some(&after), &calm(2 * MINUTE));
+    let back = observe(Some(&observe(None, &bare)), &calm(2 * MINUTE));
     assert_eq!(back.unrest.market, calm(2 * MINUTE).instant, "measured against nothing");
-    let (_, blind) = measure(&limits(), Some(&bare), &calm(2 * MINUTE), &reference(&bare));
+    let (_, blind) = measure(&limits(), Some(after(&bare)), &calm(2 * MINUTE), &reference(&bare));
     let what = "volatilities of BTC in any snapshot before".to_owned();
     assert_eq!(blind, [Blind::Missing(what)]);
 }
@@ -746,7 +755,12 @@ fn underlying_that_was_never_there_is_a_halt() {
     let mut without = calm(MINUTE);
     without.underlyings.remove("ETH");
     without.assets.remove("ETH");
-    let (_, blind) = measure(&limits(), Some(&without), &calm(2 * MINUTE), &reference(&without));
+    let (_, blind) = measure(
+        &limits(),
+        Some(after(&without)),
+        &calm(2 * MINUTE),
+        &reference(&without),
+    );
     let what = "underlying ETH in any snapshot before".to_owned();
     assert_eq!(blind, [Blind::Missing(what)]);
 }
@@ -812,8 +826,7 @@ fn expiry_that_is_new_is_measured_from_those_around_it() {
         expiries.values_mut().next_back().unwrap().forward = decimal("66000");
         snapshot
     };
-    // From 65,100 at the end of August to 66,000 at that of September: between the two anything between them, beyond them anything up to the line
-    // through them.
+    // From 65,100 at the end of August to 66,000 at that of September: between the two anything between them, beyond them on in a line, and for four weeks.
     for (expiry, price, jump) in [
         ("2026-08-21T08:00:00Z", "65751", 100),
         ("2026-08-21T08:00:00Z", "64875", 0),
@@ -821,7 +834,8 @@ fn expiry_that_is_new_is_measured_from_those_around_it() {
         ("2026-09-11T08:00:00Z", "65500", 0),
         ("2026-09-18T08:00:00Z", "66660", 100),
         ("2027-06-25T08:00:00Z", "65340", 100),
-        ("2027-06-25T08:00:00Z", "74775", 0),
+        ("2027-06-25T08:00:00Z", "66900", 0),
+        ("2027-06-25T08:00:00Z", "67569", 100),
     ] {
         let (mut dated, mut options) = (at(MINUTE), at(MINUTE));
         btc(&mut dated).futures.insert(instant(expiry), future(price));
@@ -859,7 +873,7 @@ fn of_prices_that_moved_alike_the_index_is_named() {
     let (mut before, mut now) = (calm(0), market(MINUTE, "65650", "1900", ["0.4", "0.5", "0.45"]));
     btc(&mut before).perpetual.as_mut().unwrap().price = decimal("65000");
     btc(&mut now).perpetual.as_mut().unwrap().price = decimal("65650");
-    let (readings, _) = measure(&limits(), Some(&before), &now, &reference(&now));
+    let (readings, _) = measure(&limits(), Some(after(&before)), &now, &reference(&now));
     let jump = readings
         .iter()
         .find(|reading| reading.measure == Measure::PriceJump && reading.of.as_deref() == Some("BTC"))
@@ -893,10 +907,10 @@ fn rate_is_measured_for_the_years_for_which_it_runs() {
         ("0.05", [(half, None), (year, Some("0.05"))], 100),
         ("0.05", [(half, None), (year, None)], 100),
         ("0.05", [(half, Some("-1")), (year, Some("0.04"))], 5250),
-        // Between two that were there, and beyond: 0.045 at three quarters, 0.06 at nothing.
-        ("0.05", [(half / 2, Some("0.055")), (half / 2 * 3, Some("0.05"))], 0),
-        ("0.05", [(half / 2, Some("0.095")), (half / 2 * 3, Some("0.05"))], 100),
-        ("0.05", [(half / 2, Some("0.055")), (half / 2 * 3, Some("0.07"))], 150),
+        // 0.025 until the half year, 0.04 until the year: as much as between them at three quarters, and from 0.0175 to 0.025 at one.
+        ("0.05", [(half / 2, Some("0.08")), (half / 2 * 3, Some("0.05"))], 0),
+        ("0.05", [(half / 2, Some("0.11")), (half / 2 * 3, Some("0.05"))], 25),
+        ("0.05", [(half / 2, Some("0.08")), (half / 2 * 3, Some("0.08"))], 200),
     ] {
         let now = with(MINUTE, rate, &expiries);
         assert_eq!(price_jump(&before, &now), jump, "{rate} {expiries:?}");
@@ -909,13 +923,6 @@ fn rate_is_measured_for_the_years_for_which_it_runs() {
         later(year)
     );
     assert!(said.ends_with(&named), "{said}");
-    // Where no expiry was there, from that of the underlying.
-    let mut bare = with(0, "0.05", &[]);
-    btc(&mut bare).expiries.clear();
-    let listed = with(MINUTE, "0.05", &[(year, Some("0.06"))]);
-    let (readings, _) = measure(&limits(), Some(&bare), &listed, &reference(&listed));
-    let jump = readings.iter().find(|reading| reading.measure == Measure::PriceJump);
-    assert_eq!(jump.unwrap().value, 100);
 }
 
 #[test]
@@ -1041,6 +1048,8 @@ fn volatility_that_is_new_is_measured_from_those_around_it() {
         (august, "90000", "0.1", 4000),
         (august, "95000", "0.6", 0),
         (august, "95000", "0.61", 100),
+        // No further than as far as from one strike to the next.
+        (august, "200000", "0.61", 100),
         (august, "50000", "0.3", 0),
         (august, "50000", "0.29", 100),
         (august, "80000", "0.52", 200),
@@ -1078,7 +1087,7 @@ fn what_is_left_out_for_a_moment_is_measured_from_itself_when_it_comes_back() {
         snapshot
     };
     type Change = fn(&mut Snapshot);
-    let changes: [(&str, Change, Change); 8] = [
+    let changes: [(&str, Change, Change); 9] = [
         (
             "asset",
             |s| {
@@ -1154,6 +1163,18 @@ fn what_is_left_out_for_a_moment_is_measured_from_itself_when_it_comes_back() {
                 btc(s).expiries.values_mut().next_back().unwrap().rate = Some(decimal("0.5"));
             },
         ),
+        (
+            "rate of the underlying",
+            |s| {
+                btc(s).expiries.pop_last();
+                let rate = std::mem::replace(&mut btc(s).rate, decimal("0.9"));
+                btc(s).expiries.values_mut().next().unwrap().rate = Some(rate);
+            },
+            |s| {
+                let rate = std::mem::replace(&mut btc(s).rate, decimal("0.9"));
+                btc(s).expiries.values_mut().next().unwrap().rate = Some(rate);
+            },
+        ),
     ];
     let first = observe(None, &whole(0));
     assert_eq!(first.stance(), Stance::Normal);
@@ -1162,7 +1183,9 @@ fn what_is_left_out_for_a_moment_is_measured_from_itself_when_it_comes_back() {
         leave_out(&mut gap);
         change(&mut another);
         let after = observe(Some(&first), &gap);
-        let calm = measure(&limits(), after.known.as_ref(), &same, &reference(&same));
+        let (last, known) = (after.last.as_ref().unwrap(), after.known.as_ref().unwrap());
+        let before = Before { last, known };
+        let calm = measure(&limits(), Some(before), &same, &reference(&same));
         assert!(
             calm.1.is_empty()
                 && calm
@@ -1176,7 +1199,7 @@ fn what_is_left_out_for_a_moment_is_measured_from_itself_when_it_comes_back() {
             came_back.to == Stance::Halted || after.stance() == Stance::Halted,
             "{what}"
         );
-        let (readings, _) = measure(&limits(), after.known.as_ref(), &another, &reference(&another));
+        let (readings, _) = measure(&limits(), Some(before), &another, &reference(&another));
         let worst = readings
             .iter()
             .filter(|reading| !reading.measure.is_floor())
@@ -1187,20 +1210,100 @@ fn what_is_left_out_for_a_moment_is_measured_from_itself_when_it_comes_back() {
 }
 
 #[test]
-fn what_expired_more_than_a_day_ago_is_known_no_more() {
-    let expiry = instant("2026-08-28T08:00:00Z");
+fn what_is_left_out_goes_with_the_index_and_what_expires_is_delivered_at_its_last_price() {
+    let near = instant("2026-08-28T08:00:00Z");
     let mut before = calm(0);
-    btc(&mut before).futures.insert(expiry, future("65100"));
-    for (after, is_kept) in [(0, true), (24 * 60 * MINUTE, true), (24 * 60 * MINUTE + 1, false)] {
-        let mut now = calm(0);
-        now.instant = expiry.checked_add(after).unwrap();
-        btc(&mut now).expiries.clear();
-        let known = &known::with(before.clone(), &now).underlyings["BTC"];
-        let kept = (
-            known.futures.contains_key(&expiry),
-            known.expiries.contains_key(&expiry),
+    btc(&mut before).futures.insert(near, future("65130"));
+    btc(&mut before)
+        .futures
+        .insert(instant("2026-09-01T08:00:00Z"), future("65260"));
+    let kept = |millis: u64| {
+        // Two percent down.
+        let mut now = market(0, "63700", "1900", ["0.4", "0.5", "0.45"]);
+        now.instant = instant("2026-08-28T07:59:59.999Z").checked_add(millis).unwrap();
+        let market = btc(&mut now);
+        (market.perpetual, market.expiries) = (None, BTreeMap::new());
+        known::with(Some(before.clone()), &now).underlyings["BTC"].clone()
+    };
+    let perpetual = before.underlyings["BTC"].perpetual.as_ref().unwrap().price;
+    for (millis, is_ahead) in [(0, true), (1, false)] {
+        let known = kept(millis);
+        assert_eq!(known.perpetual.unwrap().price, perpetual * decimal("0.98"));
+        let of = |price: Option<&zkmargin_risk::market::FutureQuote>| price.map(|one| one.price);
+        assert_eq!(of(known.futures.get(&near)), is_ahead.then(|| decimal("63827.4")));
+        assert_eq!(of(known.futures.values().next_back()), Some(decimal("63954.8")));
+        let forward = known.expiries.get(&near).map(|options| options.forward);
+        assert_eq!(forward, is_ahead.then(|| decimal("63798")));
+        assert_eq!(
+            known.deliveries.get(&near),
+            (!is_ahead).then(|| decimal("65100")).as_ref()
         );
-        assert_eq!(kept, (is_kept, is_kept), "{after}");
-        assert_eq!(known.perpetual, before.underlyings["BTC"].perpetual);
+    }
+    // A delivery that is said later is measured from that.
+    let mut later = market(0, "63700", "1900", ["0.4", "0.5", "0.45"]);
+    later.underlyings.insert("BTC".to_owned(), kept(1));
+    let mut said = later.clone();
+    for (price, jump) in [("65100", 0), ("64449", 100), ("63700", 216)] {
+        btc(&mut said).deliveries.insert(near, decimal(price));
+        assert_eq!(price_jump(&later, &said), jump, "{price}");
+    }
+}
+
+#[test]
+fn what_is_new_is_measured_from_the_last_snapshot_and_not_from_what_that_left_out() {
+    let last = calm(0);
+    let mut known = last.clone();
+    let stale = btc(&mut known);
+    stale.futures.insert(instant("2026-09-10T08:00:00Z"), future("90000"));
+    let mut wild = stale.expiries.values().next().unwrap().clone();
+    wild.rate = Some(decimal("0.9"));
+    for at in wild.strikes.values_mut() {
+        at.volatility = decimal("0.9");
+    }
+    let strikes = &mut stale.expiries.values_mut().next().unwrap().strikes;
+    strikes.insert(decimal("70000"), wild.strikes.values().next().unwrap().clone());
+    stale.expiries.insert(instant("2026-09-10T08:00:00Z"), wild.clone());
+    let before = Before {
+        last: &last,
+        known: &known,
+    };
+    type Change = Box<dyn Fn(&mut Snapshot)>;
+    let beside = instant("2026-09-11T08:00:00Z");
+    let (of_smile, of_rate) = (wild.clone(), wild.clone());
+    let changes: [(Measure, Change); 4] = [
+        (
+            Measure::PriceJump,
+            Box::new(move |s| {
+                btc(s).futures.insert(beside, future("90000"));
+            }),
+        ),
+        (
+            Measure::PriceJump,
+            Box::new(move |s| {
+                btc(s).expiries.insert(beside, of_rate.clone());
+            }),
+        ),
+        (
+            Measure::VolatilityJump,
+            Box::new(move |s| {
+                btc(s).expiries.insert(beside, of_smile.clone());
+            }),
+        ),
+        (
+            Measure::VolatilityJump,
+            Box::new(move |s| {
+                let strikes = &mut btc(s).expiries.values_mut().next().unwrap().strikes;
+                strikes.insert(decimal("71000"), wild.strikes.values().next().unwrap().clone());
+            }),
+        ),
+    ];
+    for (measured, change) in changes {
+        let mut now = calm(MINUTE);
+        change(&mut now);
+        let (readings, _) = measure(&limits(), Some(before), &now, &reference(&now));
+        let jump = readings
+            .iter()
+            .find(|reading| reading.measure == measured && reading.of.as_deref() == Some("BTC"));
+        assert!(jump.unwrap().value >= 800, "{jump:?}");
     }
 }
