@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 use zkmargin_circuits::{CommitmentError, PROTOCOL_VERSION, Parameters, Point};
-use zkmargin_risk::canonical::Digest;
+use zkmargin_risk::canonical::{Digest, is_nfc};
 use zkmargin_risk::instant::Instant;
 use zkmargin_risk::universe::{MAX_NAME_BYTES, Universe};
 use zkmargin_verifier::book::Book;
@@ -81,6 +81,12 @@ pub enum AttestError {
     AccountName {
         /// Its length.
         length: usize,
+    },
+    /// A name of an account in another spelling than pseudonyms are made of: of two spellings of one name, both accounts would have one.
+    #[error("the account's name {name:?} is not in Unicode's NFC")]
+    Spelling {
+        /// The name.
+        name: String,
     },
     /// A holder without accounts.
     #[error("the subject has {0} accounts at the venue, expected at least 1")]
@@ -175,15 +181,21 @@ pub(crate) fn sign(
     Ok((attestation.sign(key.signing()), opening))
 }
 
+pub(crate) fn check_account(name: &str) -> Result<(), AttestError> {
+    if !(1..=MAX_NAME_BYTES).contains(&name.len()) {
+        return Err(AttestError::AccountName { length: name.len() });
+    }
+    if !is_nfc(name) {
+        return Err(AttestError::Spelling { name: name.to_owned() });
+    }
+    Ok(())
+}
+
 fn check(request: &Request<'_>) -> Result<(), AttestError> {
     for (field, key) in [("subject", request.subject), ("audience", request.audience)] {
         key.check().map_err(|error| AttestError::UnusableKey { field, error })?;
     }
-    if !(1..=MAX_NAME_BYTES).contains(&request.account.len()) {
-        return Err(AttestError::AccountName {
-            length: request.account.len(),
-        });
-    }
+    check_account(request.account)?;
     if request.accounts == 0 {
         return Err(AttestError::Accounts(request.accounts));
     }

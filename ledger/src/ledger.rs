@@ -37,6 +37,7 @@ use zkmargin_risk::universe::{Line, MAX_NAME_BYTES, Universe, Venue};
 use zkmargin_store::{Store, Transaction};
 use zkmargin_verifier::{PseudonymSecret, PublicKey};
 
+use crate::attest::check_account;
 use crate::keys::KeyFile;
 use pledge::millis;
 use schema::SCHEMA;
@@ -134,6 +135,7 @@ impl Ledger {
         holds: Option<(&AccountVector, Instant)>,
     ) -> Result<(), LedgerError> {
         check_name("account", name)?;
+        check_account(name)?;
         let check = subject.check();
         check.map_err(|error| LedgerError::UnusableKey {
             field: "subject",

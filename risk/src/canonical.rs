@@ -18,7 +18,9 @@ use minicbor::data::Tag;
 use rust_decimal::Decimal;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use unicode_normalization::{UnicodeNormalization, is_nfc};
+use unicode_normalization::UnicodeNormalization;
+/// Whether a text is spelt as canonical bytes have it, in Unicode's NFC: of names that are told apart, all must be.
+pub use unicode_normalization::is_nfc;
 
 pub use reader::Reader;
 

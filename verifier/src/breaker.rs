@@ -179,7 +179,7 @@ pub struct Breaker {
     seen: Vec<Seen>,
     /// The last one that was taken.
     last: Option<Snapshot>,
-    /// It, and what it lacks and others had: what the next one is measured against.
+    /// Of all that gave no cause to halt, what each had that those after it lack.
     known: Option<Snapshot>,
 }
 

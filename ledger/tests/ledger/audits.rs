@@ -216,6 +216,20 @@ fn release_that_the_audience_did_not_sign_is_found() {
 }
 
 #[test]
+fn account_whose_name_is_another_spelling_is_not_attested() {
+    let mut copy = World::new().edited(
+        "INSERT INTO accounts (name, subject) SELECT 'jose' || char(769), subject FROM accounts WHERE name = 'c';
+         INSERT INTO commitments SELECT 'jose' || char(769), place, point, blind FROM commitments WHERE account = 'c'",
+    );
+    let pledge = Pledge {
+        account: "jose\u{301}".to_owned(),
+        ..pledge(2, NOON + 2 * MINUTE)
+    };
+    let refused = copy.1.attest(&pledge, &key_file(7), pledge.epoch).unwrap_err();
+    assert!(refused.to_string().contains("is not in Unicode's NFC"), "{refused}");
+}
+
+#[test]
 fn second_pseudonym_of_an_account_is_found() {
     let world = World::new();
     let other = PseudonymSecret::from_bytes([8; 32]);

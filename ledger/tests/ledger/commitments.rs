@@ -7,7 +7,7 @@ use zkmargin_circuits::Parameters;
 use zkmargin_ledger::fill::Fills;
 use zkmargin_ledger::ledger::Pledge;
 use zkmargin_ledger::running::RunningAccount;
-use zkmargin_ledger::{Ledger, LedgerError};
+use zkmargin_ledger::{AttestError, Ledger, LedgerError};
 use zkmargin_risk::account::AccountVector;
 use zkmargin_risk::universe::Universe;
 use zkmargin_verifier::PublicKey;
@@ -263,6 +263,12 @@ fn account_without_a_name_or_with_a_subject_that_cannot_sign_is_not_opened() {
         let mut ledger = place.create();
         let refused = ledger.add_account("d\ne", public(SUBJECT), None);
         assert!(matches!(refused, Err(LedgerError::Name { .. })));
+        // Two spellings of one name would have one pseudonym.
+        let refused = ledger.add_account("jose\u{301}", public(SUBJECT), None);
+        assert!(matches!(
+            refused,
+            Err(LedgerError::Attest(AttestError::Spelling { .. }))
+        ));
         let refused = ledger.add_account("d", PublicKey([0; 32]), None);
         assert!(matches!(
             refused,

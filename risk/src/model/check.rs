@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
+use serde_json::Value;
 
+use crate::canonical::is_nfc;
 use crate::model::ModelError;
 use crate::model::assets::AssetParameters;
 
@@ -28,6 +30,23 @@ pub(crate) fn label(field: &str, text: &str) -> Result<(), ModelError> {
         return Err(value(field, found, "no control characters"));
     }
     Ok(())
+}
+
+/// Texts that are spelt as the canonical bytes have them. Of a name that is not, the digest would be that of another name, and the model's figures would be nobody's.
+pub(crate) fn spelling(file: &Value) -> Result<(), ModelError> {
+    let text = |text: &str| match is_nfc(text) {
+        true => Ok(()),
+        false => Err(value("a text of the file", text, "texts in Unicode's NFC")),
+    };
+    match file {
+        Value::String(content) => text(content),
+        Value::Array(elements) => elements.iter().try_for_each(spelling),
+        Value::Object(members) => members.iter().try_for_each(|(name, content)| {
+            text(name)?;
+            spelling(content)
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
+    }
 }
 
 /// A number from 0 to `most`, which `bound` says in words.

@@ -417,7 +417,9 @@ impl Model {
         if text.len() > json::MAX_BYTES {
             return Err(ModelError::Size { bytes: text.len() });
         }
-        Model::of_kind(&json::from_str::<Head>(text)?.model, text)
+        let model = Model::of_kind(&json::from_str::<Head>(text)?.model, text)?;
+        check::spelling(model.rule().file())?;
+        Ok(model)
     }
 
     /// Reads and checks the model of a [case](crate::case): as any other, but for what only a statement relies on.

@@ -1,17 +1,18 @@
-//! What a circuit breaker knows of the market: the last snapshot, and what that lacks and others had.
+//! What a circuit breaker knows of the market: the last snapshot, and what others had that gave no cause to halt.
 
 use std::collections::btree_map::Entry;
 
 use rust_decimal::Decimal;
+use zkmargin_risk::collateral;
 use zkmargin_risk::instant::Instant;
 use zkmargin_risk::market::{Snapshot, UnderlyingMarket};
 
 /// What was there before a snapshot.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Before<'a, T> {
-    /// At last.
+    /// At last, be it wild.
     pub(super) last: &'a T,
-    /// And what that lacks.
+    /// Of all that were in order, what each had that those after it lack.
     pub(super) known: &'a T,
 }
 
@@ -24,11 +25,29 @@ impl<T> Clone for Before<'_, T> {
 impl<T> Copy for Before<'_, T> {}
 
 impl<'a> Before<'a, Snapshot> {
-    /// The market of an underlying; where the last snapshot lacks it, as it was known.
+    /// The market of an underlying.
     pub(super) fn market(self, name: &str) -> Option<Before<'a, UnderlyingMarket>> {
-        let known = self.known.underlyings.get(name)?;
-        let last = self.last.underlyings.get(name).unwrap_or(known);
-        Some(Before { last, known })
+        let [last, known] = self.both().map(|snapshot| snapshot.underlyings.get(name));
+        Some(Before {
+            last: last.or(known)?,
+            known: known.or(last)?,
+        })
+    }
+
+    /// The price of an asset.
+    pub(super) fn asset(self, name: &str) -> Option<Decimal> {
+        self.first(|snapshot| collateral::price(snapshot, name))
+    }
+}
+
+impl<'a, T> Before<'a, T> {
+    pub(super) fn both(self) -> [&'a T; 2] {
+        [self.last, self.known]
+    }
+
+    /// What there was at last, or else what was known.
+    pub(super) fn first<V>(self, of: impl Fn(&'a T) -> Option<V>) -> Option<V> {
+        of(self.last).or_else(|| of(self.known))
     }
 }
 

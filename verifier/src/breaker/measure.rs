@@ -11,7 +11,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zkmargin_risk::amount::to_ratio;
-use zkmargin_risk::collateral;
 use zkmargin_risk::instant::{HOUR_MS, Instant};
 use zkmargin_risk::market::{MAX_PRICE, Snapshot, UnderlyingMarket};
 
@@ -186,7 +185,7 @@ pub(crate) fn measure(
         if let Some(before) = before {
             let (jump, price) = price_jump(market, snapshot.instant, before);
             read(Measure::PriceJump, jump, Some(price));
-            let (now, then) = (to_ratio(market.index), to_ratio(before.known.index));
+            let (now, then) = (to_ratio(market.index), to_ratio(before.last.index));
             moves.extend(relative_move(&now, &then));
         }
         match (median_at_the_money(market), watched.volatility.is_some()) {
@@ -196,7 +195,7 @@ pub(crate) fn measure(
             (None, false) => {}
         }
         if let (Some(before), true) = (before, watched.volatility.is_some()) {
-            match volatility_moves(market, before) {
+            match volatility_moves(market, snapshot.instant, before) {
                 Some((jump, spread)) => {
                     read(Measure::VolatilityJump, jump, None);
                     read(Measure::VolatilityDispersion, spread, None);
@@ -217,7 +216,7 @@ pub(crate) fn measure(
         // A coin with an index has the price of that.
         let assets = snapshot.assets.iter();
         for (name, price) in assets.filter(|(name, _)| !snapshot.underlyings.contains_key(*name)) {
-            match collateral::price(before.known, name) {
+            match before.asset(name) {
                 Some(then) => readings.push(Reading {
                     measure: Measure::AssetJump,
                     of: Some(name.clone()),

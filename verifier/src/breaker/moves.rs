@@ -1,7 +1,7 @@
 //! How far prices, rates and volatilities moved, exactly, and then in basis points.
 //!
-//! Each is measured from itself as it was last known. What was never there is measured from what the last snapshot has around it, in expiry or strike: else
-//! nobody would have measured it.
+//! Each is measured from itself, at last or as it was known. What was never there is measured from what the last snapshot has around it, in expiry or strike, and from
+//! what was known around it, whichever is further: who leaves something out for a moment gains nothing.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use num_traits::{One as _, Signed as _, ToPrimitive as _, Zero as _};
 use rust_decimal::Decimal;
 use zkmargin_risk::amount::to_ratio;
 use zkmargin_risk::instant::{DAY_MS, Instant};
-use zkmargin_risk::market::UnderlyingMarket;
+use zkmargin_risk::market::{Strike, UnderlyingMarket};
 
 use crate::breaker::known::Before;
 
@@ -59,36 +59,41 @@ pub(super) fn prices(market: &UnderlyingMarket) -> impl Iterator<Item = (Price, 
 
 /// The largest relative move of a price, up, or of a rate until its expiry; and which it is. Of several the first, and that is the index.
 pub(super) fn price_jump(now: &UnderlyingMarket, at: Instant, before: Before<'_, UnderlyingMarket>) -> (u32, Price) {
-    let known: BTreeMap<Price, Decimal> = prices(before.known).collect();
-    let futures = before.last.futures.iter().map(|(expiry, one)| (*expiry, one.price));
-    let forwards = before.last.expiries.iter().map(|(expiry, one)| (*expiry, one.forward));
-    let dated: BTreeMap<Instant, Decimal> = futures.chain(forwards).collect();
-    let base = |of: Price, price: &BigRational| {
-        let itself = known.get(&of).or_else(|| match of {
-            Price::Delivery(expiry) => known
-                .get(&Price::Forward(expiry))
-                .or_else(|| known.get(&Price::Future(expiry))),
+    let then: [BTreeMap<Price, Decimal>; 2] = before.both().map(|market| prices(market).collect());
+    let itself = |of: Price| {
+        then.iter()
+            .find_map(|prices| prices.get(&of))
+            .map(|price| to_ratio(*price))
+    };
+    let curves = before.both().map(|market| dated(market, at));
+    let moved = |of: Price, price: &BigRational| {
+        let itself = itself(of).or_else(|| match of {
+            Price::Delivery(expiry) => itself(Price::Forward(expiry)).or_else(|| itself(Price::Future(expiry))),
             _ => None,
         });
-        let beside = || match of {
-            Price::Future(expiry) | Price::Forward(expiry) => {
-                around(&dated, &expiry, time, |_, price| to_ratio(*price))
-            }
-            Price::Index | Price::Perpetual | Price::Delivery(_) | Price::Rate(_) => None,
-        };
-        itself
-            .map(|itself| to_ratio(*itself))
-            .or_else(|| Some(price - outside(&beside()?, price)))
-            .unwrap_or_else(|| to_ratio(before.known.index))
+        match (itself, of) {
+            (Some(itself), _) => apart(price, &itself),
+            (None, Price::Future(expiry) | Price::Forward(expiry)) => curves
+                .iter()
+                .filter_map(|curve| around(curve, &expiry, time, |_, price| to_ratio(*price)))
+                .map(|(least, most)| apart(price, price.clamp(&least, &most)))
+                .fold(0, u32::max),
+            (None, _) => apart(price, &to_ratio(before.last.index)),
+        }
     };
-    let moves = prices(now).map(|(of, price)| {
-        let price = to_ratio(price);
-        (apart(&price, &base(of, &price)), of)
-    });
+    let moves = prices(now).map(|(of, price)| (moved(of, &to_ratio(price)), of));
     moves.chain(rate_moves(now, at, before)).fold(
         (0, Price::Index),
         |most, next| if next.0 > most.0 { next } else { most },
     )
+}
+
+/// What a coin costs at each expiry that lies ahead, and now.
+fn dated(market: &UnderlyingMarket, at: Instant) -> BTreeMap<Instant, Decimal> {
+    let futures = market.futures.iter().map(|(expiry, one)| (*expiry, one.price));
+    let forwards = market.expiries.iter().map(|(expiry, one)| (*expiry, one.forward));
+    let ahead = futures.chain(forwards).filter(|(expiry, _)| *expiry > at);
+    std::iter::once((at, market.index)).chain(ahead).collect()
 }
 
 /// How far each rate moved, times the years for which it runs: so much is the move of a dollar at its expiry.
@@ -98,15 +103,23 @@ fn rate_moves<'m>(
     before: Before<'m, UnderlyingMarket>,
 ) -> impl Iterator<Item = (u32, Price)> + use<'m> {
     let until = move |market: &UnderlyingMarket, expiry: Instant| to_ratio(market.rate_of(expiry)) * years(at, expiry);
-    now.expiries.keys().filter_map(move |&expiry| {
-        let range = match before.known.expiries.contains_key(&expiry) {
-            true => exactly(until(before.known, expiry)),
-            false => around(&before.last.expiries, &expiry, time, |expiry, _| {
-                until(before.last, *expiry)
-            })?,
+    let curves = before.both().map(|market| -> BTreeMap<Instant, BigRational> {
+        let ahead = market.expiries.keys().filter(|expiry| **expiry > at);
+        let ahead = ahead.map(|expiry| (*expiry, until(market, *expiry)));
+        std::iter::once((at, BigRational::zero())).chain(ahead).collect()
+    });
+    now.expiries.keys().map(move |&expiry| {
+        let rate = until(now, expiry);
+        let itself = before.first(|market| market.expiries.contains_key(&expiry).then(|| until(market, expiry)));
+        let moved = match itself {
+            Some(itself) => points_up(&(rate - itself)),
+            None => curves
+                .iter()
+                .filter_map(|curve| around(curve, &expiry, time, |_, until| until.clone()))
+                .map(|range| points_up(&outside(&range, &rate)))
+                .fold(0, u32::max),
         };
-        let moved = outside(&range, &until(now, expiry));
-        Some((points_up(&moved), Price::Rate(expiry)))
+        (moved, Price::Rate(expiry))
     })
 }
 
@@ -119,30 +132,35 @@ pub(super) fn volatilities(market: &UnderlyingMarket) -> impl Iterator<Item = (I
 
 /// The largest move of a volatility, and the spread of all moves; `None` if none can be measured. One of a new expiry is measured from what the expiries on either
 /// side have around its strike.
-pub(super) fn volatility_moves(now: &UnderlyingMarket, before: Before<'_, UnderlyingMarket>) -> Option<(u32, u32)> {
-    let expiries = &before.last.expiries;
+pub(super) fn volatility_moves(
+    now: &UnderlyingMarket,
+    at: Instant,
+    before: Before<'_, UnderlyingMarket>,
+) -> Option<(u32, u32)> {
+    let beside = |market: &UnderlyingMarket, expiry: Instant, strike: &Decimal| {
+        let expiries = &market.expiries;
+        let sides = [expiries.range(..=expiry).next_back(), expiries.range(expiry..).next()];
+        let ahead = sides.into_iter().flatten().filter(|(expiry, _)| **expiry > at);
+        let ranges = ahead.filter_map(|(_, options)| {
+            let volatility = |_: &Decimal, options: &Strike| to_ratio(options.volatility);
+            around(&options.strikes, strike, |strike| to_ratio(*strike), volatility)
+        });
+        ranges.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))
+    };
     let moves: Vec<BigRational> = volatilities(now)
         .filter_map(|(expiry, strike, volatility)| {
-            let itself = before
-                .known
-                .expiries
-                .get(&expiry)
-                .and_then(|options| options.strikes.get(&strike));
-            let beside = || {
-                let sides = [expiries.range(..=expiry).next_back(), expiries.range(expiry..).next()];
-                let sides = sides.into_iter().flatten();
-                let ranges = sides.filter_map(|(_, options)| {
-                    around(
-                        &options.strikes,
-                        &strike,
-                        |strike| to_ratio(*strike),
-                        |_, at| to_ratio(at.volatility),
-                    )
-                });
-                ranges.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))
-            };
-            let range = itself.map(|at| exactly(to_ratio(at.volatility))).or_else(beside)?;
-            Some(outside(&range, &to_ratio(volatility)))
+            let volatility = to_ratio(volatility);
+            let itself = before.first(|market| market.expiries.get(&expiry)?.strikes.get(&strike));
+            if let Some(itself) = itself {
+                return Some(volatility - to_ratio(itself.volatility));
+            }
+            let ranges = before
+                .both()
+                .into_iter()
+                .filter_map(|market| beside(market, expiry, &strike));
+            ranges
+                .map(|range| outside(&range, &volatility))
+                .max_by_key(BigRational::abs)
         })
         .collect();
     let jump = moves.iter().map(points_up).max()?;
@@ -151,10 +169,6 @@ pub(super) fn volatility_moves(now: &UnderlyingMarket, before: Before<'_, Underl
 
 /// From where to where.
 type Range = (BigRational, BigRational);
-
-fn exactly(value: BigRational) -> Range {
-    (value.clone(), value)
-}
 
 /// From where to where a curve may be at `key`, by its points: at a point there; between two of them, between their values; beyond the last one, from its value as far
 /// on as it came from the one before, and no further than in a line. `None` of no points.

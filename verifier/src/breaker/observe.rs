@@ -228,10 +228,12 @@ impl Breaker {
                 snapshot: digest,
                 instant: now.market,
             });
+            // What is wild is not known: it would be calm when it comes back.
+            let known = breaker.known.take().or_else(|| breaker.last.take());
+            breaker.known = Some(known::with(known, snapshot));
         }
         breaker.settle(finding, limits.dwell, limits.silence, now);
         breaker.last = Some(snapshot.clone());
-        breaker.known = Some(known::with(breaker.known.take(), snapshot));
         Ok(breaker)
     }
 }

@@ -826,10 +826,12 @@ fn expiry_that_is_new_is_measured_from_those_around_it() {
         expiries.values_mut().next_back().unwrap().forward = decimal("66000");
         snapshot
     };
-    // From 65,100 at the end of August to 66,000 at that of September: between the two anything between them, beyond them on in a line, and for four weeks.
+    // From an index of 65,000 to 65,100 at the end of August and 66,000 at that of September: between two of them anything between them, beyond them on in a line, and for
+    // four weeks.
     for (expiry, price, jump) in [
         ("2026-08-21T08:00:00Z", "65751", 100),
-        ("2026-08-21T08:00:00Z", "64875", 0),
+        ("2026-08-21T08:00:00Z", "65000", 0),
+        ("2026-08-21T08:00:00Z", "64350", 100),
         ("2026-08-29T08:00:00Z", "64449", 100),
         ("2026-09-11T08:00:00Z", "65500", 0),
         ("2026-09-18T08:00:00Z", "66660", 100),
@@ -907,10 +909,11 @@ fn rate_is_measured_for_the_years_for_which_it_runs() {
         ("0.05", [(half, None), (year, Some("0.05"))], 100),
         ("0.05", [(half, None), (year, None)], 100),
         ("0.05", [(half, Some("-1")), (year, Some("0.04"))], 5250),
-        // 0.025 until the half year, 0.04 until the year: as much as between them at three quarters, and from 0.0175 to 0.025 at one.
-        ("0.05", [(half / 2, Some("0.08")), (half / 2 * 3, Some("0.05"))], 0),
+        // Nothing until now, 0.025 until the half year, 0.04 until the year: as much as between two of them at each quarter.
+        ("0.05", [(half / 2, Some("0.09")), (half / 2 * 3, Some("0.05"))], 0),
         ("0.05", [(half / 2, Some("0.11")), (half / 2 * 3, Some("0.05"))], 25),
-        ("0.05", [(half / 2, Some("0.08")), (half / 2 * 3, Some("0.08"))], 200),
+        ("0.05", [(half / 2, Some("-0.04")), (half / 2 * 3, Some("0.05"))], 100),
+        ("0.05", [(half / 2, Some("0.09")), (half / 2 * 3, Some("0.08"))], 200),
     ] {
         let now = with(MINUTE, rate, &expiries);
         assert_eq!(price_jump(&before, &now), jump, "{rate} {expiries:?}");
@@ -1306,4 +1309,95 @@ fn what_is_new_is_measured_from_the_last_snapshot_and_not_from_what_that_left_ou
             .find(|reading| reading.measure == measured && reading.of.as_deref() == Some("BTC"));
         assert!(jump.unwrap().value >= 800, "{jump:?}");
     }
+}
+
+#[test]
+fn neighbours_that_are_left_out_make_no_room_for_what_is_new() {
+    let known = calm(0);
+    let mut last = known.clone();
+    // Of August, what is left is far to the side; of September nothing.
+    let market = btc(&mut last);
+    market.expiries.pop_last();
+    let options = market.expiries.values_mut().next().unwrap();
+    let mut wing = options.strikes.pop_first().unwrap().1;
+    options.strikes.clear();
+    for (strike, volatility) in [("20000", "1.5"), ("200000", "1.5")] {
+        wing.volatility = decimal(volatility);
+        options.strikes.insert(decimal(strike), wing.clone());
+    }
+    let before = Before {
+        last: &last,
+        known: &known,
+    };
+    let mut now = calm(MINUTE);
+    let strikes = &mut btc(&mut now).expiries.values_mut().next().unwrap().strikes;
+    strikes.insert(decimal("70000"), wing.clone());
+    let (readings, _) = measure(&limits(), Some(before), &now, &reference(&now));
+    let jump = readings
+        .iter()
+        .find(|reading| reading.measure == Measure::VolatilityJump);
+    // From 0.5 at 80,000, and not from 1.5.
+    assert_eq!(jump.unwrap().value, 10_000);
+    let far = instant("2027-06-25T08:00:00Z");
+    let wild = zkmargin_risk::market::Expiry {
+        rate: Some(decimal("0.9")),
+        ..zkmargin_risk::market::Expiry::new(decimal("90000"), BTreeMap::new())
+    };
+    btc(&mut last).expiries.insert(far, wild.clone());
+    let before = Before {
+        last: &last,
+        known: &known,
+    };
+    for (change, of) in [(true, "future"), (false, "rate")] {
+        let mut now = calm(MINUTE);
+        let beside = instant("2026-12-25T08:00:00Z");
+        match change {
+            true => {
+                btc(&mut now).futures.insert(beside, future("80000"));
+            }
+            false => {
+                let mut listed = wild.clone();
+                listed.forward = decimal("65100");
+                btc(&mut now).expiries.insert(beside, listed);
+            }
+        }
+        let (readings, _) = measure(&limits(), Some(before), &now, &reference(&now));
+        let jump = readings
+            .iter()
+            .find(|reading| reading.measure == Measure::PriceJump)
+            .unwrap();
+        let named = jump.price.as_deref() == Some(&format!("{of} {beside}"));
+        assert!(named && jump.value > 2000, "{of}: {jump:?}");
+    }
+}
+
+#[test]
+fn what_is_wild_and_then_hidden_is_wild_when_it_comes_back() {
+    let at = |minute: u64, perpetual: Option<&str>| {
+        let mut snapshot = calm(minute * MINUTE);
+        let market = btc(&mut snapshot);
+        match perpetual {
+            Some(price) => market.perpetual.as_mut().unwrap().price = decimal(price),
+            None => market.perpetual = None,
+        }
+        snapshot
+    };
+    let mut breaker = observe(Some(&observe(None, &at(0, Some("65000")))), &at(1, Some("97500")));
+    assert_eq!(breaker.stance(), Stance::Halted);
+    for minute in 2..=21 {
+        breaker = observe(Some(&breaker), &at(minute, None));
+    }
+    assert_eq!(breaker.stance(), Stance::Normal);
+    let back = |price| observe(Some(&breaker), &at(22, Some(price))).stance();
+    assert_eq!((back("97500"), back("65000")), (Stance::Halted, Stance::Normal));
+    // What stays is taken.
+    let mut breaker = observe(Some(&observe(None, &at(0, Some("65000")))), &at(1, Some("97500")));
+    for minute in 2..=21 {
+        breaker = observe(Some(&breaker), &at(minute, Some("97500")));
+    }
+    let seen = breaker.seen().last().unwrap();
+    assert_eq!(
+        (breaker.stance(), seen.snapshot),
+        (Stance::Normal, at(21, Some("97500")).digest())
+    );
 }

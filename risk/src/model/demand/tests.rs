@@ -356,6 +356,10 @@ fn a_demand_names_what_is_wrong_with_it() {
             "limits has 65 limits, expected 0 to 64",
         ),
         (
+            Box::new(|f| f["counterparties"] = json!({"haircuts": {"beta": {"A\u{30a}": "1"}}})),
+            "a text of the file is A\u{30a}, expected texts in Unicode's NFC",
+        ),
+        (
             Box::new(|f| f["name"] = json!("a\u{1b}[2J")),
             "name is a text with a control character in place 2, expected no control characters",
         ),
