@@ -84,10 +84,13 @@ fn of_io(place: &Place, error: &io::Error) -> StoreError {
     }
 }
 
-/// Refuses what is no plain file, and says whether anything is there.
+/// Refuses what is no plain file, or one with several names, and says whether anything is there.
 pub(crate) fn look(place: &Place, path: &Path) -> Result<bool, StoreError> {
     match std::fs::metadata(path) {
-        Ok(found) if found.is_file() => Ok(true),
+        Ok(found) if found.is_file() => match has_one_name(&found) {
+            true => Ok(true),
+            false => Err(StoreError::Linked { place: place.clone() }),
+        },
         Ok(_) => Err(StoreError::NotAFile { place: place.clone() }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(StoreError::Unreachable {
@@ -95,6 +98,18 @@ pub(crate) fn look(place: &Place, path: &Path) -> Result<bool, StoreError> {
             reason: error.to_string(),
         }),
     }
+}
+
+/// SQLite names its log after the file: under a second name there is another log.
+#[cfg(unix)]
+fn has_one_name(found: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    found.nlink() <= 1
+}
+
+#[cfg(not(unix))]
+fn has_one_name(_: &std::fs::Metadata) -> bool {
+    true
 }
 
 impl Connection {

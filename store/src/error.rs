@@ -37,6 +37,14 @@ pub enum StoreError {
         /// Which database.
         place: Place,
     },
+    /// A file with several names: what is written under one need not be seen under another.
+    #[error(
+        "{place}: the file has a second name (a hard link), under which it would be another database: remove one of them"
+    )]
+    Linked {
+        /// Which database.
+        place: Place,
+    },
     /// A file that is no database, or a database without our tables.
     #[error("{place}: not a database of the kind {expected:?}: {reason}")]
     Foreign {

@@ -179,7 +179,7 @@ pub struct Breaker {
     seen: Vec<Seen>,
     /// The last one that was taken.
     last: Option<Snapshot>,
-    /// Of all that gave no cause to halt, what each had that those after it lack.
+    /// Of all outside of halts, what each had that those after it lack.
     known: Option<Snapshot>,
 }
 

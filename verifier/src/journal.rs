@@ -48,6 +48,12 @@ pub enum JournalError {
     /// It could not be written; the old state then stands.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// It has several names: what is written under one is not seen under another.
+    #[error("{}: the journal has a second name (a hard link), under which it would not change with this one: remove one of them", path.display())]
+    Linked {
+        /// The file.
+        path: PathBuf,
+    },
     /// It could not be locked.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {
@@ -216,8 +222,23 @@ impl OwnJournal {
 fn exists(path: &Path) -> Result<bool, JournalError> {
     match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        _ => path.metadata().map(|_| true).map_err(unreadable(path)),
+        _ => match has_one_name(&path.metadata().map_err(unreadable(path))?) {
+            true => Ok(true),
+            false => Err(JournalError::Linked { path: path.to_owned() }),
+        },
     }
+}
+
+/// A journal is replaced whole: its second name would keep the old one.
+#[cfg(unix)]
+fn has_one_name(found: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    found.nlink() <= 1
+}
+
+#[cfg(not(unix))]
+fn has_one_name(_: &std::fs::Metadata) -> bool {
+    true
 }
 
 fn unreadable(path: &Path) -> impl Fn(io::Error) -> JournalError + '_ {

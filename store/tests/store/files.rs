@@ -74,6 +74,27 @@ fn what_is_no_database_is_told_as_such() {
     assert!(matches!(made, Err(StoreError::Foreign { .. })));
 }
 
+#[cfg(unix)]
+#[test]
+fn database_with_a_second_name_is_refused_by_both_and_a_symbolic_link_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, second, link] = ["s.db", "second.db", "link.db"].map(|name| folder.path().join(name));
+    let mut store = create(text(&path));
+    store
+        .write(|tx| tx.execute("INSERT INTO notes (id) VALUES ('a')", &[]))
+        .unwrap();
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let count = |store: &mut Store| store.read(|tx| tx.one("SELECT COUNT(*) FROM notes", &[])?.integer(0));
+    // What is in the log is seen by the link.
+    let mut linked = Store::open(text(&link), &SCHEMA).unwrap();
+    assert_eq!(count(&mut linked).unwrap(), 1);
+    std::fs::hard_link(&path, &second).unwrap();
+    for name in [&path, &second, &link] {
+        let refused = Store::open(text(name), &SCHEMA).unwrap_err();
+        assert!(matches!(refused, StoreError::Linked { .. }), "{refused}");
+    }
+}
+
 #[test]
 fn damaged_file_is_told_as_such() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,18 +1,19 @@
-//! What a circuit breaker knows of the market: the last snapshot, and what others had that gave no cause to halt.
+//! What a circuit breaker knows of the market: the last snapshot, and what that lacks and others had outside of halts.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use rust_decimal::Decimal;
 use zkmargin_risk::collateral;
 use zkmargin_risk::instant::Instant;
-use zkmargin_risk::market::{Snapshot, UnderlyingMarket};
+use zkmargin_risk::market::{Snapshot, Strike, UnderlyingMarket};
 
 /// What was there before a snapshot.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Before<'a, T> {
     /// At last, be it wild.
     pub(super) last: &'a T,
-    /// Of all that were in order, what each had that those after it lack.
+    /// And what that lacks and was known.
     pub(super) known: &'a T,
 }
 
@@ -70,7 +71,7 @@ pub(super) fn with(before: Option<Snapshot>, snapshot: &Snapshot) -> Snapshot {
     known
 }
 
-/// Prices of what is left out go with the index. What has expired is what it will be delivered at, until that is said.
+/// Prices of what is left out go with the index, volatilities with those around them. What has expired is what it will be delivered at, until that is said.
 fn fill(market: &mut UnderlyingMarket, before: UnderlyingMarket, now: Instant) {
     let (from, to) = (before.index, market.index);
     let moved = |price: Decimal| match from == to {
@@ -98,11 +99,7 @@ fn fill(market: &mut UnderlyingMarket, before: UnderlyingMarket, now: Instant) {
                 options.rate = options.rate.or(Some(before.rate));
                 gap.insert(options);
             }
-            Entry::Occupied(mut there) => {
-                for (strike, options) in options.strikes {
-                    there.get_mut().strikes.entry(strike).or_insert(options);
-                }
-            }
+            Entry::Occupied(mut there) => fill_smile(&mut there.get_mut().strikes, options.strikes),
         }
     }
     for (expiry, mut future) in before.futures {
@@ -112,5 +109,31 @@ fn fill(market: &mut UnderlyingMarket, before: UnderlyingMarket, now: Instant) {
         }
         future.price = moved(future.price);
         market.futures.entry(expiry).or_insert(future);
+    }
+}
+
+fn fill_smile(strikes: &mut BTreeMap<Decimal, Strike>, before: BTreeMap<Decimal, Strike>) {
+    let both = before
+        .iter()
+        .filter_map(|(strike, then)| Some((*strike, strikes.get(strike)?, then)));
+    // Both are at most 10.
+    let moves = both.map(|(strike, now, then)| (strike, now.volatility.saturating_sub(then.volatility)));
+    let moves: BTreeMap<Decimal, Decimal> = moves.collect();
+    for (strike, mut options) in before {
+        let below = moves.range(..strike).next_back().map(|(_, by)| *by);
+        let above = moves.range(strike..).next().map(|(_, by)| *by);
+        let by = match (below, above) {
+            // As far as both went: one alone pushes nothing between the two.
+            (Some(one), Some(other)) if one.is_sign_positive() == other.is_sign_positive() => {
+                if one.abs() < other.abs() { one } else { other }
+            }
+            (Some(_), Some(_)) => Decimal::ZERO,
+            (one, other) => one.or(other).unwrap_or(Decimal::ZERO),
+        };
+        let moved = options.volatility.saturating_add(by);
+        if moved > Decimal::ZERO {
+            options.volatility = moved;
+        }
+        strikes.entry(strike).or_insert(options);
     }
 }

@@ -216,8 +216,8 @@ impl Breaker {
                 found: digest,
             });
         }
-        let known = breaker.known.as_ref().or(last);
-        let last_and_known = last.zip(known).map(|(last, known)| Before { last, known });
+        let known = last.map(|last| known::with(breaker.known.clone(), last));
+        let last_and_known = last.zip(known.as_ref()).map(|(last, known)| Before { last, known });
         let finding = find(limits, last_and_known, snapshot, sight.reference);
         let oldest = policy.max_snapshot_age.millis();
         breaker
@@ -228,12 +228,13 @@ impl Breaker {
                 snapshot: digest,
                 instant: now.market,
             });
-            // What is wild is not known: it would be calm when it comes back.
-            let known = breaker.known.take().or_else(|| breaker.last.take());
-            breaker.known = Some(known::with(known, snapshot));
         }
         breaker.settle(finding, limits.dwell, limits.silence, now);
         breaker.last = Some(snapshot.clone());
+        if breaker.stance < Stance::Halted {
+            // What is wild, and hidden before the halt ends, is not known: it is wild when it comes back.
+            breaker.known = Some(known::with(breaker.known.take(), snapshot));
+        }
         Ok(breaker)
     }
 }

@@ -1382,14 +1382,24 @@ fn what_is_wild_and_then_hidden_is_wild_when_it_comes_back() {
         }
         snapshot
     };
-    let mut breaker = observe(Some(&observe(None, &at(0, Some("65000")))), &at(1, Some("97500")));
-    assert_eq!(breaker.stance(), Stance::Halted);
-    for minute in 2..=21 {
-        breaker = observe(Some(&breaker), &at(minute, None));
+    // Seen once, twice, or in two snapshots.
+    for shown in [&[1][..], &[1, 1], &[1, 2]] {
+        let mut breaker = observe(None, &at(0, Some("65000")));
+        for minute in shown {
+            breaker = observe(Some(&breaker), &at(*minute, Some("97500")));
+            assert_eq!(breaker.stance(), Stance::Halted);
+        }
+        for minute in 3..=23 {
+            breaker = observe(Some(&breaker), &at(minute, None));
+        }
+        assert_eq!(breaker.stance(), Stance::Normal);
+        let back = |price| observe(Some(&breaker), &at(24, Some(price))).stance();
+        assert_eq!(
+            (back("97500"), back("65000")),
+            (Stance::Halted, Stance::Normal),
+            "{shown:?}"
+        );
     }
-    assert_eq!(breaker.stance(), Stance::Normal);
-    let back = |price| observe(Some(&breaker), &at(22, Some(price))).stance();
-    assert_eq!((back("97500"), back("65000")), (Stance::Halted, Stance::Normal));
     // What stays is taken.
     let mut breaker = observe(Some(&observe(None, &at(0, Some("65000")))), &at(1, Some("97500")));
     for minute in 2..=21 {
@@ -1400,4 +1410,49 @@ fn what_is_wild_and_then_hidden_is_wild_when_it_comes_back() {
         (breaker.stance(), seen.snapshot),
         (Stance::Normal, at(21, Some("97500")).digest())
     );
+}
+
+#[test]
+fn strike_that_comes_and_goes_while_volatilities_move_ends_no_calm() {
+    let at = |minute: u64, level: &str, strike: Option<&str>| {
+        let mut snapshot = market(minute * MINUTE, "65000", "1900", [level, level, level]);
+        if let Some(volatility) = strike {
+            let strikes = &mut btc(&mut snapshot).expiries.values_mut().next().unwrap().strikes;
+            let mut options = strikes.values().next().unwrap().clone();
+            options.volatility = decimal(volatility);
+            strikes.insert(decimal("70000"), options);
+        }
+        snapshot
+    };
+    let mut breaker = observe(Some(&observe(None, &at(0, "0.5", Some("0.52")))), &at(1, "0.75", None));
+    assert_eq!(breaker.stance(), Stance::Halted);
+    for minute in 2..=21 {
+        let strike = (minute % 2 == 0).then_some("0.77");
+        breaker = observe(Some(&breaker), &at(minute, "0.75", strike));
+    }
+    assert_eq!((breaker.stance(), breaker.transitions().len()), (Stance::Normal, 3));
+    // Between one that moved and one that did not, it moved as little as they have in common.
+    let strikes = |volatilities: [&str; 2]| {
+        let snapshot = market(0, "65000", "1900", [volatilities[0], volatilities[1], "0.5"]);
+        snapshot.underlyings["BTC"]
+            .expiries
+            .values()
+            .next()
+            .unwrap()
+            .strikes
+            .clone()
+    };
+    for (moved, expected) in [
+        (["0.6", "0.55"], "0.57"),
+        (["0.45", "0.3"], "0.47"),
+        (["0.6", "0.4"], "0.52"),
+        (["0.6", "0.5"], "0.52"),
+    ] {
+        let before = at(0, "0.5", Some("0.52"));
+        let mut now = calm(MINUTE);
+        btc(&mut now).expiries.values_mut().next().unwrap().strikes = strikes(moved);
+        let known = known::with(Some(before), &now);
+        let smile = &known.underlyings["BTC"].expiries.values().next().unwrap().strikes;
+        assert_eq!(smile[&decimal("70000")].volatility, decimal(expected), "{moved:?}");
+    }
 }

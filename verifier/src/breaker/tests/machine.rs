@@ -295,6 +295,18 @@ fn journal_is_one_by_whatever_name_and_none_begins_where_a_link_leads_nowhere() 
     assert!(link.symlink_metadata().unwrap().is_symlink());
     assert_eq!(Journal::share(&path).unwrap().read().unwrap(), Some(breaker));
     assert!(!folder.path().join("link.json.lock").exists());
+    // A second name would go on with the old state.
+    let second = folder.path().join("second.json");
+    std::fs::hard_link(&path, &second).unwrap();
+    for name in [&path, &second] {
+        let refused = [Journal::hold(name).map(drop), Journal::share(name).map(drop)];
+        assert!(
+            refused
+                .iter()
+                .all(|refused| matches!(refused, Err(JournalError::Linked { .. }))),
+            "{refused:?}"
+        );
+    }
 }
 
 #[test]
