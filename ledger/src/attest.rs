@@ -181,6 +181,7 @@ pub(crate) fn sign(
     Ok((attestation.sign(key.signing()), opening))
 }
 
+/// A name that an account may be attested by: short enough, and in the one spelling that its pseudonym is made of.
 pub(crate) fn check_account(name: &str) -> Result<(), AttestError> {
     if !(1..=MAX_NAME_BYTES).contains(&name.len()) {
         return Err(AttestError::AccountName { length: name.len() });

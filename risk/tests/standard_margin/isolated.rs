@@ -536,6 +536,15 @@ fn a_demand_margins_isolated_positions_only_if_it_asks_for_nothing_but_models_th
     }
 }
 
+/// The perpetual of BTC lost 1,000 USD.
+fn a_day_later(snapshot: &Snapshot) -> Snapshot {
+    let mut later = snapshot.clone();
+    later.instant = "2026-08-07T12:00:00Z".parse().unwrap();
+    let market = later.underlyings.get_mut("BTC").unwrap();
+    market.perpetual.as_mut().unwrap().price = "59000".parse().unwrap();
+    later
+}
+
 #[test]
 fn a_variation_is_covered_by_the_cash_of_the_position_that_lost() {
     let desk = Desk::new(PLAIN);
@@ -545,17 +554,7 @@ fn a_variation_is_covered_by_the_cash_of_the_position_that_lost() {
         snapshot,
         ..
     } = &desk.bench;
-    let mut later = snapshot.clone();
-    later.instant = "2026-08-07T12:00:00Z".parse().unwrap();
-    later
-        .underlyings
-        .get_mut("BTC")
-        .unwrap()
-        .perpetual
-        .as_mut()
-        .unwrap()
-        .price = "59000".parse().unwrap();
-    let snapshots = [snapshot, &later];
+    let snapshots = [snapshot, &a_day_later(snapshot)];
     let program = model
         .compile_on(universe, &snapshots, &Terms::at(Margin::Variation))
         .unwrap();
@@ -585,15 +584,12 @@ fn the_least_excess_of_a_variation_is_of_cross_margin_alone() {
         snapshot,
         ..
     } = &desk.bench;
-    let mut later = snapshot.clone();
-    later.instant = "2026-08-07T12:00:00Z".parse().unwrap();
-    let market = later.underlyings.get_mut("BTC").unwrap();
-    market.perpetual.as_mut().unwrap().price = "59000".parse().unwrap();
+    let snapshots = [snapshot, &a_day_later(snapshot)];
     let terms = Terms {
         excess: 500,
         ..Terms::at(Margin::Variation)
     };
-    let program = model.compile_on(universe, &[snapshot, &later], &terms).unwrap();
+    let program = model.compile_on(universe, &snapshots, &terms).unwrap();
     for (cross, isolated, missed) in [
         (500, 1_001, None),
         (499, 1_001, Some("margin")),
@@ -602,7 +598,7 @@ fn the_least_excess_of_a_variation_is_of_cross_margin_alone() {
         let book = desk.book(POSITION, 10, cross, isolated);
         let found = program.shortfall(&book).unwrap().map(|(name, _)| name);
         assert_eq!(found.as_deref(), missed);
-        let known = oracle::variation(model, universe, [snapshot, &later], &book).unwrap();
+        let known = oracle::variation(model, universe, snapshots, &book).unwrap();
         assert_eq!(known.excess(Ratio20::ONE, 500).is_negative(), missed.is_some());
     }
 }

@@ -42,8 +42,8 @@ pub(crate) fn disagreement(first: &Snapshot, second: &Snapshot) -> (String, u32)
                 });
                 take(&|| format!("volatility of {name} {expiry} {strike}"), value);
             }
-            let there = fractions(counterpart, second.instant);
-            for (of, fraction) in fractions(market, first.instant) {
+            let there = fractions(counterpart, other.instant);
+            for (of, fraction) in fractions(market, one.instant) {
                 // Where the other has none, it lacks the price as well.
                 let value = there.get(&of).map_or(0, |there| points_up(&(fraction - there)));
                 take(&|| format!("{of} of {name}"), value);

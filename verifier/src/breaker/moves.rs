@@ -13,6 +13,7 @@ use rust_decimal::Decimal;
 use zkmargin_risk::amount::to_ratio;
 use zkmargin_risk::instant::{DAY_MS, Instant};
 use zkmargin_risk::market::{Strike, UnderlyingMarket};
+use zkmargin_risk::scenario::YEAR_DAYS;
 
 use crate::breaker::known::Before;
 
@@ -210,7 +211,7 @@ fn time(of: &Instant) -> BigRational {
 }
 
 pub(super) fn years(from: Instant, to: Instant) -> BigRational {
-    BigRational::new(to.millis_since(from).into(), (365 * DAY_MS).into())
+    BigRational::new(to.millis_since(from).into(), (YEAR_DAYS * DAY_MS).into())
 }
 
 /// In basis points.
