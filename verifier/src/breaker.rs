@@ -249,7 +249,7 @@ impl Breaker {
         self.observed = now;
         if finding.entered > self.stance {
             self.go(finding.entered, finding.causes, now);
-        } else if self.stance == Stance::Normal || finding.held >= self.stance || was_silent {
+        } else if finding.held >= self.stance || was_silent {
             self.unrest = now;
         } else if now.millis_since(self.unrest) >= dwell.millis() {
             let since = self.unrest.at;

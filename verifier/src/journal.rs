@@ -1,7 +1,9 @@
 //! Where a circuit breaker is kept: one file, replaced whole, so that a process that dies leaves the old state or the new one.
 //!
 //! A file beside it, of the same name with `.lock` behind, is locked while the journal is in use: shared by those who rely on the breaker,
-//! until they have recorded what they accepted, and by one alone who changes it. So nothing is accepted on a stance that was just left.
+//! until they have recorded what they accepted, and by one alone who changes it. So nothing is accepted on a stance that was just left. A third one, with `.turn`
+//! behind, is a turnstile: whoever waits to change the journal stands in it, and nobody who comes after shares it before. Else verifications that overlap without end,
+//! of bundles that need not even be good, would keep an observer out, and the stance from before a crash in place.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -135,26 +137,12 @@ impl Journal {
             true => path.canonicalize().map_err(unreadable(path))?,
             false => path.to_owned(),
         };
-        let lock = beside(path, ".lock");
-        let io = |what| {
-            let path = lock.clone();
-            move |source| JournalError::Io { what, path, source }
-        };
-        // Who only shares needs no more than to read it, if somebody made it before.
-        let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&lock);
-        let opened = match (opened, hold) {
-            (Err(_), Hold::Shared) => File::open(&lock),
-            (opened, _) => opened,
-        };
-        let file = opened.map_err(io("open"))?;
-        match hold {
-            Hold::Shared => file.lock_shared(),
-            Hold::Alone => file.lock(),
-        }
-        .map_err(io("lock"))?;
+        let turn = lock(beside(path, ".turn"), hold)?;
+        let lock = lock(beside(path, ".lock"), hold)?;
+        drop(turn);
         Ok(Journal {
             path: path.to_owned(),
-            _lock: file,
+            _lock: lock,
         })
     }
 
@@ -216,6 +204,27 @@ impl OwnJournal {
         }
         Ok(write_file(&self.0.path, &text, Secrecy::Public, true)?)
     }
+}
+
+/// Waits until the file is locked. It is released when it is closed.
+fn lock(path: PathBuf, hold: Hold) -> Result<File, JournalError> {
+    // Who only shares needs no more than to read it, if somebody made it before.
+    let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+    let opened = match (opened, hold) {
+        (Err(_), Hold::Shared) => File::open(&path),
+        (opened, _) => opened,
+    };
+    let io = |what| {
+        let path = path.clone();
+        move |source| JournalError::Io { what, path, source }
+    };
+    let file = opened.map_err(io("open"))?;
+    match hold {
+        Hold::Shared => file.lock_shared(),
+        Hold::Alone => file.lock(),
+    }
+    .map_err(io("lock"))?;
+    Ok(file)
 }
 
 /// Whether there is a journal. A link to what is not there is no place to begin one: that may be a disk which is not mounted, with a halt on it.

@@ -44,7 +44,7 @@ const COMMANDS: [&str; 24] = [
     "zkmargin-verify --policy policy.json --universe universe.json --snapshot snapshot.json --model paradex-pm --later snapshot.json --at AT absent",
     "zkmargin-verify --policy policy.json --universe universe.json --snapshot snapshot.json --model paradex-pm --history snapshot.json --at AT absent",
     "zkmargin-verify --policy policy.json --universe universe.json --snapshot snapshot.json --model paradex-pm --snapshot-signature snapshot.json --at AT absent",
-    "zkmargin-verify --policy policy.json --universe universe.json --snapshot snapshot.json --model paradex-pm --breaker snapshot.json --at AT absent",
+    "zkmargin-verify --policy policy.json --universe universe.json --snapshot snapshot.json --model paradex-pm --breaker snapshot.json --at AT margin.bundle",
     "zkmargin-verify registry create --registry out --policy policy.json",
     "zkmargin-verify breaker observe --policy policy.json --journal out --snapshot snapshot.json --reference snapshot.json --at AT",
 ];

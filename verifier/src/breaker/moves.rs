@@ -105,9 +105,9 @@ fn rate_moves<'m>(
 ) -> impl Iterator<Item = (u32, Price)> + use<'m> {
     let until = move |market: &UnderlyingMarket, expiry: Instant| to_ratio(market.rate_of(expiry)) * years(at, expiry);
     let curves = before.both().map(|market| -> BTreeMap<Instant, BigRational> {
-        let ahead = market.expiries.keys().filter(|expiry| **expiry > at);
-        let ahead = ahead.map(|expiry| (*expiry, until(market, *expiry)));
-        std::iter::once((at, BigRational::zero())).chain(ahead).collect()
+        // What has expired has no years left.
+        let expiries = market.expiries.keys().map(|expiry| (*expiry, until(market, *expiry)));
+        std::iter::once((at, BigRational::zero())).chain(expiries).collect()
     });
     now.expiries.keys().map(move |&expiry| {
         let rate = until(now, expiry);

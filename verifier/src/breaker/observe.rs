@@ -223,12 +223,11 @@ impl Breaker {
         breaker
             .seen
             .retain(|seen| seen.snapshot != digest && now.market.millis_since(seen.instant) <= oldest);
-        if finding.entered < Stance::Halted {
-            breaker.seen.push(Seen {
-                snapshot: digest,
-                instant: now.market,
-            });
-        }
+        // A halt empties the list again.
+        breaker.seen.push(Seen {
+            snapshot: digest,
+            instant: now.market,
+        });
         breaker.settle(finding, limits.dwell, limits.silence, now);
         breaker.last = Some(snapshot.clone());
         if breaker.stance < Stance::Halted {

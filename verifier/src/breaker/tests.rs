@@ -8,7 +8,7 @@ use super::measure::{Blind, measure};
 use super::*;
 use crate::fixture::{EPOCH, instant, key, public, snapshot};
 use crate::keys::Keys;
-use crate::policy::{AcceptedSnapshots, Policy};
+use crate::policy::{AcceptedSnapshots, Policy, PolicyFileError};
 use crate::published::{PublisherRefusal, Publishers, SnapshotSignature};
 use rust_decimal::Decimal;
 use serde_json::json;
@@ -189,7 +189,7 @@ fn volatility_at_the_money_is_that_of_the_strike_nearest_to_the_forward_and_of_t
         };
         (decimal(strike), options)
     };
-    let strikes = BTreeMap::from([("60000", "0.3"), ("70000", "0.4"), ("80000", "0.5")].map(strike));
+    let strikes = BTreeMap::from([("60000", "0.30009"), ("70000", "0.4"), ("80000", "0.5")].map(strike));
     let cases = [
         ("1", 3000),
         ("65000", 3000),
@@ -203,6 +203,24 @@ fn volatility_at_the_money_is_that_of_the_strike_nearest_to_the_forward_and_of_t
         now.underlyings.get_mut("BTC").unwrap().expiries = BTreeMap::from([(instant("2026-08-28T08:00:00Z"), expiry)]);
         let least = value(&values(None, &now), Measure::LeastVolatility, Some("BTC"));
         assert_eq!(least, expected, "a forward of {forward}");
+    }
+    // Of the expiries the median, in whatever order they stand, and of an even number the lower.
+    for (volatilities, expected) in [
+        (&["0.5", "0.3", "0.4"][..], 4000),
+        (&["0.5", "0.3", "0.4", "0.2"], 3000),
+        (&["0.1", "0.5", "0.3", "0.4", "0.2"], 3000),
+    ] {
+        let of = |volatility: &&str| BTreeMap::from([strike(("65000", *volatility))]);
+        let expiries = volatilities.iter().map(of).enumerate().map(|(day, strikes)| {
+            let expiry = instant("2026-08-28T08:00:00Z").checked_add(day as u64 * 1440 * MINUTE);
+            (
+                expiry.unwrap(),
+                zkmargin_risk::market::Expiry::new(decimal("65000"), strikes),
+            )
+        });
+        btc(&mut now).expiries = expiries.collect();
+        let least = value(&values(None, &now), Measure::LeastVolatility, Some("BTC"));
+        assert_eq!(least, expected, "{volatilities:?}");
     }
 }
 
@@ -586,6 +604,13 @@ fn observation_out_of_order_or_of_another_time_is_none() {
     ));
     main.breaker = None;
     assert!(matches!(Breaker::begin(&main, &sight), Err(ObserveError::NoLimits)));
+    // By a policy that no reader would take.
+    let mut empty = policy();
+    empty.books.clear();
+    assert!(matches!(
+        first.observe(&empty, &sight),
+        Err(ObserveError::Policy(PolicyFileError::Empty { field })) if field == "books"
+    ));
 }
 
 fn signed_policy(signed_by: usize) -> Policy {
@@ -684,6 +709,69 @@ fn snapshot_that_too_few_or_strangers_signed_is_no_observation() {
         observe(&[sign("stranger", &snapshot)]),
         Err(ObserveError::Publisher(PublisherRefusal::Publisher { .. }))
     ));
+    // What nobody signed is no voice beside one that is published; nor is one of another instant, whoever signed it.
+    let both = |second: &Snapshot, signers: &[&str]| {
+        let signatures = ["one", "two"].map(|name| sign(name, &snapshot));
+        let signatures = signatures
+            .into_iter()
+            .chain(signers.iter().map(|name| sign(name, second)));
+        let sight = Sight {
+            snapshots: &[snapshot.clone(), second.clone()],
+            signatures: &signatures.collect::<Vec<_>>(),
+            reference: &reference,
+            at: second.instant,
+        };
+        Breaker::begin(&signed_policy(2), &sight)
+    };
+    let other = market(0, "65001", "1900", ["0.4", "0.5", "0.45"]);
+    assert_eq!(both(&other, &["three"]).unwrap().stance(), Stance::Normal);
+    assert!(matches!(
+        both(&other, &[]),
+        Err(ObserveError::Publisher(PublisherRefusal::TooFew { snapshot, found: 0, expected: 2 })) if snapshot == other.digest()
+    ));
+    let (first, second) = (snapshot.instant, calm(MINUTE).instant);
+    assert!(matches!(
+        both(&calm(MINUTE), &["one", "two"]),
+        Err(ObserveError::Instants { first: named, second: found }) if (named, found) == (first, second)
+    ));
+}
+
+#[test]
+fn of_several_disagreements_the_widest_is_the_cause() {
+    let of = |btc: &str| market(0, btc, "1900", ["0.4", "0.5", "0.45"]);
+    // 62, 154 and 216 basis points.
+    for snapshots in [
+        ["65000", "65400", "66400"],
+        ["66400", "65000", "65400"],
+        ["65400", "66400", "65000"],
+    ] {
+        let snapshots = snapshots.map(of);
+        let signatures: Vec<SnapshotSignature> = ["one", "two", "three"]
+            .into_iter()
+            .zip(&snapshots)
+            .map(|(name, snapshot)| sign(name, snapshot))
+            .collect();
+        let sight = Sight {
+            snapshots: &snapshots,
+            signatures: &signatures,
+            reference: &reference(&snapshots[0]),
+            at: snapshots[0].instant,
+        };
+        let breaker = Breaker::begin(&signed_policy(1), &sight).unwrap();
+        let Some(Cause::Disagreement {
+            snapshots: named,
+            value,
+            ..
+        }) = breaker.transitions()[0].causes.first()
+        else {
+            panic!("{:?}", breaker.transitions())
+        };
+        assert_eq!(*value, 216);
+        assert_eq!(
+            BTreeSet::from(*named),
+            BTreeSet::from(["65000", "66400"].map(|btc| of(btc).digest()))
+        );
+    }
 }
 
 #[test]
@@ -850,6 +938,45 @@ fn expiry_that_is_new_is_measured_from_those_around_it() {
 }
 
 #[test]
+fn what_has_expired_is_around_nothing() {
+    let later = |minutes: u64| instant(EPOCH).checked_add(minutes * MINUTE).unwrap();
+    // A future and options that were wild, and expire as the next snapshot is taken, or before.
+    let before = |expired: Instant| {
+        let mut before = calm(0);
+        let market = btc(&mut before);
+        market.futures.insert(expired, future("90000"));
+        let mut options = market.expiries.values().next().unwrap().clone();
+        options.strikes.values_mut().for_each(|at| at.volatility = decimal("3"));
+        options.forward = decimal("90000");
+        market.expiries.insert(expired, options);
+        before
+    };
+    let mut now = market(2 * MINUTE, "65000", "1900", ["0.4", "0.5", "0.45"]);
+    btc(&mut now).futures.insert(later(60), future("65751"));
+    let mut options = calm(0).underlyings["BTC"].expiries.values().next().unwrap().clone();
+    options
+        .strikes
+        .values_mut()
+        .for_each(|at| at.volatility = decimal("0.52"));
+    options.forward = decimal("65000");
+    btc(&mut now).expiries.insert(later(60), options);
+    for minutes in [1, 2] {
+        let before = before(later(minutes));
+        let moved = values(Some(&before), &now);
+        // Above what was to come at the end of August: 651 of 65,100, and 0.12 at a strike of 65,000.
+        assert_eq!(value(&moved, Measure::PriceJump, Some("BTC")), 100, "{minutes}");
+        assert_eq!(value(&moved, Measure::VolatilityJump, Some("BTC")), 1200, "{minutes}");
+    }
+    // Nor is there a line through it to what follows.
+    let (mut before, mut now) = (before(later(1)), now);
+    btc(&mut before).expiries.clear();
+    btc(&mut now).expiries.clear();
+    btc(&mut now).futures.insert(later(60), future("64350"));
+    let then = after(&before).market("BTC").unwrap();
+    assert_eq!(moves::price_jump(btc(&mut now), later(2), then).0, 100);
+}
+
+#[test]
 fn perpetual_or_delivery_that_is_new_is_measured_from_the_index_before() {
     // The index goes half a percent up; what is new is a percent above where it was.
     let moved = || market(MINUTE, "65325", "1900", ["0.4", "0.5", "0.45"]);
@@ -986,8 +1113,8 @@ fn publishers_that_differ_in_a_fraction_disagree() {
         ("confidence of the perpetual of BTC", 40, |s| {
             btc(s).perpetual.as_mut().unwrap().confidence = Some(decimal("0.996"));
         }),
-        ("confidence of the index of BTC", 40, |s| {
-            btc(s).confidence = Some(decimal("0.996"))
+        ("confidence of the index of BTC", 1, |s| {
+            btc(s).confidence = Some(decimal("0.9999"))
         }),
         ("confidence of 2026-08-28T08:00:00Z of BTC", 40, |s| {
             btc(s).expiries.values_mut().next().unwrap().confidence = Some(decimal("0.996"));
@@ -1055,6 +1182,7 @@ fn volatility_that_is_new_is_measured_from_those_around_it() {
         (august, "200000", "0.61", 100),
         (august, "50000", "0.3", 0),
         (august, "50000", "0.29", 100),
+        (august, "87500", "0.56", 100),
         (august, "80000", "0.52", 200),
         // Between two expiries, before the first, after the last.
         ("2026-09-04T08:00:00Z", "65000", "0.46", 100),
@@ -1220,6 +1348,9 @@ fn what_is_left_out_goes_with_the_index_and_what_expires_is_delivered_at_its_las
     btc(&mut before)
         .futures
         .insert(instant("2026-09-01T08:00:00Z"), future("65260"));
+    // It expires just before the others of its day.
+    let first = instant("2026-08-28T07:59:59.500Z");
+    btc(&mut before).futures.insert(first, future("65140"));
     let kept = |millis: u64| {
         // Two percent down.
         let mut now = market(0, "63700", "1900", ["0.4", "0.5", "0.45"]);
@@ -1235,6 +1366,10 @@ fn what_is_left_out_goes_with_the_index_and_what_expires_is_delivered_at_its_las
         let of = |price: Option<&zkmargin_risk::market::FutureQuote>| price.map(|one| one.price);
         assert_eq!(of(known.futures.get(&near)), is_ahead.then(|| decimal("63827.4")));
         assert_eq!(of(known.futures.values().next_back()), Some(decimal("63954.8")));
+        assert_eq!(
+            (of(known.futures.get(&first)), known.deliveries.get(&first)),
+            (None, Some(&decimal("65140")))
+        );
         let forward = known.expiries.get(&near).map(|options| options.forward);
         assert_eq!(forward, is_ahead.then(|| decimal("63798")));
         assert_eq!(
@@ -1242,6 +1377,10 @@ fn what_is_left_out_goes_with_the_index_and_what_expires_is_delivered_at_its_las
             (!is_ahead).then(|| decimal("65100")).as_ref()
         );
     }
+    // What is left out whole stays as it was.
+    let mut without = calm(MINUTE);
+    let eth = without.underlyings.remove("ETH").unwrap();
+    assert_eq!(known::with(Some(before.clone()), &without).underlyings["ETH"], eth);
     // A delivery that is said later is measured from that.
     let mut later = market(0, "63700", "1900", ["0.4", "0.5", "0.45"]);
     later.underlyings.insert("BTC".to_owned(), kept(1));
@@ -1431,6 +1570,43 @@ fn strike_that_comes_and_goes_while_volatilities_move_ends_no_calm() {
         breaker = observe(Some(&breaker), &at(minute, "0.75", strike));
     }
     assert_eq!((breaker.stance(), breaker.transitions().len()), (Stance::Normal, 3));
+    // Not below zero, nor to it.
+    for volatility in ["0.3", "0.4"] {
+        let before = at(0, "0.5", Some(volatility));
+        let known = known::with(Some(before), &at(1, "0.1", None));
+        let smile = &known.underlyings["BTC"].expiries.values().next().unwrap().strikes;
+        assert_eq!(smile[&decimal("70000")].volatility, decimal(volatility));
+    }
+    // It goes with the next on either side, whatever those beyond them do.
+    let smile = |volatilities: &[(&str, &str)]| {
+        let mut snapshot = at(1, "0.5", None);
+        let strikes = &mut btc(&mut snapshot).expiries.values_mut().next().unwrap().strikes;
+        let options = strikes.values().next().unwrap().clone();
+        *strikes = BTreeMap::new();
+        for (strike, volatility) in volatilities {
+            let mut options = options.clone();
+            options.volatility = decimal(volatility);
+            strikes.insert(decimal(strike), options);
+        }
+        snapshot
+    };
+    let then = [("1", "0.5"), ("2", "0.5"), ("3", "0.5"), ("4", "0.5"), ("5", "0.5")];
+    let now = [("1", "0.51"), ("2", "0.53"), ("4", "0.54"), ("5", "0.52")];
+    let known = known::with(Some(smile(&then)), &smile(&now));
+    let kept = &known.underlyings["BTC"].expiries.values().next().unwrap().strikes;
+    assert_eq!(kept[&decimal("3")].volatility, decimal("0.53"));
+    let moved = values(
+        Some(&smile(&now)),
+        &smile(&[
+            ("0.5", "0.4"),
+            ("1", "0.51"),
+            ("2", "0.53"),
+            ("4", "0.54"),
+            ("5", "0.52"),
+        ]),
+    );
+    // Half of the way from 2 to 1 goes on from there to 0.5: from 0.51 to 0.5.
+    assert_eq!(value(&moved, Measure::VolatilityJump, Some("BTC")), 1000);
     // Between one that moved and one that did not, it moved as little as they have in common.
     let strikes = |volatilities: [&str; 2]| {
         let snapshot = market(0, "65000", "1900", [volatilities[0], volatilities[1], "0.5"]);

@@ -76,7 +76,6 @@ pub(crate) fn of(journal: &Journal) -> Result<Breaker, Failure> {
 }
 
 fn observe(args: &Observe) -> Result<(String, Value), Failure> {
-    let at = load::instant(args.at)?;
     let policy = load::policy(&args.policy)?;
     let snapshots = args.snapshots.iter().map(|path| files::snapshot(path));
     let snapshots = snapshots.collect::<Result<Vec<_>, _>>().map_err(Failure::usage)?;
@@ -86,6 +85,8 @@ fn observe(args: &Observe) -> Result<(String, Value), Failure> {
     let usage = |error: JournalError| Failure::usage(error);
     let mut journal = Journal::hold(&args.journal).map_err(usage)?;
     let before = journal.read().map_err(usage)?;
+    // Now, and not before whatever was waited for.
+    let at = load::instant(args.at)?;
     let sight = Sight {
         snapshots: &snapshots,
         signatures: &signatures,

@@ -171,23 +171,11 @@ fn nonce() -> anyhow::Result<String> {
 
 /// The verdict, and by which clock.
 fn verify(args: &VerifyArgs) -> Result<(Verdict, &'static str), Failure> {
-    let (at, clock) = match args.at {
-        Some(at) => (at, "the instant given with --at"),
-        None => (load::instant(None)?, "the system's clock"),
-    };
     let policy = load::policy(&args.policy)?;
     #[cfg(feature = "registry")]
-    let (registry, at, clock) = match &args.registry {
-        Some(url) => {
-            let mut registry = registry::open_for(url, &policy)?;
-            let now = registry.now(at).map_err(registry::failure)?;
-            match now > at {
-                true => (Some(registry), now, "the registry's clock, which is ahead"),
-                false => (Some(registry), at, clock),
-            }
-        }
-        None => (None, at, clock),
-    };
+    let registry = args.registry.as_deref();
+    #[cfg(feature = "registry")]
+    let mut registry = registry.map(|url| registry::open_for(url, &policy)).transpose()?;
     let universe = files::universe(&args.universe).map_err(Failure::usage)?;
     let snapshot = files::snapshot(&args.snapshot).map_err(Failure::usage)?;
     let later = args.later.as_deref().map(files::snapshot).transpose();
@@ -197,10 +185,6 @@ fn verify(args: &VerifyArgs) -> Result<(Verdict, &'static str), Failure> {
         .and_then(|model| files::with_history(model, args.history.as_deref()).context("--history"))
         .map_err(Failure::usage)?;
     let signatures = load::signatures(&args.snapshot_signatures)?;
-    // Held until the answer is recorded: nothing is accepted on a stance that was just left.
-    let journal = args.breaker.as_deref().map(Journal::share).transpose();
-    let journal = journal.map_err(Failure::usage)?;
-    let breaker = journal.as_ref().map(breaker::of).transpose()?;
     let bundle = read_file(&args.proof, FileKind::Bundle.max_bytes()).map_err(Failure::usage)?;
 
     let cache = if args.no_cache {
@@ -223,6 +207,21 @@ fn verify(args: &VerifyArgs) -> Result<(Verdict, &'static str), Failure> {
         model: &model,
         parameters: &parameters,
     });
+    // Held until the answer is recorded: nothing is accepted on a stance that was just left.
+    let journal = args.breaker.as_deref().map(Journal::share).transpose();
+    let journal = journal.map_err(Failure::usage)?;
+    let breaker = journal.as_ref().map(breaker::of).transpose()?;
+    // Now, and not before whatever was waited for.
+    let (at, clock) = match args.at {
+        Some(at) => (at, "the instant given with --at"),
+        None => (load::instant(None)?, "the system's clock"),
+    };
+    #[cfg(feature = "registry")]
+    let (at, clock) = match registry.as_mut().map(|registry| registry.now(at)).transpose() {
+        Ok(Some(now)) if now > at => (now, "the registry's clock, which is ahead"),
+        Ok(_) => (at, clock),
+        Err(error) => return Err(registry::failure(error)),
+    };
     let partner = Partner::new(&policy, args.nonce).map_err(Failure::usage)?;
     let partner = partner.with_signatures(&signatures).with_breaker(breaker.as_ref());
     let refused = |code: u8, error: anyhow::Error| {
@@ -231,7 +230,7 @@ fn verify(args: &VerifyArgs) -> Result<(Verdict, &'static str), Failure> {
     };
     let unverified = |error: VerifyError| refused(error.exit_code(), with_missing_flag(error));
     #[cfg(feature = "registry")]
-    if let Some(mut registry) = registry {
+    if let Some(registry) = &mut registry {
         let accepted = registry.accept(&partner, &verifier, &bundle, at);
         let accepted = accepted.map_err(|error| match error {
             RegistryError::Verify(error) => unverified(*error),

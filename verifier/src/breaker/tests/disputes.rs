@@ -37,6 +37,17 @@ fn voice_that_comes_alone_after_a_dispute_of_its_instant_is_not_taken() {
             assert_eq!((breaker.seen(), &breaker.last), (&[][..], &before.last));
         }
     }
+    // Nor is it calm: the wait begins anew when it comes.
+    let later = instant(EPOCH).checked_add(3 * MINUTE).unwrap();
+    let [voice, _] = voices(1);
+    let sight = Sight {
+        snapshots: std::slice::from_ref(&voice),
+        signatures: &["two", "three"].map(|name| sign(name, &voice)),
+        reference: &reference(&voice),
+        at: later,
+    };
+    let heard = disputed.observe(&signed_policy(2), &sight).unwrap();
+    assert_eq!((heard.observed().at, heard.unrest.at), (later, later));
     // The next instant is measured against the last snapshot that was taken.
     let next = observe_signed(&disputed, &[calm(2 * MINUTE)], &[&["one", "two"]]).unwrap();
     assert_eq!((next.stance(), next.last), (Stance::Halted, Some(calm(2 * MINUTE))));

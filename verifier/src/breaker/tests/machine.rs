@@ -273,6 +273,55 @@ fn journal_gives_back_the_breaker_that_was_written() {
     drop(journal);
     let journal = crate::journal::Journal::share(&path).unwrap();
     assert_eq!(journal.read().unwrap(), Some(breaker));
+    // A version that this build does not know.
+    let text = std::fs::read_to_string(&path).unwrap();
+    let other = text.replacen("\"journal\":1", "\"journal\":2", 1);
+    std::fs::write(&path, other).unwrap();
+    assert!(matches!(
+        journal.read(),
+        Err(crate::journal::JournalError::Version { found: 2, .. })
+    ));
+}
+
+#[test]
+fn who_changes_the_journal_is_alone_and_waits_for_no_newcomer() {
+    use crate::journal::Journal;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::time::{Duration, Instant as Clock};
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.json");
+    Journal::hold(&path).unwrap().write(&observe(None, &calm(0))).unwrap();
+    let (sharers, most, was_changed) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
+    let started = Clock::now();
+    // Two that begin again as soon as they have ended, and overlap, until the change was made: else for half a minute.
+    let share = |late: Duration| {
+        std::thread::sleep(late);
+        while !was_changed.load(Ordering::SeqCst) && started.elapsed() < Duration::from_secs(30) {
+            let journal = Journal::share(&path).unwrap();
+            most.fetch_max(sharers.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(60));
+            sharers.fetch_sub(1, Ordering::SeqCst);
+            drop(journal);
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| share(Duration::ZERO));
+        scope.spawn(|| share(Duration::from_millis(30)));
+        scope.spawn(|| {
+            while most.load(Ordering::SeqCst) < 2 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let journal = Journal::hold(&path).unwrap();
+            was_changed.store(true, Ordering::SeqCst);
+            assert_eq!(sharers.load(Ordering::SeqCst), 0, "it is alone");
+            drop(journal);
+        });
+    });
+    assert!(
+        started.elapsed() < Duration::from_secs(30),
+        "it had its turn before they gave up"
+    );
 }
 
 #[cfg(unix)]
@@ -381,6 +430,47 @@ fn what_was_seen_before_or_in_a_halt_is_not_used_after_it() {
     let seen: Vec<Instant> = breaker.seen().iter().map(|seen| seen.instant).collect();
     let expected: Vec<Instant> = (13..=23).map(|minute| at(minute, "65000").instant).collect();
     assert_eq!(seen, expected);
+}
+
+#[test]
+fn snapshot_may_be_used_as_long_as_it_is_young_enough_and_on_its_own_network() {
+    let at = |minute: u64| calm(minute * MINUTE);
+    let mut breaker = observe(None, &at(0));
+    for minute in 1..=5 {
+        breaker = observe(Some(&breaker), &at(minute));
+    }
+    // At most three minutes old.
+    let seen: Vec<Instant> = breaker.seen().iter().map(|seen| seen.instant).collect();
+    assert_eq!(seen, [2, 3, 4, 5].map(|minute| at(minute).instant));
+    let statement = good_statement();
+    let accept = |presented: &Presented| breaker.accept(&limits(), presented, &[&statement], at(5).instant);
+    for minute in 2..=5 {
+        assert_eq!(accept(&presented(&at(minute))), Ok(()));
+    }
+    let old = presented(&at(1));
+    assert_eq!(accept(&old), Err(BreakerRefusal::Snapshot { found: old.snapshot }));
+    let mut elsewhere = presented(&at(5));
+    elsewhere.network = Network::Main;
+    let refused = BreakerRefusal::Network {
+        found: Network::Test,
+        expected: Network::Main,
+    };
+    assert_eq!(accept(&elsewhere), Err(refused));
+}
+
+#[test]
+fn refusal_of_a_halt_says_since_when_and_why() {
+    let of = |minute: u64, btc: &str| market(minute * MINUTE, btc, "1900", ["0.4", "0.5", "0.45"]);
+    let cautious = observe(Some(&observe(None, &calm(0))), &of(1, "65400"));
+    let halted = observe(Some(&cautious), &of(2, "70000"));
+    let stances = halted.transitions().iter().map(|transition| transition.to);
+    assert_eq!(stances.collect::<Vec<_>>(), [Stance::Cautious, Stance::Halted]);
+    let snapshot = of(2, "70000");
+    assert_eq!(halted.since().market, snapshot.instant);
+    let refused = halted.accept(&limits(), &presented(&snapshot), &[&good_statement()], snapshot.instant);
+    let why = halted.transitions().last().cloned().map(Box::new);
+    let since = snapshot.instant;
+    assert_eq!(refused, Err(BreakerRefusal::Halted { since, why }));
 }
 
 #[test]
