@@ -202,7 +202,10 @@ impl Ledger {
         }
         for (place, line) in before.lines.iter().enumerate() {
             let found = after.lines.get(place);
-            if !found.is_some_and(|found| is_same_line(old, line, &new, found)) {
+            let is_same = |found| {
+                is_same_line(old, line, &new, found) && settled(old, before, line) == settled(&new, after, found)
+            };
+            if !found.is_some_and(is_same) {
                 return differs(format!("line {place} of venue {:?}", old.name));
             }
         }
@@ -321,6 +324,14 @@ fn is_same_line(old: &Facts, line: &Line, new: &Facts, found: &Line) -> bool {
         line.legs().into_iter().map(|leg| facts.slot(leg).ok()).collect()
     };
     slots(old, line) == slots(new, found) && LineFile::of(line) == LineFile::of(found)
+}
+
+/// Where an instrument's cash flows go: what is listed later must not isolate it, or what it has made would lie elsewhere.
+fn settled(facts: &Facts, venue: &Venue, line: &Line) -> Option<usize> {
+    match line {
+        Line::Instrument(instrument) => facts.slot(venue.settlement_of(instrument)?.balance).ok(),
+        Line::Asset(_) => None,
+    }
 }
 
 /// A name of an account or an id of a fill: in messages, in files and in a database, it is one line of text.

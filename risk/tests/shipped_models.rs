@@ -185,6 +185,22 @@ fn no_kind_of_model_takes_a_haircut_or_weight_that_favours_the_trader() {
 }
 
 #[test]
+fn no_kind_of_model_takes_a_name_with_a_control_character() {
+    for (name, text) in PRESETS {
+        let model: Value = serde_json::from_str(text).unwrap();
+        let fields = ["name", "numeraire", "calculation_currency"];
+        for field in fields.into_iter().filter(|field| model.get(field).is_some()) {
+            let mut file = model.clone();
+            file[field] = "a\u{1b}[2J".into();
+            let refusal = Model::from_json(&file.to_string()).unwrap_err().to_string();
+            let expected =
+                format!("{field} is a text with a control character in place 2, expected no control characters");
+            assert!(refusal.ends_with(&expected), "{name}: {refusal}");
+        }
+    }
+}
+
+#[test]
 fn every_preset_compiles_on_every_shipped_market_and_universe() {
     for universe in ["single", "demo"].map(universe) {
         for snapshot in SNAPSHOTS.map(snapshot) {

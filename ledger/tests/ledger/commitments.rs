@@ -212,7 +212,15 @@ fn universe_that_lists_more_keeps_every_commitment_and_one_that_moves_a_row_is_r
         other_lot["venues"][1]["lines"][4]["instrument"]["lot"] = "0.2".into();
         let mut other_network = universe_file(OPTIONS);
         other_network["network"] = "main".into();
-        for changed in [moved, shorter, other_lot, other_network] {
+        // What was in cross margin would be isolated.
+        let mut isolated = universe_file(OPTIONS);
+        isolated["venues"][1]["lines"]
+            .as_array_mut()
+            .unwrap()
+            .push(serde_json::json!({ "asset": {
+            "name": "USDC", "lot": "0.0001", "carry": true, "reserve": true, "isolated": "LINEAR",
+        } }));
+        for changed in [moved, shorter, other_lot, other_network, isolated] {
             let changed = Universe::from_json(&changed.to_string()).unwrap();
             let refused = ledger.relist(changed, Some(&cache()));
             assert!(matches!(refused, Err(LedgerError::Relisted { .. })));

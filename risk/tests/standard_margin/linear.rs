@@ -94,29 +94,28 @@ fn initial_asks_for_at_least_maintenance() {
 
 const HYPERLIQUID: &str = include_str!("../../presets/hyperliquid.json");
 
-/// Hyperliquid's documents: BTC has 40 times to 150 million USD and 20 times above; maintenance is half of the initial rate
-/// of the largest leverage, less the deduction 150,000,000 × (1/40 - 1/80) = 1,875,000 above.
+/// Hyperliquid's documents: BTC has 40 times to 150 million USD and 20 times above, ETH 25 times to 100 million and 15 times above; maintenance is half of the
+/// initial rate of the largest leverage, less a deduction above the edge, of BTC 150,000,000 × (1/40 - 1/80) = 1,875,000: the part below keeps its rate. An edge
+/// is of the bracket that it ends.
 #[test]
 fn maintenance_of_a_large_position_has_the_published_deduction() {
     let bench = Bench::new(HYPERLIQUID, universe(), snapshot(&mut Random(3)));
-    let (_, perpetual) = bench
-        .universe
-        .instruments()
-        .find(|(_, i)| i.name == "BTC-inverse-PERP")
-        .unwrap();
-    let whole = |usd: i64| BigRational::from_integer(usd.into());
-    for (usd, initial, maintenance) in [
-        (100_000_000, 2_500_000, 1_250_000),
-        (150_000_000, 3_750_000, 1_875_000),
-        (200_000_000, 10_000_000, 3_125_000),
-    ] {
-        let mut book = vec![0; bench.universe.layout().slots()];
-        book[perpetual.short.index()] = u64::try_from(usd / 10).unwrap();
-        let evaluation = bench.evaluate(&book);
-        assert_eq!(
-            (evaluation.initial, evaluation.maintenance),
-            (whole(initial), whole(maintenance))
-        );
+    let of = |usd: i64, leverage: i64| BigRational::new(usd.into(), leverage.into());
+    for (underlying, edge, [below, above]) in [("BTC", 150_000_000, [40, 20]), ("ETH", 100_000_000, [25, 15])] {
+        let name = format!("{underlying}-inverse-PERP");
+        let (_, perpetual) = bench.universe.instruments().find(|(_, i)| i.name == name).unwrap();
+        for usd in [edge - 50_000_000, edge - 10, edge, edge + 10, edge + 50_000_000] {
+            let mut book = vec![0; bench.universe.layout().slots()];
+            book[perpetual.short.index()] = u64::try_from(usd / 10).unwrap();
+            let evaluation = bench.evaluate(&book);
+            let initial = of(usd, if usd > edge { above } else { below });
+            let maintenance = of(usd.min(edge), 2 * below) + of((usd - edge).max(0), 2 * above);
+            assert_eq!(
+                (evaluation.initial, evaluation.maintenance),
+                (initial, maintenance),
+                "{usd} of {name}"
+            );
+        }
     }
 }
 

@@ -410,7 +410,14 @@ fn closing_out_is_of_all_coins_of_a_contract_in_the_money_that_a_half_is_in() {
         json!({"instrument": {"name": name, "underlying": "BTC", "style": style, "settlement": settlement, "contract": "10", "lot": "0.1",
             "kind": {"option": {"expiry": fixture::NEAR, "strike": "70000", "right": "call"}}}})
     };
-    let lines = json!([option("INVERSE", "inverse", "BTC"), option("LINEAR", "linear", "USDC")]).to_string();
+    let mut perpetual = option("PERPETUAL", "linear", "USDC");
+    perpetual["instrument"]["kind"] = json!("perpetual");
+    let lines = json!([
+        option("INVERSE", "inverse", "BTC"),
+        option("LINEAR", "linear", "USDC"),
+        perpetual
+    ])
+    .to_string();
     let universe = fixture::universe();
     let universe = universe
         .extend("alpha", &serde_json::from_str::<Vec<_>>(&lines).unwrap())
@@ -439,6 +446,7 @@ fn closing_out_is_of_all_coins_of_a_contract_in_the_money_that_a_half_is_in() {
         ("LINEAR", 320.0, 0.5 * supposed("LINEAR")),
         // 3 USD; 0.0004 of 64,000 USD twice.
         ("BTC_USDC-PERPETUAL", 3.0, 51.2),
+        ("PERPETUAL", 30.0, 512.0),
     ] {
         let book = Book::empty(&universe).hold(name, "1", None);
         for (snapshot, want) in [(&quoted, recorded), (&plain, supposed)] {

@@ -195,12 +195,17 @@ fn every_model_of_a_demand_must_be_met() {
     let book = Book::empty(&universe)
         .hold("BTC-28AUG26-70000-C", "-2", None)
         .coins("alpha", "BTC", "0.3");
-    let model = demand(json!({}));
-    let evaluation = evaluate(&model, &book.q);
-    let alone = ["paradex-pm", "deribit-pm"].map(|name| evaluate(&Model::preset(name).unwrap(), &book.q));
+    let mut models = ["paradex-pm", "deribit-pm"];
+    let alone = models.map(|name| evaluate(&Model::preset(name).unwrap(), &book.q));
     let least = alone.iter().map(|one| &one.value - &one.initial).min().unwrap();
-    assert_eq!(evaluation.excess(Level::Initial, Ratio20::ONE, 0), least);
-    assert_eq!(evaluation.beside.len(), 1);
+    for _ in 0..2 {
+        models.reverse();
+        let evaluation = evaluate(&demand(json!({ "models": models })), &book.q);
+        assert_eq!(evaluation.excess(Level::Initial, Ratio20::ONE, 0), least);
+        // That which asks for most is shown, the other beside it.
+        assert_eq!(&evaluation.value - &evaluation.initial, least, "{models:?}");
+        assert_eq!(evaluation.beside.len(), 1);
+    }
 }
 
 #[test]

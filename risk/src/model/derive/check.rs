@@ -18,6 +18,7 @@ const MAX_TENOR_FLOOR: Decimal = Decimal::from_parts(3_650, 0, 0, false, 0);
 
 pub(super) fn pm2(parameters: &pm2::Parameters) -> Result<(), ModelError> {
     check::name(&parameters.name)?;
+    check::label("numeraire", &parameters.numeraire)?;
     let underlyings: Vec<&str> = parameters.underlyings.keys().map(String::as_str).collect();
     let moving = parameters.assets.iter();
     let moving = moving.map(|(name, asset)| (name.as_str(), asset.underlying.as_deref()));
@@ -72,6 +73,7 @@ pub(super) fn pm2_of_statement(parameters: &pm2::Parameters) -> Result<(), Model
 
 pub(super) fn pmrm1(parameters: &pmrm1::Parameters) -> Result<(), ModelError> {
     check::name(&parameters.name)?;
+    check::label("numeraire", &parameters.numeraire)?;
     let underlyings: Vec<&str> = parameters.underlyings.keys().map(String::as_str).collect();
     let moving = parameters.assets.iter();
     let moving: BTreeMap<_, _> = moving

@@ -23,7 +23,7 @@ use crate::universe::Style;
 use crate::valuation::roll_rate;
 
 /// The class of inverse instruments.
-const DOLLAR: &str = "USD";
+pub(super) const DOLLAR: &str = "USD";
 
 pub(super) fn compile(
     model: &OkxPm,

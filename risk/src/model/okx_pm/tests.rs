@@ -126,6 +126,13 @@ fn names_that_a_file_does_not_define_are_refused() {
     assert!(refusal("/depeg/pairs/0", json!(["USD", "USDC"])).contains("each pair once"));
     assert!(refusal("/depeg/levels/4/at_least", json!("0.1")).contains("0, of the last level"));
     assert!(refusal("/assets/BTC/underlying", json!("SOL")).contains("SOL"));
+    // An asset of that name would stand for a dollar that it need not be worth.
+    let (_, text) = PRESETS.iter().find(|(name, _)| *name == "okx-pm").unwrap();
+    let mut file: Value = serde_json::from_str(text).unwrap();
+    file["assets"]["USD"] = file["assets"]["USDC"].clone();
+    file["borrow"]["USD"] = file["borrow"]["USDC"].clone();
+    let refused = Model::from_json(&file.to_string()).unwrap_err().to_string();
+    assert!(refused.contains("USD is what inverse instruments are of"), "{refused}");
 }
 
 /// Up to 7 days and beyond, charged only for what is matched between the two.
