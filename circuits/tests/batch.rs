@@ -95,6 +95,13 @@ fn batch_of_no_proofs_is_refused() {
 
 #[test]
 fn false_proof_is_named_wherever_it_stands() {
+    // Alone as well.
+    let mut claim = PROVEN[0].claim();
+    claim.statement[0] ^= 1;
+    assert_eq!(
+        verify_batch(&PARAMETERS, &[(&[claim], &PROVEN[0].proof)]),
+        Err(BatchRefusal::Proofs(vec![(0, Refusal::Link)]))
+    );
     for culprit in 0..PROVEN.len() {
         let refused = verdict(|place, _, statement| statement[0] ^= u8::from(place == culprit));
         assert_eq!(refused, Err(BatchRefusal::Proofs(vec![(culprit, Refusal::Link)])));

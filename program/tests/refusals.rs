@@ -189,6 +189,12 @@ fn foreign_legs_and_coefficients_that_do_not_fit_are_refused() {
         b.exact(&Linear::constant(half)).unwrap_err(),
         BuildError::NotWhole { leg: None }
     );
+    // From one unit to a little more: what is not known exactly is no whole number of units.
+    let little_more = Real::from_f64(1.0 + 2_f64.powi(-40), Ratio::from(1)).unwrap();
+    assert_eq!(
+        b.exact(&Linear::constant(little_more)).unwrap_err(),
+        BuildError::NotWhole { leg: None }
+    );
 }
 
 #[test]
@@ -224,9 +230,52 @@ fn an_overflow_in_an_operator_is_reported_by_the_next_verb() {
         ),
         "{error:?}"
     );
+    // Nor does it go by as a part of another form, or by a factor.
+    for sum in [linear(&[1], 0) + form.clone(), form.clone() + linear(&[1], 0)] {
+        assert_eq!(b.upper(&sum).unwrap_err(), error);
+    }
+    let scaled = Linear::constant(huge).scale(Ratio::new(1 << 60, 1).unwrap());
+    assert!(matches!(
+        b.upper(&scaled),
+        Err(BuildError::Form {
+            fault: FormError::Number(_),
+            ..
+        })
+    ));
     // Cleared, it is a form without a past.
+    form.add_leg(leg(0), most);
     form.clear();
     assert_eq!(form, Linear::zero());
+}
+
+#[test]
+fn constants_among_the_items_of_a_maximum_count() {
+    for constants in [[1, 5, 3], [5, 3, 1], [3, 1, 5]] {
+        let most = |limit: i64, with_form: bool| {
+            let mut b = builder(80, 1, vec![]);
+            let mut items = constants
+                .map(|constant| b.upper(&linear(&[], constant)).unwrap())
+                .to_vec();
+            let form = b.upper(&linear(&[1], 0)).unwrap();
+            let most = match with_form {
+                true => {
+                    items.push(form);
+                    b.max("worst", items).unwrap()
+                }
+                false => b.max("worst", items).unwrap() + form,
+            };
+            let limit = b.lower(&linear(&[], limit)).unwrap();
+            b.require_non_negative("limit", limit - most).unwrap();
+            b.finish().unwrap().witness(&book(&[])).is_ok()
+        };
+        for with_form in [true, false] {
+            assert_eq!(
+                [4, 5].map(|limit| most(limit, with_form)),
+                [false, true],
+                "{constants:?}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -473,6 +522,57 @@ fn no_wrap_is_checked_at_the_true_widths() {
         root.check_no_wrap(&vec![fraction; n]),
         Err(WrapAround::Fraction { .. })
     ));
+}
+
+#[test]
+fn bits_counts_and_what_is_squared_must_be_integers_and_nothing_else() {
+    type Make = fn(&mut Builder, Upper, Upper) -> Result<Upper, BuildError>;
+    let verbs: [(&str, usize, Make); 8] = [
+        ("max", 0, |b, x, y| b.max("max", [x, y])),
+        ("positive part", 0, |b, x, _| b.positive_part("part", x)),
+        ("expected shortfall", 0, |b, x, y| {
+            b.expected_shortfall("tail", [x, y], 2)
+        }),
+        // Two squared, their root, and what that is rounded up by.
+        ("norm", 4, |b, x, y| b.norm("norm", [x, y])),
+        // A bit for each loss.
+        ("quantile", 3, |b, x, y| b.quantile("quantile", [x.clone(), y, x], 2)),
+        // A bit and its complement.
+        ("any of", 2, |b, x, y| b.any_of_upper("any", x, y)),
+        ("exact minimum", 2, |b, _, _| {
+            let (x, y) = (b.exact(&linear(&[1, 2], 0))?, b.exact(&linear(&[3, 1], 0))?);
+            Ok(b.exact_min("least", x, y)?.into())
+        }),
+        // Whether something is held.
+        ("held", 1, |b, x, _| b.max_of_held("held", [(vec![leg(0)], x)])),
+    ];
+    for (verb, count, make) in verbs {
+        let program = at_most(builder(40, 3, vec![]), 100, |b| {
+            let (x, y) = (b.upper(&linear(&[1, 2], 0))?, b.upper(&linear(&[3, 1], 0))?);
+            make(b, x, y)
+        });
+        let program = program.unwrap();
+        let declared = |j: usize| Range::Integer {
+            bits: program.variables()[j].bits,
+        };
+        let variables = 0..program.variables().len();
+        let whole = variables.clone().filter(|fraction| {
+            let ranges = variables.clone().map(|j| match j == *fraction {
+                true => Range::Fraction {
+                    bits: program.variables()[j].bits,
+                    denominator: 1,
+                },
+                false => declared(j),
+            });
+            let found = program.check_no_wrap(&ranges.collect::<Vec<_>>());
+            assert!(
+                matches!(found, Ok(()) | Err(WrapAround::Fraction { .. })),
+                "{verb}: {found:?}"
+            );
+            found.is_err()
+        });
+        assert_eq!(whole.count(), count, "{verb}");
+    }
 }
 
 #[test]

@@ -67,6 +67,20 @@ fn nothing_is_nothing_whatever_it_is_divided_by() {
     }
 }
 
+/// A product beyond 128 bits is shifted in two parts: neither may lose a bit unnoticed.
+#[test]
+fn what_is_lost_of_a_long_product_is_enclosed() {
+    // 2^52 + 1, which is over 2^6 in steps.
+    let x = 2_f64.powi(30) + 2_f64.powi(-22);
+    for (low, is_exact) in [(1, false), (32, false), (64, true)] {
+        let scale = Ratio::new((1 << 80) + low, 1).unwrap();
+        let real = Real::from_f64(x, scale).unwrap();
+        assert_encloses(real, &(BigRational::from_float(x).unwrap() * big(scale)), 1);
+        let (lo, hi) = real.bounds();
+        assert_eq!(lo == hi, is_exact, "{low}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 

@@ -209,6 +209,18 @@ mod tests {
     }
 
     #[test]
+    fn subject_signs_the_statements_digest_and_the_proofs_hash() {
+        let (statement, proof) = (Digest([1; 32]), ProofHash::of(&[1, 2, 3]));
+        // An array of two strings of 32 bytes.
+        let payload = [&[0x82, 0x58, 32][..], &statement.0, &[0x58, 32], &proof.0].concat();
+        let signed = SubjectSignature::sign(&key("subject"), statement, proof);
+        assert_eq!(
+            public("subject").verify(SUBJECT_TYPE, &payload, &signed.signature),
+            Ok(())
+        );
+    }
+
+    #[test]
     fn bundle_file_round_trips() {
         let mut two = bundle();
         two.statements.push(two.statements[0].clone());

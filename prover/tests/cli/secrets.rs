@@ -168,12 +168,26 @@ fn no_secret_is_logged_or_said_to_others_or_in_a_file_that_they_may_read() {
     let other = prove("long", "long", "no.bundle").replace("paradex-pm", "simm-2.5");
     loud.run(&other, &[], false).refused(4, &[INSTRUMENT]);
     let not_counted = loud.heard.len() - 2;
+    let mut answer = String::new();
     for kind in ["", "--json"] {
         let margin =
             "margin --universe universe.json --snapshot snapshot.json --model paradex-pm --opening long.opening";
-        loud.run(margin, kind.split_whitespace().collect::<Vec<_>>().as_slice(), true)
-            .done();
+        let kind = kind.split_whitespace().collect::<Vec<_>>();
+        answer = loud.run(margin, &kind, true).done().out;
     }
+    // The margin is as secret as what is held.
+    let margin: Value = serde_json::from_str(&answer).unwrap();
+    let figures = ["/value", "/levels/0/requirement", "/levels/0/excess"];
+    let figures = figures.map(|figure| ("margin", margin.pointer(figure).unwrap().as_str().unwrap().to_owned()));
+    assert!(figures.iter().all(|(_, figure)| figure.len() > 8), "{figures:?}");
+    let batch = json!({ "statements": [{ "name": "batch", "book": "line-1", "subject_keys": ["trader.key"],
+        "accounts": [{ "attestation": "long.attestation", "opening": "long.opening" }] }] });
+    std::fs::write(loud.path("batch.json"), batch.to_string()).unwrap();
+    let batch = format!(
+        "prove-batch batch.json --universe universe.json --snapshot snapshot.json --model paradex-pm --audience {partner} --at {AT} --out batch"
+    );
+    loud.run(&batch, &[], false).done();
+    std::fs::rename(loud.path("batch/proof-00001.bundle"), loud.path("of-batch.bundle")).unwrap();
     let mut cut = std::fs::read(loud.path("long.opening")).unwrap();
     cut.truncate(cut.len() - 1);
     std::fs::write(loud.path("cut.opening"), cut).unwrap();
@@ -185,7 +199,8 @@ fn no_secret_is_logged_or_said_to_others_or_in_a_file_that_they_may_read() {
         .iter()
         .filter(|(_, said)| said.contains("DEBUG") || said.contains("TRACE"));
     assert!(logged.count() >= 12, "nothing is logged");
-    let secrets = loud.secrets();
+    let mut secrets = loud.secrets();
+    secrets.extend(figures);
     assert!(
         secrets.iter().filter(|(kind, _)| *kind == "blind").count() >= 3,
         "blinds were read"

@@ -404,6 +404,16 @@ fn supposed_order_or_deposit_is_refused_unless_the_policy_takes_it() {
 }
 
 #[test]
+fn margin_that_is_demanded_is_enough_and_initial_is_more_than_maintenance() {
+    let margins = [Level::Maintenance.into(), Level::Initial.into(), Margin::Variation];
+    for (row, demanded) in margins.into_iter().enumerate() {
+        let found = margins.map(|found| suffices(found, demanded));
+        let expected = [[true, true, false], [false, true, false], [false, false, true]];
+        assert_eq!(found, expected[row], "{demanded:?}");
+    }
+}
+
+#[test]
 fn second_statement_of_a_bundle_is_checked_like_the_first() {
     let mut second = good_statement();
     second.nonce = [5; 32];

@@ -129,7 +129,17 @@ fn bytes_more_or_less_or_in_another_encoding_are_refused() {
     );
 
     let file = signed.to_bytes();
-    assert!(SignedAttestation::from_bytes(&[file.as_slice(), &[0]].concat()).is_err());
+    assert!(matches!(
+        SignedAttestation::from_bytes(&[file.as_slice(), &[0]].concat()),
+        Err(AttestationError::Malformed(CanonicalError::Trailing { count: 1 }))
+    ));
+    // The length of the signature, its last 64 bytes, in two bytes where one will do.
+    let (head, tail) = file.split_at(file.len() - 66);
+    assert_eq!(tail[..2], [0x58, 64]);
+    assert_eq!(
+        SignedAttestation::from_bytes(&[head, &[0x59, 0], &tail[1..]].concat()),
+        Err(CanonicalError::NotCanonical.into())
+    );
     for length in 0..file.len() {
         assert!(
             SignedAttestation::from_bytes(&file[..length]).is_err(),
@@ -188,4 +198,23 @@ fn golden_attestation() {
         ]
     );
     assert_eq!(signed.key(), PublicKey::of(&key("gamma")));
+    // An array of three strings: the payload, whose length is said in one byte or two, the key and the signature.
+    let (key, length) = (signed.key(), signed.payload().len());
+    let head = match u8::try_from(length) {
+        Ok(length) => vec![0x83, 0x58, length],
+        Err(_) => [&[0x83, 0x59][..], &u16::try_from(length).unwrap().to_be_bytes()].concat(),
+    };
+    let parts = [
+        &head,
+        signed.payload(),
+        &[0x58, 32],
+        key.as_bytes(),
+        &[0x58, 64],
+        signed.signature(),
+    ];
+    let digest = blake2b_simd::Params::new()
+        .hash_length(32)
+        .personal(b"zkmargin-atts-v1")
+        .hash(&parts.concat());
+    assert_eq!(signed.digest().0, digest.as_bytes());
 }

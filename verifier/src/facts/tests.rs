@@ -157,6 +157,13 @@ fn more_accounts_at_a_venue_than_the_no_wrap_bound_allows_are_refused() {
         found: 257,
     };
     assert_eq!(check(accounts(257)), Err(expected));
+    // Each venue has as many.
+    let of = |venue: &'static str| {
+        (0..200).map(move |index: u32| attestation(venue, &index.to_string(), |a| a.accounts = 200))
+    };
+    let mut both: Vec<_> = of("alpha").chain(of("beta")).collect();
+    both.sort_by_key(|signed| (signed.content().venue.clone(), signed.content().account));
+    assert_eq!(check(statement(both)), Ok(()));
 }
 
 #[test]
@@ -312,6 +319,10 @@ fn order_or_deposit_at_a_venue_without_attestation_is_refused() {
     statement.terms.order = order("sell 5 alpha:BTC-28AUG26-70000-C @ 0.02 fee 0.0003");
     statement.terms.deposit = deposit("1 alpha:BTC");
     assert_eq!(check(statement.clone()), Ok(()));
+    // At one of them is enough.
+    let mut both = good_statement();
+    (both.terms.order, both.terms.deposit) = (statement.terms.order.clone(), deposit("1 beta:BTC"));
+    assert_eq!(check(both), Ok(()));
     let nothing = |venue: &str| {
         Err(FactRefusal::NothingAttestedAtVenue {
             statement: 0,

@@ -134,7 +134,7 @@ fn resident() -> Option<usize> {
 fn eight_threads_get_no_wrong_verdict_and_memory_stays_flat() {
     const THREADS: usize = 8;
     /// What threads may allocate for themselves, in KiB.
-    const SLACK: usize = 64 << 10;
+    const SLACK: usize = 8 << 10;
     let seconds = std::env::var("ZKMARGIN_LOAD_SECONDS").ok();
     let seconds = seconds.and_then(|text| text.parse().ok()).unwrap_or(2);
     let desk = Desk::new();

@@ -191,6 +191,15 @@ fn survives(kills: usize, mut url: String) -> usize {
             let digest = Digest(named(name)).to_string();
             assert!(digests.contains(digest.as_str()), "{name} was accepted and is lost");
         }
+        // Its nonce is used as well, whatever other statement says it.
+        for name in confirmed.iter().rev().take(3) {
+            let mut other = proven(&format!("beside {name}"), &["beside"]);
+            other.nonce = hex::encode(named(name));
+            assert!(matches!(
+                registry.takes(other),
+                Err(RegistryError::Refused(RegistryRefusal::NonceUsed { nonce, .. })) if nonce == hex::encode(named(name))
+            ));
+        }
         unconfirmed = kept.len() - confirmed.len();
         // Begin anew before looking at everything takes long.
         if kept.len() > 2000 {
