@@ -317,6 +317,7 @@ mod tests {
         assert_eq!(keys.len(), 2);
         let again: Keys = serde_json::from_value(serde_json::to_value(&keys).unwrap()).unwrap();
         assert_eq!(again, keys);
+        assert_eq!(serde_json::to_value(Keys::from([alpha])).unwrap(), json!([alpha]));
         assert_eq!(
             keys.accept(beta, instant("2026-08-06T11:59:59.999Z"), instant(AT)),
             Err(KeyRefusal::NotYetValid { from: instant(AT) })
@@ -329,6 +330,8 @@ mod tests {
         let refused = |value| serde_json::from_value::<Keys>(value).unwrap_err().to_string();
         let twice = refused(json!([alpha, { "key": alpha, "until": AT }]));
         assert!(twice.contains("stands there twice"), "{twice}");
+        let one_instant: Keys = serde_json::from_value(json!([{ "key": alpha, "from": AT, "until": AT }])).unwrap();
+        assert_eq!(one_instant.accept(alpha, instant(AT), instant(AT)), Ok(()));
         let no_time = refused(json!([{ "key": alpha, "from": AT, "until": "2026-08-06T11:59:59.999Z" }]));
         assert!(no_time.contains("before it begins"), "{no_time}");
         refused(json!([{ "key": alpha, "till": AT }]));

@@ -31,9 +31,10 @@ impl Programs {
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut kept = lock();
         if let Some(place) = kept.iter().position(|(other, ..)| other == terms) {
-            kept[..=place].rotate_right(1);
-            let (_, program, shape) = &kept[0];
-            return Ok((program.clone(), *shape));
+            let found = kept.remove(place);
+            let answer = (found.1.clone(), found.2);
+            kept.insert(0, found);
+            return Ok(answer);
         }
         drop(kept);
         let (program, shape) = compile()?;
@@ -164,4 +165,49 @@ fn attested_points(universe: &Universe, statement: &Statement) -> Vec<Vec<Point>
         }
     }
     attested
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use crate::fixture::{snapshot, universe};
+    use zkmargin_risk::model::Model;
+    use zkmargin_risk::terms::{Level, Ratio20};
+
+    /// Terms that differ in a ratio.
+    fn terms(twentieths: usize) -> Terms {
+        let ratio = format!("{}.{:02}", 1 + twentieths / 20, twentieths % 20 * 5);
+        Terms {
+            ratio: ratio.parse::<Ratio20>().unwrap(),
+            ..Terms::at(Level::Initial)
+        }
+    }
+
+    #[test]
+    fn terms_have_their_own_program_whatever_was_asked_for_between() {
+        let program = Model::preset("paradex-pm")
+            .unwrap()
+            .compile(&universe(), &snapshot(), &terms(0));
+        let program = Arc::new(program.unwrap());
+        let (programs, mut compiled) = (Programs::default(), Vec::new());
+        let mut ask = |of: usize| {
+            let (_, shape) = programs
+                .of(&terms(of), || {
+                    compiled.push(of);
+                    Ok((program.clone(), Digest([of as u8; 32])))
+                })
+                .unwrap();
+            assert_eq!(shape, Digest([of as u8; 32]), "{of}");
+        };
+        (0..KEPT).for_each(&mut ask);
+        // All of them are there, in whatever order they are asked for.
+        (0..KEPT).rev().for_each(&mut ask);
+        (0..KEPT).for_each(&mut ask);
+        // One more takes the place of the one that was not asked for longest.
+        ask(KEPT);
+        ask(1);
+        ask(0);
+        assert_eq!(compiled, (0..=KEPT).chain([0]).collect::<Vec<_>>());
+    }
 }

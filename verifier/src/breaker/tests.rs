@@ -611,6 +611,12 @@ fn observation_out_of_order_or_of_another_time_is_none() {
         first.observe(&empty, &sight),
         Err(ObserveError::Policy(PolicyFileError::Empty { field })) if field == "books"
     ));
+    let mut hasty = policy();
+    hasty.breaker.as_mut().unwrap().dwell = "0s".parse().unwrap();
+    assert!(matches!(
+        first.observe(&hasty, &sight),
+        Err(ObserveError::Policy(PolicyFileError::Breaker(LimitsError::NoDwell)))
+    ));
 }
 
 fn signed_policy(signed_by: usize) -> Policy {

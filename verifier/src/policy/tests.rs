@@ -180,6 +180,10 @@ fn keys_that_cannot_sign_or_are_shared_are_refused() {
         with("subject_groups", json!([[identity]])),
         Err(PolicyFileError::Key { .. })
     ));
+    assert!(matches!(
+        with("snapshots", json!({ "signed_by": 1, "of": [public("publisher").to_string(), identity] })),
+        Err(PolicyFileError::Key { field, .. }) if field == "snapshots"
+    ));
     let key = public("alpha").to_string();
     let shared = with("venues", json!({ "alpha": [key], "beta": [key] }));
     assert!(
