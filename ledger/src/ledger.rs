@@ -23,6 +23,7 @@ mod pledge;
 mod schema;
 mod show;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
@@ -202,12 +203,23 @@ impl Ledger {
         }
         for (place, line) in before.lines.iter().enumerate() {
             let found = after.lines.get(place);
-            let is_same = |found| {
-                is_same_line(old, line, &new, found) && settled(old, before, line) == settled(&new, after, found)
-            };
-            if !found.is_some_and(is_same) {
+            if !found.is_some_and(|found| is_same_line(old, line, &new, found)) {
                 return differs(format!("line {place} of venue {:?}", old.name));
             }
+        }
+        // What an instrument has made so far lies in cross margin: a later line does not isolate it, in whatever asset.
+        let listed: BTreeSet<&str> = before
+            .instruments()
+            .map(|instrument| instrument.name.as_str())
+            .collect();
+        let mut later = after.lines.iter().skip(before.lines.len());
+        let isolates = |line: &&Line| matches!(line, Line::Asset(asset) if asset.isolated.as_deref().is_some_and(|of| listed.contains(of)));
+        if let Some(Line::Asset(asset)) = later.find(isolates) {
+            return differs(format!(
+                "{} of venue {:?}, which was listed without it",
+                asset.label(),
+                old.name
+            ));
         }
         let text = new.universe.to_json()?;
         let (from, to) = (before.columns.len(), after.columns.len());
@@ -324,14 +336,6 @@ fn is_same_line(old: &Facts, line: &Line, new: &Facts, found: &Line) -> bool {
         line.legs().into_iter().map(|leg| facts.slot(leg).ok()).collect()
     };
     slots(old, line) == slots(new, found) && LineFile::of(line) == LineFile::of(found)
-}
-
-/// Where an instrument's cash flows go: what is listed later must not isolate it, or what it has made would lie elsewhere.
-fn settled(facts: &Facts, venue: &Venue, line: &Line) -> Option<usize> {
-    match line {
-        Line::Instrument(instrument) => facts.slot(venue.settlement_of(instrument)?.balance).ok(),
-        Line::Asset(_) => None,
-    }
 }
 
 /// A name of an account or an id of a fill: in messages, in files and in a database, it is one line of text.

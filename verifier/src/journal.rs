@@ -2,7 +2,7 @@
 //!
 //! A file beside it, of the same name with `.lock` behind, is locked while the journal is in use: shared by those who rely on the breaker,
 //! until they have recorded what they accepted, and by one alone who changes it. So nothing is accepted on a stance that was just left. A third one, with `.turn`
-//! behind, is a turnstile: whoever waits to change the journal stands in it, and nobody who comes after shares it before. Else verifications that overlap without end,
+//! behind, is a turnstile: whoever waits to change the journal stands in it, and nobody who comes after shares it before that change, or one that is under way. Else verifications that overlap without end,
 //! of bundles that need not even be good, would keep an observer out, and the stance from before a crash in place.
 
 use std::fs::{File, OpenOptions};
@@ -112,7 +112,8 @@ enum Hold {
 }
 
 impl Journal {
-    /// For whoever relies on the breaker: it does not change as long as this stands.
+    /// For whoever relies on the breaker: it does not change as long as this stands. Who has shared it does not share it again before this is dropped: with an
+    /// observer waiting for the first, the second would wait for the observer.
     ///
     /// # Errors
     /// [`JournalError`].

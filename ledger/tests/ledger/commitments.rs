@@ -213,14 +213,13 @@ fn universe_that_lists_more_keeps_every_commitment_and_one_that_moves_a_row_is_r
         let mut other_network = universe_file(OPTIONS);
         other_network["network"] = "main".into();
         // What was in cross margin would be isolated.
-        let mut isolated = universe_file(OPTIONS);
-        isolated["venues"][1]["lines"]
-            .as_array_mut()
-            .unwrap()
-            .push(serde_json::json!({ "asset": {
-            "name": "USDC", "lot": "0.0001", "carry": true, "reserve": true, "isolated": "LINEAR",
-        } }));
-        for changed in [moved, shorter, other_lot, other_network, isolated] {
+        let isolated = ["USDC", "BTC"].map(|name| {
+            let line = serde_json::json!({ "asset": { "name": name, "lot": "0.0001", "carry": true, "reserve": true, "isolated": "LINEAR" } });
+            let mut isolated = universe_file(OPTIONS);
+            isolated["venues"][1]["lines"].as_array_mut().unwrap().push(line);
+            isolated
+        });
+        for changed in [moved, shorter, other_lot, other_network].into_iter().chain(isolated) {
             let changed = Universe::from_json(&changed.to_string()).unwrap();
             let refused = ledger.relist(changed, Some(&cache()));
             assert!(matches!(refused, Err(LedgerError::Relisted { .. })));

@@ -135,7 +135,10 @@ fn eight_threads_get_no_wrong_verdict_and_memory_stays_flat() {
     const THREADS: usize = 8;
     /// What threads may allocate for themselves, in KiB.
     const SLACK: usize = 8 << 10;
+    /// What the tests of this process that run beside it may hold, unless it is run alone and long.
+    const OTHERS: usize = 56 << 10;
     let seconds = std::env::var("ZKMARGIN_LOAD_SECONDS").ok();
+    let slack = SLACK + if seconds.is_none() { OTHERS } else { 0 };
     let seconds = seconds.and_then(|text| text.parse().ok()).unwrap_or(2);
     let desk = Desk::new();
     let verifier = desk.verifier();
@@ -183,6 +186,6 @@ fn eight_threads_get_no_wrong_verdict_and_memory_stays_flat() {
     );
     assert!(verdicts.load(Ordering::Relaxed) > 5 * THREADS);
     if let (Some(before), Some(after)) = (before, after) {
-        assert!(after <= before + SLACK, "{before} KiB, then {after}");
+        assert!(after <= before + slack, "{before} KiB, then {after}");
     }
 }

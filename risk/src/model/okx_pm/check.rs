@@ -96,7 +96,7 @@ fn check_depeg(parameters: &Parameters, depeg: &Depeg) -> Result<(), ModelError>
     checks::entries("depeg.pairs", depeg.pairs.len(), "pairs", 1)?;
     if parameters.assets.contains_key(DOLLAR) {
         let bound = "assets of other names: USD is what inverse instruments are of";
-        return Err(value("assets", DOLLAR, bound));
+        return Err(value("depeg", "a charge beside an asset called USD", bound));
     }
     let is_class = |name: &str| {
         name == DOLLAR

@@ -226,18 +226,18 @@ fn history(args: &History) -> Result<(String, Value), Failure> {
 }
 
 fn release(args: &Release) -> Result<(String, Value), Failure> {
-    let at = load::instant(args.at)?;
     let release = load::load(&args.release, FileKind::Release.max_bytes(), |bytes| {
         Ok(SignedRelease::from_bytes(bytes)?)
     })
     .map_err(Failure::usage)?;
-    Registry::open_any(&args.registry)
-        .and_then(|mut registry| registry.release(&release, at))
-        .map_err(|error| {
-            let Failure { code, error } = failure(error);
-            let error = error.context(args.release.display().to_string());
-            Failure { code, error }
-        })?;
+    let refused = |error| {
+        let Failure { code, error } = failure(error);
+        let error = error.context(args.release.display().to_string());
+        Failure { code, error }
+    };
+    let mut registry = Registry::open_any(&args.registry).map_err(refused)?;
+    let at = load::instant(args.at)?;
+    registry.release(&release, at).map_err(refused)?;
     let content = release.content();
     let text = format!(
         "Account {} at {:?} is given back from {} on: nothing that rests on its attestation {} or an earlier one is good after that.",

@@ -286,42 +286,39 @@ fn journal_gives_back_the_breaker_that_was_written() {
 #[test]
 fn who_changes_the_journal_is_alone_and_waits_for_no_newcomer() {
     use crate::journal::Journal;
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-    use std::time::{Duration, Instant as Clock};
+    use std::sync::Mutex;
+    use std::time::Duration;
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.json");
     Journal::hold(&path).unwrap().write(&observe(None, &calm(0))).unwrap();
-    let (sharers, most, was_changed) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
-    let started = Clock::now();
-    // Two that begin again as soon as they have ended, and overlap, until the change was made: else for half a minute.
-    let share = |late: Duration| {
-        std::thread::sleep(late);
-        while !was_changed.load(Ordering::SeqCst) && started.elapsed() < Duration::from_secs(30) {
-            let journal = Journal::share(&path).unwrap();
-            most.fetch_max(sharers.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            std::thread::sleep(Duration::from_millis(60));
-            sharers.fetch_sub(1, Ordering::SeqCst);
-            drop(journal);
-        }
-    };
+    let turn = std::fs::File::open(folder.path().join("journal.json.turn")).unwrap();
+    let order = Mutex::new(Vec::new());
+    let first = Journal::share(&path).unwrap();
     std::thread::scope(|scope| {
-        scope.spawn(|| share(Duration::ZERO));
-        scope.spawn(|| share(Duration::from_millis(30)));
         scope.spawn(|| {
-            while most.load(Ordering::SeqCst) < 2 {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            let journal = Journal::hold(&path).unwrap();
-            was_changed.store(true, Ordering::SeqCst);
-            assert_eq!(sharers.load(Ordering::SeqCst), 0, "it is alone");
-            drop(journal);
+            let _journal = Journal::hold(&path).unwrap();
+            // Nobody is let in beside it.
+            std::thread::sleep(Duration::from_millis(100));
+            order.lock().unwrap().push("change");
         });
+        // Until it stands in the turnstile, or much longer than that takes.
+        for _ in 0..1_000 {
+            if turn.try_lock_shared().is_err() {
+                break;
+            }
+            turn.unlock().unwrap();
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        scope.spawn(|| {
+            let _journal = Journal::share(&path).unwrap();
+            order.lock().unwrap().push("newcomer");
+        });
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(order.lock().unwrap().is_empty(), "both wait for the one that shares it");
+        drop(first);
     });
-    assert!(
-        started.elapsed() < Duration::from_secs(30),
-        "it had its turn before they gave up"
-    );
+    assert_eq!(order.into_inner().unwrap(), ["change", "newcomer"]);
 }
 
 #[cfg(unix)]

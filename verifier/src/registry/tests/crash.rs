@@ -192,7 +192,7 @@ fn survives(kills: usize, mut url: String) -> usize {
             assert!(digests.contains(digest.as_str()), "{name} was accepted and is lost");
         }
         // Its nonce is used as well, whatever other statement says it.
-        for name in confirmed.iter().rev().take(3) {
+        for name in words(&said, "ACCEPTED").into_iter().rev().take(3) {
             let mut other = proven(&format!("beside {name}"), &["beside"]);
             other.nonce = hex::encode(named(name));
             assert!(matches!(
