@@ -249,6 +249,19 @@ fn an_overflow_in_an_operator_is_reported_by_the_next_verb() {
 }
 
 #[test]
+fn legs_of_a_form_are_sorted_and_stand_once_in_whatever_order_they_come() {
+    let mut form = Linear::zero();
+    for (slot, units) in [(2, 5), (0, 3), (2, 4), (1, 7), (0, -1)] {
+        form.add_leg(leg(slot), whole(units));
+    }
+    let mut b = builder(80, 3, vec![]);
+    let lower = b.lower(&form).unwrap();
+    b.require_non_negative("form", lower).unwrap();
+    let program = b.finish().unwrap();
+    assert_eq!(program.equations()[0].legs, [(leg(0), 2), (leg(1), 7), (leg(2), 9)]);
+}
+
+#[test]
 fn constants_among_the_items_of_a_maximum_count() {
     for constants in [[1, 5, 3], [5, 3, 1], [3, 1, 5]] {
         let most = |limit: i64, with_form: bool| {
