@@ -1,7 +1,10 @@
 //! What a partner runs besides: keys with a time, signed snapshots, the breaker, the registry; on proofs that are ones.
 
 use super::*;
+use zkmargin_risk::instant::Instant;
 use zkmargin_verifier::SnapshotSignature;
+use zkmargin_verifier::clock;
+use zkmargin_verifier::journal::Journal;
 
 impl Folder {
     fn change_policy(&self, change: impl FnOnce(&mut Value)) {
@@ -167,6 +170,45 @@ fn breaker_lets_pass_what_it_observed_and_nothing_once_it_is_halted() {
     let status = folder.run(&["breaker", "status", "--journal", "journal.json"]);
     assert_done(&status, "normal to cautious");
     assert_done(&status, "HALTED since");
+}
+
+/// Without `--at`: what has waited for the journal is judged by the time at which it goes on, and not by that at which it came.
+#[test]
+fn clock_is_read_once_the_journal_is_there() {
+    let folder = Folder::proven_world();
+    folder.change_policy(|policy| policy["breaker"] = breaker());
+    folder.write("reference.json", &reference("65000"));
+    assert_done(&folder.observe(NOW, &[]), "NORMAL");
+    let nonce = "07".repeat(32);
+    let verify = || folder.verify(&["--breaker", "journal.json", "--nonce", &nonce]);
+    let files = ["--snapshot", "snapshot.json", "--reference", "reference.json"];
+    let own = [
+        "breaker",
+        "observe",
+        "--policy",
+        "policy.json",
+        "--journal",
+        "journal.json",
+    ];
+    let observe = || folder.run(&[&own[..], &files].concat());
+    // What is of August is too old for both: they say at which instant.
+    let waiting: [(&str, &(dyn Fn() -> Output + Sync)); 2] = [("refused at ", &verify), ("not observed at ", &observe)];
+    for (said, waits) in waiting {
+        let journal = Journal::hold(&folder.path("journal.json")).unwrap();
+        let (output, gone_on) = std::thread::scope(|scope| {
+            let waiting = scope.spawn(waits);
+            // Longer than it takes to come as far as the journal.
+            std::thread::sleep(std::time::Duration::from_secs(3));
+            let gone_on = clock::now().unwrap();
+            drop(journal);
+            (waiting.join().unwrap(), gone_on)
+        });
+        let error = String::from_utf8_lossy(&output.stderr);
+        let (_, rest) = error.split_once(said).unwrap_or_else(|| panic!("{error}"));
+        let (at, _) = rest.split_once("Z").unwrap();
+        let at: Instant = format!("{at}Z").parse().unwrap();
+        assert!(at >= gone_on, "{said}{at}, and it went on at {gone_on}");
+    }
 }
 
 #[cfg(unix)]
