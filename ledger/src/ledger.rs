@@ -212,9 +212,12 @@ impl Ledger {
             .instruments()
             .map(|instrument| instrument.name.as_str())
             .collect();
-        let mut later = after.lines.iter().skip(before.lines.len());
-        let isolates = |line: &&Line| matches!(line, Line::Asset(asset) if asset.isolated.as_deref().is_some_and(|of| listed.contains(of)));
-        if let Some(Line::Asset(asset)) = later.find(isolates) {
+        let added = after.lines.iter().skip(before.lines.len());
+        let mut isolated = added.filter_map(|line| match line {
+            Line::Asset(asset) => Some((asset, asset.isolated.as_deref()?)),
+            Line::Instrument(_) => None,
+        });
+        if let Some((asset, _)) = isolated.find(|(_, of)| listed.contains(of)) {
             return differs(format!(
                 "{} of venue {:?}, which was listed without it",
                 asset.label(),

@@ -1,9 +1,11 @@
 //! Where a circuit breaker is kept: one file, replaced whole, so that a process that dies leaves the old state or the new one.
 //!
 //! A file beside it, of the same name with `.lock` behind, is locked while the journal is in use: shared by those who rely on the breaker,
-//! until they have recorded what they accepted, and by one alone who changes it. So nothing is accepted on a stance that was just left. A third one, with `.turn`
-//! behind, is a turnstile: whoever waits to change the journal stands in it, and nobody who comes after shares it before that change, or one that is under way. Else verifications that overlap without end,
-//! of bundles that need not even be good, would keep an observer out, and the stance from before a crash in place.
+//! until they have recorded what they accepted, and by one alone who changes it. So nothing is accepted on a stance that was just left.
+//!
+//! A third one, with `.turn` behind, is a turnstile: whoever waits to change the journal stands in it, and nobody who comes after shares it
+//! before that change, or one that is under way. Else verifications that overlap without end, of bundles that need not even be good, would
+//! keep an observer out, and the stance from before a crash in place.
 
 use std::fs::{File, OpenOptions};
 use std::io;

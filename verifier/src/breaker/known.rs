@@ -120,6 +120,9 @@ fn fill_smile(strikes: &mut BTreeMap<Decimal, Strike>, before: BTreeMap<Decimal,
     let moves = both.map(|(strike, now, then)| (strike, now.volatility.saturating_sub(then.volatility)));
     let moves: BTreeMap<Decimal, Decimal> = moves.collect();
     for (strike, mut options) in before {
+        let Entry::Vacant(gap) = strikes.entry(strike) else {
+            continue;
+        };
         let below = moves.range(..strike).next_back().map(|(_, by)| *by);
         let above = moves.range(strike..).next().map(|(_, by)| *by);
         let by = match (below, above) {
@@ -134,6 +137,6 @@ fn fill_smile(strikes: &mut BTreeMap<Decimal, Strike>, before: BTreeMap<Decimal,
         if moved > Decimal::ZERO {
             options.volatility = moved;
         }
-        strikes.entry(strike).or_insert(options);
+        gap.insert(options);
     }
 }

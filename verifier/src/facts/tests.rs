@@ -319,7 +319,7 @@ fn order_or_deposit_at_a_venue_without_attestation_is_refused() {
     statement.terms.order = order("sell 5 alpha:BTC-28AUG26-70000-C @ 0.02 fee 0.0003");
     statement.terms.deposit = deposit("1 alpha:BTC");
     assert_eq!(check(statement.clone()), Ok(()));
-    // At one of them is enough.
+    // Each at a venue of its own: an attestation there is enough.
     let mut both = good_statement();
     (both.terms.order, both.terms.deposit) = (statement.terms.order.clone(), deposit("1 beta:BTC"));
     assert_eq!(check(both), Ok(()));

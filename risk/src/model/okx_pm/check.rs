@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use crate::model::ModelError;
 use crate::model::assets::check_assets;
-use crate::model::check::{self, value};
+use crate::model::check;
 use crate::model::okx_pm::compile::DOLLAR;
 use crate::model::okx_pm::parameters::{Depeg, Minimum, Parameters, UnderlyingParameters};
 use crate::model::stress::checks;
@@ -20,7 +20,7 @@ pub(super) fn check(parameters: &Parameters) -> Result<(), ModelError> {
     // A proof of initial is a proof of maintenance.
     let factor = parameters.initial_factor;
     if factor < Decimal::ONE || factor > check::MAX_FACTOR {
-        return Err(value("initial_factor", factor, "1 to 100"));
+        return Err(check::value("initial_factor", factor, "1 to 100"));
     }
     check_assets(&parameters.assets, |underlying| {
         parameters.underlyings.contains_key(underlying)
@@ -49,14 +49,14 @@ fn check_underlying(place: &str, underlying: &UnderlyingParameters) -> Result<()
     for (index, x) in underlying.moves.iter().enumerate() {
         if *x <= before || *x > MAX_MOVE {
             let bound = "above the one before and at most 0.999";
-            return Err(value(field(&format!("moves[{index}]")), *x, bound));
+            return Err(check::value(field(&format!("moves[{index}]")), *x, bound));
         }
         before = *x;
     }
     checks::shift(&field("volatility"), &underlying.volatility)?;
     let x = underlying.extreme_move;
     if x <= Decimal::ZERO || x > MAX_MOVE {
-        return Err(value(field("extreme_move"), x, "above 0 and at most 0.999"));
+        return Err(check::value(field("extreme_move"), x, "above 0 and at most 0.999"));
     }
     checks::part(&field("extreme_factor"), underlying.extreme_factor)?;
     checks::basis(&field("basis"), underlying.basis)?;
@@ -96,7 +96,7 @@ fn check_depeg(parameters: &Parameters, depeg: &Depeg) -> Result<(), ModelError>
     checks::entries("depeg.pairs", depeg.pairs.len(), "pairs", 1)?;
     if parameters.assets.contains_key(DOLLAR) {
         let bound = "assets of other names: USD is what inverse instruments are of";
-        return Err(value("depeg", "a charge beside an asset called USD", bound));
+        return Err(check::value("depeg", "a charge beside an asset called USD", bound));
     }
     let is_class = |name: &str| {
         name == DOLLAR
@@ -127,13 +127,13 @@ fn check_depeg(parameters: &Parameters, depeg: &Depeg) -> Result<(), ModelError>
         checks::part(&format!("{field}.at_least"), level.at_least)?;
         if before.is_some_and(|before| level.at_least >= before) {
             let bound = "below that of the level before";
-            return Err(value(format!("{field}.at_least"), level.at_least, bound));
+            return Err(check::value(format!("{field}.at_least"), level.at_least, bound));
         }
         before = Some(level.at_least);
         checks::tiers(&format!("{field}.tiers"), &level.tiers)?;
     }
     match before {
-        Some(last) if !last.is_zero() => Err(value("depeg.levels.at_least", last, "0, of the last level")),
+        Some(last) if !last.is_zero() => Err(check::value("depeg.levels.at_least", last, "0, of the last level")),
         _ => Ok(()),
     }
 }

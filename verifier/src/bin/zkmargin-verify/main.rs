@@ -173,9 +173,10 @@ fn nonce() -> anyhow::Result<String> {
 fn verify(args: &VerifyArgs) -> Result<(Verdict, &'static str), Failure> {
     let policy = load::policy(&args.policy)?;
     #[cfg(feature = "registry")]
-    let registry = args.registry.as_deref();
-    #[cfg(feature = "registry")]
-    let mut registry = registry.map(|url| registry::open_for(url, &policy)).transpose()?;
+    let mut registry = match &args.registry {
+        Some(url) => Some(registry::open_for(url, &policy)?),
+        None => None,
+    };
     let universe = files::universe(&args.universe).map_err(Failure::usage)?;
     let snapshot = files::snapshot(&args.snapshot).map_err(Failure::usage)?;
     let later = args.later.as_deref().map(files::snapshot).transpose();
