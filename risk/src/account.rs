@@ -24,7 +24,6 @@
 //! position has a carry *debit*, a long inverse one a carry *credit*, and no price of the snapshot is in the vector.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use num_rational::BigRational;
 use num_traits::Zero;
@@ -88,16 +87,6 @@ pub struct AmountFile {
     #[serde(with = "crate::amount")]
     #[schemars(with = "String")]
     pub amount: Decimal,
-}
-
-macro_rules! opaque_debug {
-    ($($secret:ident)*) => {$(
-        impl fmt::Debug for $secret {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct(stringify!($secret)).finish_non_exhaustive()
-            }
-        }
-    )*};
 }
 
 opaque_debug!(AccountFile PositionFile AmountFile AccountVector);

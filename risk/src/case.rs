@@ -59,13 +59,6 @@ pub struct CaseVenue {
     pub lines: Vec<LineFile>,
 }
 
-impl std::fmt::Debug for CaseFile {
-    /// Shows nothing: it may be somebody's portfolio.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CaseFile").finish_non_exhaustive()
-    }
-}
-
 /// Why a text is no case, or a case has no outcome.
 #[derive(Debug, thiserror::Error)]
 pub enum CaseError {
@@ -117,7 +110,7 @@ pub struct Case {
 }
 
 /// What a model makes of a case. Amounts are decimals in the numéraire: values and excesses rounded down, requirements up.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Outcome {
     /// The model's name.
     pub model: String,
@@ -140,7 +133,7 @@ pub struct Outcome {
 }
 
 /// What one model of a demand makes of a case.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ModelOutcome {
     /// The model's name.
     pub model: String,
@@ -155,7 +148,7 @@ pub struct ModelOutcome {
 }
 
 /// What must hold beside margin.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CheckOutcome {
     /// What.
     pub name: String,
@@ -166,7 +159,7 @@ pub struct CheckOutcome {
 }
 
 /// What a prover can show of one requirement of the program.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RequirementOutcome {
     /// What a refusal names.
     pub name: String,
@@ -178,7 +171,7 @@ pub struct RequirementOutcome {
 }
 
 /// What a model makes of a case at one level.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LevelOutcome {
     /// `R`, exactly.
     pub requirement: String,
@@ -203,7 +196,7 @@ pub struct LevelOutcome {
 }
 
 /// A component of a requirement, by the venue's own term.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ComponentOutcome {
     /// The term.
     pub term: String,
@@ -425,9 +418,4 @@ fn component(component: &Component) -> ComponentOutcome {
     }
 }
 
-impl std::fmt::Debug for Case {
-    /// Shows nothing: it may be somebody's portfolio.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Case").finish_non_exhaustive()
-    }
-}
+opaque_debug!(CaseFile Case Outcome ModelOutcome CheckOutcome RequirementOutcome LevelOutcome ComponentOutcome);

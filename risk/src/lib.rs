@@ -18,6 +18,17 @@
 //! - [`model`], [`collateral`], [`terms`]: what a margin model makes of it, as a program.
 //! - [`oracle`], [`report`], [`case`]: the same exactly, for the trader, and for anyone with figures of their own.
 
+/// A `Debug` that shows nothing but the type's name, for what is a trader's secret. It stands before the modules, which use it.
+macro_rules! opaque_debug {
+    ($($secret:ident)*) => {$(
+        impl std::fmt::Debug for $secret {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($secret)).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
 pub mod account;
 pub mod amount;
 pub mod canonical;

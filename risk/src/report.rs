@@ -7,7 +7,6 @@ pub mod hedge;
 mod moves;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use num_bigint::BigInt;
 use num_integer::Integer;
@@ -56,12 +55,7 @@ pub struct Report {
     pub index_moves: Vec<IndexMoves>,
 }
 
-impl fmt::Debug for Report {
-    /// Shows nothing: it is the trader's secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Report").finish_non_exhaustive()
-    }
-}
+opaque_debug!(Report);
 
 /// What one model of a demand makes of a book.
 #[derive(Clone, PartialEq)]
@@ -74,12 +68,7 @@ pub struct ByModel {
     pub grids: BTreeMap<String, Vec<Scenario>>,
 }
 
-impl fmt::Debug for ByModel {
-    /// Shows nothing: it is the trader's secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ByModel").finish_non_exhaustive()
-    }
-}
+opaque_debug!(ByModel);
 
 /// Greeks of what is held on one underlying at one expiry: sums of [`valuation::greeks`], exact.
 #[derive(Clone, PartialEq, Eq)]
@@ -98,12 +87,7 @@ pub struct Greeks {
     pub theta: BigRational,
 }
 
-impl fmt::Debug for Greeks {
-    /// Shows nothing: it is the trader's secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Greeks").finish_non_exhaustive()
-    }
-}
+opaque_debug!(Greeks);
 
 /// Why there is no report. It names what is held: for the trader and the venue alone.
 #[derive(Debug, thiserror::Error)]

@@ -33,7 +33,6 @@ pub struct Pledge {
 }
 
 /// An attestation that the ledger has recorded.
-#[derive(Debug)]
 pub struct Attested {
     /// For the partner and the trader.
     pub attestation: SignedAttestation,
@@ -44,6 +43,8 @@ pub struct Attested {
     /// Instruments that the account holds and that have expired, with their expiries. Secret.
     pub expired: Vec<(String, Instant)>,
 }
+
+opaque_debug!(Attested);
 
 /// What a release did.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,6 +13,7 @@ mod hold;
 mod isolated;
 mod ledger;
 mod model;
+mod opaque;
 mod process;
 mod prove;
 mod publish;

@@ -166,12 +166,7 @@ pub enum Check {
     },
 }
 
-impl fmt::Debug for Evaluation {
-    /// Shows nothing: it is the trader's secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Evaluation").finish_non_exhaustive()
-    }
-}
+opaque_debug!(Evaluation);
 
 /// A part of a requirement, by the venue's own term, in the numéraire.
 #[derive(Clone, PartialEq, Eq)]
@@ -229,17 +224,7 @@ impl fmt::Debug for Component {
     }
 }
 
-macro_rules! debug_shows_nothing {
-    ($($secret:ty),*) => {$(
-        impl fmt::Debug for $secret {
-            /// Shows nothing: it is the trader's secret.
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(concat!(stringify!($secret), " { .. }"))
-            }
-        }
-    )*};
-}
-debug_shows_nothing!(Picture, Cell, Check, Collateral, Exposure, RowProfit, GroupLoss);
+opaque_debug!(Picture Cell Check Collateral Exposure RowProfit GroupLoss);
 
 /// What a picture of a book shows, profits and losses in the numéraire.
 #[derive(Clone, PartialEq, Eq)]

@@ -42,19 +42,9 @@ pub struct IsolatedVariation {
     pub loss: BigRational,
 }
 
-impl std::fmt::Debug for Variation {
-    /// Shows nothing: it is the trader's secret.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Variation").finish_non_exhaustive()
-    }
-}
+opaque_debug!(Variation);
 
-impl std::fmt::Debug for IsolatedVariation {
-    /// Shows nothing: it is the trader's secret.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("IsolatedVariation").finish_non_exhaustive()
-    }
-}
+opaque_debug!(IsolatedVariation);
 
 impl Variation {
     /// `V - ρ R - e` of cross margin, or `V - ρ R` of an isolated position if that is less.

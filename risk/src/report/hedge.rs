@@ -6,7 +6,6 @@
 //! halves, finds the smallest number, if there is one; under a rule that is not convex it finds one that is enough, or none.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use num_rational::BigRational;
 use num_traits::{Signed, Zero};
@@ -43,12 +42,7 @@ pub struct Hedge {
     pub excess: BigRational,
 }
 
-impl fmt::Debug for Hedge {
-    /// Shows nothing: it is the trader's secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hedge").finish_non_exhaustive()
-    }
-}
+opaque_debug!(Hedge);
 
 /// What a search found.
 #[derive(Clone, PartialEq, Eq)]
@@ -63,12 +57,7 @@ pub struct Search {
     pub candidates: usize,
 }
 
-impl fmt::Debug for Search {
-    /// Shows nothing: it is the trader's secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Search").finish_non_exhaustive()
-    }
-}
+opaque_debug!(Search);
 
 /// A trade of one kind, in any number of lots.
 struct Trade<'a> {

@@ -1,7 +1,5 @@
 //! How far an index may move before a level fails.
 
-use std::fmt;
-
 use rust_decimal::Decimal;
 
 use crate::market::Snapshot;
@@ -73,12 +71,7 @@ pub struct IndexMoves {
     pub up: Failure,
 }
 
-impl fmt::Debug for IndexMoves {
-    /// Shows nothing: it is the trader's secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IndexMoves").finish_non_exhaustive()
-    }
-}
+opaque_debug!(IndexMoves);
 
 /// A book whose index is moved.
 struct Scan<'a> {
