@@ -6,10 +6,11 @@ use std::sync::LazyLock;
 use serde_json::{Value, json};
 use zkmargin_circuits::{Blind, Opening, PROTOCOL_VERSION, Parameters, commit, prove};
 use zkmargin_risk::canonical::Digest;
+use zkmargin_risk::history::History;
 use zkmargin_risk::instant::Instant;
 use zkmargin_risk::market::Snapshot;
 use zkmargin_risk::model::Model;
-use zkmargin_risk::terms::{Deposit, Level, Order, Ratio20, Terms};
+use zkmargin_risk::terms::{Deposit, Level, Margin, Order, Ratio20, Terms};
 use zkmargin_risk::universe::{Network, Universe};
 use zkmargin_verifier::attestation::{Attestation, PseudonymSecret};
 use zkmargin_verifier::book::Book;
@@ -32,14 +33,20 @@ pub struct Small {
     /// As a file.
     pub snapshot_file: Value,
     /// As a file.
+    pub later_file: Option<Value>,
+    /// As a file.
     pub model_file: Value,
+    /// As a file.
+    pub history_file: Option<Value>,
     /// As a file.
     pub policy_file: Value,
     /// The universe.
     pub universe: Universe,
     /// The snapshot.
     pub snapshot: Snapshot,
-    /// The model.
+    /// The later one, where it is of variation.
+    pub later: Option<Snapshot>,
+    /// The model, with its price history if it needs one.
     pub model: Model,
     /// The parameters.
     pub parameters: Parameters,
@@ -49,14 +56,33 @@ pub struct Small {
     pub reference: Reference,
     /// What both accounts hold together, in lots.
     pub legs: Vec<u64>,
-    /// Both publishers' signatures on the snapshot.
+    /// Both publishers' signatures on every snapshot.
     pub published: Vec<SnapshotSignature>,
     /// A bundle that the policy accepts.
     pub bundle: Bundle,
 }
 
-/// The one small world of a process; making it takes one proof.
-pub static SMALL: LazyLock<Small> = LazyLock::new(Small::new);
+/// The one small world of a process, of maintenance margin after an order; making it takes one proof.
+pub static SMALL: LazyLock<Small> = LazyLock::new(|| Small::new(Level::Maintenance.into(), preset("paradex-pm"), None));
+
+/// The same of variation, with a later snapshot.
+pub static VARIATION: LazyLock<Small> = LazyLock::new(|| Small::new(Margin::Variation, preset("paradex-pm"), None));
+
+/// The same of initial margin, under a model that reads a price history.
+pub static HISTORICAL: LazyLock<Small> = LazyLock::new(|| {
+    let file = history_file();
+    let history = History::from_json(&file.to_string()).expect("a history");
+    let model = Model::from_json(&historical_model_file(history.digest()).to_string()).expect("a model");
+    Small::new(
+        Level::Initial.into(),
+        model.with_history(history).expect("its history"),
+        Some(file),
+    )
+});
+
+fn preset(name: &str) -> Model {
+    Model::preset(name).expect("a preset")
+}
 
 /// The signing key of a name.
 pub fn key(name: &str) -> SigningKey {
@@ -136,8 +162,56 @@ fn snapshot_file() -> Value {
     })
 }
 
+/// The market half a minute later.
+fn later_file() -> Value {
+    let mut file = snapshot_file();
+    file["instant"] = json!("2026-08-06T12:00:30Z");
+    let market = &mut file["underlyings"]["BTC"];
+    market["index"] = json!("64990");
+    market["perpetual"]["price"] = json!("64995");
+    file
+}
+
+fn history_file() -> Value {
+    let day = |close: &str, index: &str| json!({ "BTC": { "close": close, "volatility_index": index } });
+    json!({
+        "provenance": {
+            "source": "made up", "licence": "CC0-1.0", "importer": "none", "recorded": ["nothing"], "derived": ["nothing"],
+            "assumed": ["every figure"],
+        },
+        "days": {
+            "2026-08-02": { "BTC": { "close": "63000" } },
+            "2026-08-03": day("64000", "40"),
+            "2026-08-04": day("61000", "52.5"),
+            "2026-08-05": day("66000", "45"),
+            "2026-08-06": day("65000", "46"),
+        },
+    })
+}
+
+/// Historical simulation with every field that one can have at a time; options need a volatility index on every day that it uses.
+fn historical_model_file(history: Digest) -> Value {
+    let model = preset("hs-var").to_json().expect("JSON");
+    let mut file: Value = serde_json::from_str(&model).expect("JSON");
+    file["history"] = json!(history);
+    file["window"] = json!({ "last": { "moves": 3, "until": "2026-08-06" } });
+    file["procyclicality"] = json!({ "stressed": {
+        "weight": "0.25", "window": { "between": { "first": "2026-08-04", "last": "2026-08-05" } },
+    } });
+    file["filter"] = json!({ "decay": "0.97", "least": "0.5", "most": "2" });
+    file["span"] = json!("1000000");
+    file["assets"] = json!({
+        "USDC": { "haircut": "0" },
+        "BTC": {
+            "haircut": "0.05", "tiers": [{ "above": "10", "haircut": "0.1" }], "debt_weight": "1.5", "cap": "100", "underlying": "BTC",
+        },
+    });
+    file["underlyings"] = json!({ "BTC": { "series": "BTC" } });
+    file
+}
+
 /// Asks for exactly what the bundle says, so that whatever asks for more is refused.
-fn policy_file(universe: &Universe, model: &Model) -> Value {
+fn policy_file(universe: &Universe, model: &Model, terms: &Terms) -> Value {
     let from_until = |name: &str| {
         json!({
             "key": public(name).to_string(), "from": "2026-08-06T12:00:10Z", "until": "2026-08-06T12:00:10Z", "revoked": "2026-08-06T12:01:00.001Z",
@@ -153,13 +227,13 @@ fn policy_file(universe: &Universe, model: &Model) -> Value {
         "subject_groups": [[public("trader").to_string(), public("second trader").to_string()]],
         "all_accounts": false,
         "held": true,
-        "hypothetical_orders": true,
+        "hypothetical_orders": terms.order.is_some(),
         "hypothetical_deposits": true,
         "models": [model.digest().to_string()],
         "snapshots": { "signed_by": 2, "of": [public("publisher").to_string(), public("second publisher").to_string()] },
-        "level": "maintenance",
-        "ratio": "1.05",
-        "excess": "1000",
+        "level": terms.margin.to_string(),
+        "ratio": terms.ratio.to_string(),
+        "excess": terms.excess.to_string(),
         "max_snapshot_age": "60s",
         "max_validity": "60m",
         "max_attestation_age": "50s",
@@ -205,13 +279,23 @@ fn books(universe: &Universe) -> Vec<(Vec<u64>, Blind)> {
 }
 
 impl Small {
-    fn new() -> Small {
+    fn new(margin: Margin, model: Model, history_file: Option<Value>) -> Small {
         let (universe_file, snapshot_file) = (universe_file(), snapshot_file());
+        let later_file = (margin.snapshots() > 1).then(later_file);
         let universe = Universe::from_json(&universe_file.to_string()).expect("a universe");
-        let snapshot = Snapshot::from_json(&snapshot_file.to_string()).expect("a snapshot");
-        let model = Model::preset("paradex-pm").expect("a preset");
+        let snapshot_of = |file: &Value| Snapshot::from_json(&file.to_string()).expect("a snapshot");
+        let (snapshot, later) = (snapshot_of(&snapshot_file), later_file.as_ref().map(snapshot_of));
         let model_file = serde_json::from_str(&model.to_json().expect("JSON")).expect("JSON");
-        let policy_file = policy_file(&universe, &model);
+        // An order has no variation.
+        let order = (margin != Margin::Variation).then_some("buy 0.1 perps:BTC-PERP @ 65010 fee 3");
+        let terms = Terms {
+            margin,
+            ratio: Ratio20::new(21).expect("a ratio"),
+            excess: 1000,
+            order: order.map(|text| Order::parse(text, &universe).expect("an order")),
+            deposit: Some(Deposit::parse("2.5 options:USDC", &universe).expect("a deposit")),
+        };
+        let policy_file = policy_file(&universe, &model, &terms);
         let policy = Policy::from_json(policy_file.to_string().as_bytes()).expect("a policy");
         let reference = json!({ "instant": EPOCH, "indices": { "BTC": "65000" } });
         let reference = Reference::from_json(reference.to_string().as_bytes()).expect("a reference");
@@ -241,13 +325,7 @@ impl Small {
             content.sign(&key(&venue.name))
         });
         let statement = Statement {
-            terms: Terms {
-                margin: Level::Maintenance.into(),
-                ratio: Ratio20::new(21).expect("a ratio"),
-                excess: 1000,
-                order: Some(Order::parse("buy 0.1 perps:BTC-PERP @ 65010 fee 3", &universe).expect("an order")),
-                deposit: Some(Deposit::parse("2.5 options:USDC", &universe).expect("a deposit")),
-            },
+            terms,
             audience: public("partner"),
             book: Book::new("line-1").expect("a book"),
             nonce: NONCE,
@@ -261,7 +339,7 @@ impl Small {
         let context = Context {
             universe: &universe,
             snapshot: &snapshot,
-            later: None,
+            later: later.as_ref(),
             model: &model,
             parameters: &parameters,
         };
@@ -269,17 +347,23 @@ impl Small {
         let legs: Vec<u64> = books.iter().flat_map(|(lots, _)| lots.clone()).collect();
         let opening = Opening::new(legs.clone(), books.iter().map(|(_, blind)| blind.clone()).collect());
         let proof = prove(&parameters, &[prepared.claim()], &[opening]).expect("a proof");
-        let published = ["publisher", "second publisher"]
-            .map(|name| SnapshotSignature::sign(&key(name), Network::Test, snapshot.digest()))
-            .to_vec();
+        let published = [Some(&snapshot), later.as_ref()].into_iter().flatten();
+        let published = published.flat_map(|snapshot| {
+            ["publisher", "second publisher"]
+                .map(|name| SnapshotSignature::sign(&key(name), Network::Test, snapshot.digest()))
+        });
+        let published = published.collect();
         let bundle = signed(&context, vec![statement], proof).expect("all of one subject");
         Small {
             universe_file,
             snapshot_file,
+            later_file,
             model_file,
+            history_file,
             policy_file,
             universe,
             snapshot,
+            later,
             model,
             parameters,
             policy,
@@ -295,16 +379,16 @@ impl Small {
         Context {
             universe: &self.universe,
             snapshot: &self.snapshot,
-            later: None,
+            later: self.later.as_ref(),
             model: &self.model,
             parameters: &self.parameters,
         }
     }
 
-    /// What the partner's circuit breaker saw of the snapshot, if the policy has one and lets it see.
+    /// What the partner's circuit breaker saw of the last snapshot, if the policy has one and lets it see.
     pub fn breaker(&self, policy: &Policy) -> Option<Breaker> {
         let sight = Sight {
-            snapshots: std::slice::from_ref(&self.snapshot),
+            snapshots: std::slice::from_ref(self.later.as_ref().unwrap_or(&self.snapshot)),
             signatures: &self.published,
             reference: &self.reference,
             at: now(),

@@ -1,12 +1,20 @@
-//! The small world has every field that the types have, so that the other tests change every field. Not its model: that is a preset, and has what the preset has.
+//! The small world has every field that the types have, so that the other tests change every field. Of its models, the one that
+//! reads a history; the other is a preset, and has what the preset has.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use zkmargin_risk::canonical::Canonical;
+use zkmargin_risk::history::HistoryFile;
 use zkmargin_risk::listing::UniverseFile;
 use zkmargin_risk::market::Snapshot;
-use zkmargin_tests::small::SMALL;
+use zkmargin_risk::model::historical::Parameters;
+use zkmargin_risk::terms::{Level, Terms};
+use zkmargin_tests::small::{HISTORICAL, SMALL, VARIATION};
+use zkmargin_tests::tree::Tree;
 use zkmargin_verifier::Policy;
+
+use crate::WORLDS;
 
 /// A schema of a file, with what its references are of.
 struct Walk<'a> {
@@ -171,13 +179,76 @@ fn is_complete(file: &Value, schema: &schemars::Schema, but: &[&str]) {
 #[test]
 fn small_world_has_every_field() {
     is_complete(&SMALL.policy_file, &schemars::schema_for!(Policy), &[]);
-    is_complete(&SMALL.snapshot_file, &schemars::schema_for!(Snapshot), &[]);
+    for snapshot in [&SMALL.snapshot_file, VARIATION.later_file.as_ref().unwrap()] {
+        is_complete(snapshot, &schemars::schema_for!(Snapshot), &[]);
+    }
+    let history = HISTORICAL.history_file.as_ref().unwrap();
+    is_complete(history, &schemars::schema_for!(HistoryFile), &[]);
+    // It has one of three against procyclicality, and two windows of four kinds.
+    is_complete(
+        &HISTORICAL.model_file,
+        &schemars::schema_for!(Parameters),
+        &[
+            "/$defs/Buffer.part",
+            "/$defs/Floor.window",
+            "/$defs/Procyclicality/oneOf/0.buffer",
+            "/$defs/Procyclicality/oneOf/2.floor",
+            "/$defs/Range/oneOf/1.until",
+        ],
+    );
     // An isolated position is an asset that names it.
     is_complete(
         &SMALL.universe_file,
         &schemars::schema_for!(UniverseFile),
         &["/$defs/AssetFile.isolated"],
     );
+}
+
+/// Where a binary file has nothing: an option that is not there is an empty list in it. A reader makes every field of what it reads,
+/// and has nothing else to make it of.
+fn nothing(tree: &Tree, place: &str) -> Vec<String> {
+    match tree {
+        Tree::List(items) if !items.is_empty() => {
+            let below = items.iter().enumerate();
+            below
+                .flat_map(|(index, item)| nothing(item, &format!("{place}/{index}")))
+                .collect()
+        }
+        Tree::Null | Tree::List(_) => vec![place.to_owned()],
+        Tree::Bytes(bytes) if bytes.is_empty() => vec![place.to_owned()],
+        Tree::Text(text) if text.is_empty() => vec![place.to_owned()],
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn bundle_and_attestations_have_every_field() {
+    let attestations = &SMALL.bundle.statements[0].statement.attestations;
+    assert_eq!(attestations.len(), SMALL.universe.venues().len());
+    let mut missing = nothing(&Tree::of_cbor(&SMALL.bundle.to_bytes()), "bundle");
+    for attestation in attestations {
+        missing.extend(nothing(&Tree::of_cbor(attestation.payload()), "attestation"));
+    }
+    assert!(
+        missing.is_empty(),
+        "fields that no test changes: give the small world one: {missing:?}"
+    );
+}
+
+#[test]
+fn every_margin_has_a_bundle() {
+    // The numbers that a reader takes: a margin that is added is among them unasked.
+    let Tree::List(mut terms) = Tree::of_cbor(&Terms::at(Level::Initial).to_canonical()) else {
+        panic!("no list");
+    };
+    let mut is_read = |code: &u64| {
+        terms[0] = Tree::Integer(i128::from(*code));
+        Terms::from_canonical(&Tree::List(terms.clone()).to_cbor()).is_ok()
+    };
+    let all: BTreeSet<u64> = (0..1 << 10).filter(&mut is_read).collect();
+    let statements = WORLDS.iter().flat_map(|world| &world.bundle.statements);
+    let proven: BTreeSet<u64> = statements.map(|signed| signed.statement.terms.margin.code()).collect();
+    assert_eq!(proven, all);
 }
 
 #[test]

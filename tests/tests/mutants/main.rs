@@ -8,8 +8,13 @@ mod facts;
 mod policy;
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use zkmargin_tests::small::{HISTORICAL, SMALL, Small, VARIATION};
 use zkmargin_tests::tree::Mutant;
+
+/// A world with an honest bundle for every margin that can be proven.
+static WORLDS: [&LazyLock<Small>; 3] = [&SMALL, &VARIATION, &HISTORICAL];
 
 /// How often mutants ended in what way.
 #[derive(Default)]
