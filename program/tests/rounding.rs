@@ -427,3 +427,146 @@ fn a_coarse_mean_loses_at_most_its_grain_and_takes_losses_that_are_half_a_span_a
         }
     }
 }
+
+/// What a form of one leg and a constant becomes, rounded to a side.
+fn rounded(real: Real, up: bool) -> (i128, i128, u128) {
+    let mut form = Linear::leg(leg(0), real);
+    form.add_constant(real);
+    // Of a whole lot of another leg, which keeps a form whose coefficient is rounded to 0 one of the book.
+    form.add_leg(leg(1), whole(1));
+    let mut builder = builder(VALUE_BITS, 2, vec![]);
+    let lower = if up {
+        -builder.upper(&form).unwrap()
+    } else {
+        builder.lower(&form).unwrap()
+    };
+    builder.require_non_negative("side", lower).unwrap();
+    let program = builder.finish().unwrap();
+    let equation = &program.equations()[0];
+    let sign = if up { -1 } else { 1 };
+    let coefficient = equation
+        .legs
+        .iter()
+        .find(|(of, _)| *of == leg(0))
+        .map_or(0, |(_, a)| i128::from(*a));
+    // `A q + F w = g`: the constant is on the other side.
+    (
+        sign * coefficient,
+        -sign * equation.constant,
+        program.rounding_bound(&book(&[1])),
+    )
+}
+
+#[test]
+fn a_whole_number_of_units_is_kept_and_the_least_step_beside_it_goes_to_the_safe_side() {
+    let step = 1_u128 << RESOLUTION_BITS;
+    for units in [-7_i128, -1, 0, 1, 7, 1 << 40] {
+        for (steps, up, down) in [(-1, units, units - 1), (0, units, units), (1, units + 1, units)] {
+            let real = Real::from_ratio(Ratio::new(units * step as i128 + steps, step).unwrap()).unwrap();
+            for (side, expected) in [(true, up), (false, down)] {
+                let (coefficient, constant, bound) = rounded(real, side);
+                assert_eq!(
+                    (coefficient, constant),
+                    (expected, expected),
+                    "{units} and {steps} steps"
+                );
+                assert_eq!(bound == 0, steps == 0, "{units} and {steps} steps");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_divisor_leaves_no_rest_of_is_kept_and_one_more_or_less_goes_to_the_safe_side() {
+    for divisor in [
+        2_i128,
+        3,
+        7,
+        1_000,
+        (1 << 16) - 1,
+        (1 << 16) + 1,
+        10_i128.pow(10),
+        i128::from(i64::MAX),
+    ] {
+        for times in [-2, -1, 0, 1, 2] {
+            for (rest, up, down) in [(-1, times, times - 1), (0, times, times), (1, times + 1, times)] {
+                let ratio = Ratio::new(times * divisor + rest, divisor.unsigned_abs()).unwrap();
+                let real = Real::from_ratio(ratio).unwrap();
+                for (side, expected) in [(true, up), (false, down)] {
+                    let (coefficient, constant, _) = rounded(real, side);
+                    assert_eq!(
+                        (coefficient, constant),
+                        (expected, expected),
+                        "({times} · {divisor} + {rest}) / {divisor}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// The least upper bound that a prover can show of what `make` makes of these lots.
+fn least_upper(lots: &[u64], make: impl FnOnce(&mut Builder) -> Result<Upper, BuildError>) -> i128 {
+    let program = at_most(builder(VALUE_BITS, lots.len() as u32, vec![]), 0, make).unwrap();
+    -program.surplus(&book(lots)).unwrap()[0].1
+}
+
+#[test]
+fn a_side_that_is_rescaled_is_kept_where_the_divisor_leaves_no_rest_and_else_goes_to_the_safe_side() {
+    for divisor in [2_u64, 3, 10, 65_537, 10_u64.pow(10)] {
+        let by = factor(1, divisor.into());
+        for (lots, up, down) in [(divisor - 1, 1, 0), (divisor, 1, 1), (divisor + 1, 2, 1)] {
+            // A requirement is at least its part, one that is a credit too; a value at most.
+            for (coefficient, upper, lower) in [(1, up, down), (-1, -down, -up)] {
+                let form = || linear(&[coefficient], 0);
+                let shown = least_upper(&[lots], |b| {
+                    let form = b.upper(&form())?;
+                    b.rescale("part", form, by)
+                });
+                assert_eq!(shown, upper, "{coefficient} · {lots} / {divisor}");
+                let shown = least_upper(&[lots], |b| {
+                    let form = b.lower(&form())?;
+                    b.rescale("part", form, by).map(|part| -part)
+                });
+                assert_eq!(-shown, lower, "{coefficient} · {lots} / {divisor}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_mean_is_kept_where_the_rank_leaves_no_rest_and_else_rounded_up() {
+    for rank in [2_u64, 3, 7] {
+        for (lots, mean) in [(rank - 1, 1), (rank, 1), (rank + 1, 2)] {
+            let shown = least_upper(&[lots], |b| {
+                let mut losses = vec![b.upper(&linear(&[1], 0))?];
+                for _ in 1..rank {
+                    losses.push(b.upper(&linear(&[0], 0))?);
+                }
+                b.expected_shortfall("mean", losses, rank as usize)
+            });
+            assert_eq!(shown, mean, "{lots} / {rank}");
+        }
+    }
+}
+
+#[test]
+fn a_norm_is_kept_where_its_square_is_one_and_one_above_or_below_a_square_rounded_up() {
+    for (items, norm) in [
+        ([2, 2, 0], 3),
+        ([3, 0, 0], 3),
+        ([3, 1, 0], 4),
+        ([7, 7, 1], 10),
+        ([8, 6, 0], 10),
+        ([8, 6, 1], 11),
+    ] {
+        let shown = least_upper(&items, |b| {
+            let parts: Result<Vec<_>, _> = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+                .map(|item| b.upper(&linear(&item, 0)))
+                .into_iter()
+                .collect();
+            b.norm("norm", parts?)
+        });
+        assert_eq!(shown, norm, "{items:?}");
+    }
+}

@@ -4,12 +4,12 @@ use zkmargin_risk::case::{Case, Outcome};
 
 use super::*;
 
-fn run(file: &Value) -> Outcome {
+pub(crate) fn run(file: &Value) -> Outcome {
     Case::from_json(&file.to_string()).unwrap().run().unwrap()
 }
 
 /// A case of these lines and positions, with money of `cash` USD.
-fn case(model: Value, market: Value, lines: Vec<Value>, positions: Value, cash: &str) -> Value {
+pub(crate) fn case(model: Value, market: Value, lines: Vec<Value>, positions: Value, cash: &str) -> Value {
     let mut all = vec![json!({"asset": {"name": "USD", "lot": "0.01", "carry": true, "reserve": true}})];
     all.extend(lines);
     let nothing: [&str; 0] = [];
@@ -26,7 +26,7 @@ fn case(model: Value, market: Value, lines: Vec<Value>, positions: Value, cash: 
 }
 
 /// A preset with the parts of BTC for `X`, and USD for money.
-fn of_x(name: &str, changes: &[(&str, Value)]) -> Value {
+pub(crate) fn of_x(name: &str, changes: &[(&str, Value)]) -> Value {
     let (_, text) = PRESETS.iter().find(|(preset, _)| *preset == name).unwrap();
     let mut model: Value = serde_json::from_str(text).unwrap();
     model["underlyings"] = json!({"X": model["underlyings"]["BTC"]});

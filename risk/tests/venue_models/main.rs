@@ -4,6 +4,7 @@
 
 mod cases;
 mod contracts;
+mod edges;
 mod published;
 mod shipped;
 mod world;

@@ -3,7 +3,7 @@
 use super::*;
 use zkmargin_risk::case::{Case, CaseFile};
 
-fn exact(text: &str) -> BigRational {
+pub(crate) fn exact(text: &str) -> BigRational {
     zkmargin_risk::amount::to_ratio(zkmargin_risk::amount::parse(text).unwrap())
 }
 
@@ -24,7 +24,7 @@ fn case(
     Case::new(serde_json::from_value::<CaseFile>(file).unwrap()).unwrap()
 }
 
-fn asset(name: &str, lot: &str) -> Value {
+pub(crate) fn asset(name: &str, lot: &str) -> Value {
     json!({"asset": {"name": name, "lot": lot, "carry": true, "reserve": true}})
 }
 

@@ -118,6 +118,71 @@ fn what_is_above_a_part_of_the_depth_is_charged_progressively() {
     by_hand(&file, |_| (), &[("AAA-CALL", "5")], 14.5);
 }
 
+#[test]
+fn a_position_at_a_part_of_the_depth_is_charged_for_none_of_it_and_one_contract_more_for_that_one() {
+    let file = json!({"concentration": {"measure": "open-interest", "least_depth": "500",
+        "tiers": [{"above": "0.1", "rate": "0.01"}, {"above": "0.5", "rate": "0.05"}], "assets": {"USDC": "1000"}}});
+    // Of an open interest of 10,000 USD the tiers begin at 10 and at 50 contracts of 100 USD.
+    for (contracts, want) in [
+        ("9", 0.0),
+        ("10", 0.0),
+        ("11", 1.0),
+        ("49", 39.0),
+        ("50", 40.0),
+        ("51", 45.0),
+    ] {
+        by_hand(&file, |s| interest(s, 10_000), &[("AAA-PERPETUAL", contracts)], want);
+    }
+    // Of a depth of 1,000 USDC at 100, a lot of a ten-thousandth less and more.
+    for (coins, want) in [("-99.9999", 0.0), ("-100", 0.0), ("-100.0001", 1e-6)] {
+        by_hand(&file, |_| (), &[("USDC", coins)], want);
+    }
+}
+
+/// Of 11 contracts of 100 USD 1 % is charged above a tenth of the depth.
+#[test]
+fn a_depth_is_cut_to_whole_dollars_and_is_at_least_the_least() {
+    let file = json!({"concentration": {"measure": "open-interest", "least_depth": "5000",
+        "tiers": [{"above": "0.1", "rate": "0.01"}]}});
+    for (interest, depth) in [
+        ("4999", 5_000),
+        ("5000", 5_000),
+        ("5001", 5_001),
+        ("9999.999999", 9_999),
+        ("10000", 10_000),
+        ("10000.999999", 10_000),
+        ("10001", 10_001),
+    ] {
+        let change = |snapshot: &mut Snapshot| {
+            let market = snapshot.underlyings.get_mut("AAA").unwrap();
+            market.perpetual.as_mut().unwrap().quote.open_interest = Some(interest.parse().unwrap());
+        };
+        let want = 0.01 * (1_100.0 - 0.1 * f64::from(depth));
+        by_hand(&file, change, &[("AAA-PERPETUAL", "11")], want);
+    }
+}
+
+/// 1,000 USD lose the second move, a millionth for each USD of open interest.
+#[test]
+fn a_second_move_is_rounded_up_to_a_millionth_and_is_at_most_its_most() {
+    let file = json!({"contagion": {"AAA": {"move": "0.25", "depth": "250000", "most": "0.125"}}});
+    for (interest, want) in [
+        ("49999", 49.999),
+        ("49999.000001", 50.0),
+        ("50000", 50.0),
+        ("50000.000001", 50.001),
+        ("124999", 124.999),
+        ("125000", 125.0),
+        ("125001", 125.0),
+    ] {
+        let change = |snapshot: &mut Snapshot| {
+            let market = snapshot.underlyings.get_mut("AAA").unwrap();
+            market.perpetual.as_mut().unwrap().quote.open_interest = Some(interest.parse().unwrap());
+        };
+        by_hand(&file, change, &[("AAA-PERPETUAL", "10")], want);
+    }
+}
+
 /// A strike with this many coins of open interest.
 fn strike(coins: i64) -> Strike {
     let quote = Quote {

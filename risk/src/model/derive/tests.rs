@@ -7,14 +7,15 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use crate::case::Case;
-use crate::market::Snapshot;
+use crate::market::{Expiry, Quote, Snapshot, Strike};
 use crate::model::derive::parameters::{Row, Shock};
 use crate::model::derive::values::{Prices, Table};
 use crate::model::fixture;
 use crate::model::{Model, ModelError, PRESETS};
 use crate::oracle;
+use crate::pricing;
 use crate::terms::{Level, Ratio20, Terms};
-use crate::universe::{Instrument, Line, Style, Universe};
+use crate::universe::{Instrument, Kind, Line, Right, Style, Universe};
 
 const LEVELS: [Level; 2] = [Level::Initial, Level::Maintenance];
 
@@ -412,6 +413,87 @@ fn the_settled_part_of_a_forward_is_in_the_mark_and_does_not_move() {
     let table = Table::new(market, snapshot.instant, &prices, [&put]).unwrap();
     let values = &table.options[&put.long];
     assert_eq!((values.mark, values.rows[0].1), (5_800.0, 27_200.0));
+}
+
+/// A call at 65,536 and a volatility of 0.8, without a rate: its value at the positive discount in a linear and in an abs row.
+fn skewed(strike: Decimal, millis: u64) -> [f64; 2] {
+    let (universe, mut snapshot) = (fixture::universe(), fixture::snapshot());
+    let expiry = snapshot.instant.checked_add(millis).unwrap();
+    let market = snapshot.underlyings.get_mut("BTC").unwrap();
+    market.rate = Decimal::ZERO;
+    let listed = Strike {
+        volatility: Decimal::new(8, 1),
+        call: Some(Quote::default()),
+        put: None,
+    };
+    let chain = Expiry::new(Decimal::from(65_536), [(strike, listed)].into());
+    market.expiries.insert(expiry, chain);
+    let right = Right::Call;
+    let call = Instrument {
+        style: Style::Linear,
+        kind: Kind::Option { expiry, strike, right },
+        ..fixture::instrument(&universe, "BTC-28AUG26-70000-C").clone()
+    };
+    let Model::DerivePm2(pm2) = Model::preset("derive-pm2").unwrap() else {
+        panic!("no PM2");
+    };
+    let rows = [Shock::Linear, Shock::Abs].map(|volatility| Row {
+        price_move: Decimal::ZERO,
+        volatility,
+        weight: Decimal::ONE,
+    });
+    let prices = Prices {
+        rows: &rows,
+        ..pm2.prices(&pm2.parameters().underlyings["BTC"])
+    };
+    let table = Table::new(market, snapshot.instant, &prices, [&call]).unwrap();
+    [0, 1].map(|row: usize| table.options[&call.long].rows[row].0)
+}
+
+#[track_caller]
+fn is_skewed(strike: i64, millis: u64, moved: [f64; 2]) {
+    let years = millis as f64 / 31_536_000_000.0;
+    for (found, moved) in skewed(Decimal::from(strike), millis).into_iter().zip(moved) {
+        let (forward, strike) = (65_536.0, strike as f64);
+        let total = 0.8 * (1.0 + moved) * libm::sqrt(years);
+        let value = pricing::undiscounted(forward, strike, pricing::log_moneyness(forward, strike), total);
+        let want = 0.98 * libm::exp(-0.1 * years) * value.call;
+        assert!(
+            (found / want - 1.0).abs() < 1e-11,
+            "{strike}, {millis} ms: {found}, not {want}"
+        );
+    }
+}
+
+/// In a year the cap is 0.25 - 0.1, reached at a log-moneyness of 4 · 0.6: 65,536 times or over `e^2.4`, which is 722,414.899 or 5,945.279.
+#[test]
+fn a_skew_is_capped_from_its_width_on_and_in_proportion_within() {
+    let year = 31_536_000_000;
+    let part = |strike: f64| libm::log(strike / 65_536.0) * 0.15 / 2.4;
+    is_skewed(722_414, year, [part(722_414.0); 2]);
+    is_skewed(722_415, year, [0.15; 2]);
+    is_skewed(65_535, year, [part(65_535.0), -part(65_535.0)]);
+    is_skewed(65_536, year, [0.0; 2]);
+    is_skewed(65_537, year, [part(65_537.0); 2]);
+    is_skewed(5_946, year, [part(5_946.0), -part(5_946.0)]);
+    is_skewed(5_945, year, [-0.15, 0.15]);
+}
+
+/// `√T · 4 · 0.6` is 0.01, the least width, at `1 / 240²` of a year, 547,500 ms.
+#[test]
+fn a_skew_is_no_narrower_than_its_least_width() {
+    for (millis, width) in [
+        (547_499_u32, 0.01),
+        (547_500, 0.01),
+        (547_501, 0.01 * libm::sqrt(547_501.0 / 547_500.0)),
+    ] {
+        let cap = 0.25 - 0.1 * libm::sqrt(f64::from(millis) / 31_536_000_000.0);
+        is_skewed(
+            65_864,
+            u64::from(millis),
+            [libm::log(65_864.0 / 65_536.0) * cap / width; 2],
+        );
+    }
 }
 
 #[test]

@@ -4,11 +4,16 @@ use num_traits::ToPrimitive;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
+use crate::instant::Instant;
 use crate::model::fixture::{self, Book};
-use crate::model::okx_pm::parameters::{Buckets, Depeg, Minimum};
+use crate::model::okx_pm::parameters::{Buckets, Depeg, Minimum, ShiftNode};
+use crate::model::stress::figures::{Figures, Stresses};
 use crate::model::{Model, ModelError, PRESETS};
 use crate::oracle;
+use crate::pricing::{log_moneyness, undiscounted};
+use crate::scenario::{Shock, VolatilityMove};
 use crate::terms::{Level, Ratio20, Terms};
+use crate::universe::Right;
 
 /// What a change of the preset is refused with.
 fn refusal(path: &str, part: Value) -> String {
@@ -85,6 +90,91 @@ fn the_slippage_of_an_option_is_by_the_delta_of_a_coin_times_the_coins_of_a_cont
         (long - 0.45).abs() < 1e-12 && (short - 10.05).abs() < 1e-12,
         "{long} {short}"
     );
+}
+
+/// A notional of 1,024 USD: slippage of at least 1/64 of it, 1/32 of the delta; a fee of 1/256 of it, 1/8 of the mark at most.
+#[test]
+fn the_charges_of_an_option_where_its_bounds_meet() {
+    let minimum = Minimum {
+        option_least: Decimal::new(15_625, 6),
+        option_delta: Decimal::new(3_125, 5),
+        option_fee: Decimal::new(390_625, 8),
+        option_fee_cap: Decimal::new(125, 3),
+        future_rate: Decimal::ZERO,
+        tiers: Vec::new(),
+    };
+    let step = 1.0 / 1_024.0;
+    // A delta of a half slips by as much as the least.
+    for (delta, slip) in [(0.5 - step, 16.0), (0.5, 16.0), (0.5 + step, 16.0 + 1.0 / 32.0)] {
+        assert_eq!(
+            minimum.of_option(1_024.0, 1.0, delta, 64.0),
+            (slip + 4.0, slip + 4.0),
+            "{delta}"
+        );
+    }
+    // A long one slips by no more than its mark of 16, and the fee is 1/8 of a mark of 32.
+    for (mark, long, short) in [
+        (15.0, 15.0 + 15.0 / 8.0, 16.0 + 15.0 / 8.0),
+        (16.0, 18.0, 18.0),
+        (17.0, 16.0 + 17.0 / 8.0, 16.0 + 17.0 / 8.0),
+        (31.0, 16.0 + 31.0 / 8.0, 16.0 + 31.0 / 8.0),
+        (32.0, 20.0, 20.0),
+        (33.0, 20.0, 20.0),
+    ] {
+        assert_eq!(minimum.of_option(1_024.0, 1.0, 0.5, mark), (long, short), "{mark}");
+    }
+}
+
+/// 30, 25 and 20 points, 50, 35 and 25 % of the volatility, at 0, 30 and 60 days, between them by the time, before and after as at the nearest.
+#[test]
+fn a_shift_of_volatility_bends_at_thirty_and_sixty_days() {
+    let (_, text) = PRESETS.iter().find(|(name, _)| *name == "okx-pm").unwrap();
+    let file: Value = serde_json::from_str(text).unwrap();
+    let (universe, mut snapshot) = (fixture::universe(), fixture::snapshot());
+    let option = fixture::instrument(&universe, "BTC-28AUG26-70000-C");
+    let expiry: Instant = fixture::NEAR.parse().unwrap();
+    // What a millisecond is of 30 days.
+    let step = 1.0 / 2_592_000_000.0;
+    for underlying in ["BTC", "ETH"] {
+        let path = format!("/underlyings/{underlying}/volatility");
+        let shift: Vec<ShiftNode> = serde_json::from_value(file.pointer(&path).unwrap().clone()).unwrap();
+        let rows = [VolatilityMove::Up, VolatilityMove::Down].map(|direction| Shock::new(1.0, direction));
+        let stresses = Stresses {
+            rows: &rows,
+            shift: &shift,
+            decay_ms: 0,
+        };
+        for (days, points, parts) in [
+            (
+                30,
+                [0.25 + 0.05 * step, 0.25, 0.25 - 0.05 * step],
+                [0.35 + 0.15 * step, 0.35, 0.35 - 0.1 * step],
+            ),
+            (60, [0.2 + 0.05 * step, 0.2, 0.2], [0.25 + 0.1 * step, 0.25, 0.25]),
+        ] {
+            for (millis, (points, part)) in [-1, 0, 1].into_iter().zip(points.into_iter().zip(parts)) {
+                let left = (days * 86_400_000_i64 + millis).unsigned_abs();
+                snapshot.instant = Instant::from_millis(expiry.millis() - left).unwrap();
+                // Points are the larger of a volatility of 0.5, the part of one of 1.
+                for (volatility, shift) in [(0.5, points), (1.0, part)] {
+                    let market = snapshot.underlyings.get_mut("BTC").unwrap();
+                    let chain = market.expiries.get_mut(&expiry).unwrap();
+                    let strike = chain.strikes.get_mut(&Decimal::from(70_000)).unwrap();
+                    strike.volatility = Decimal::try_from(volatility).unwrap();
+                    let found = Figures::new(&snapshot, option, &stresses).unwrap().unwrap().rows;
+                    let root = libm::sqrt(left as f64 / 31_536_000_000.0);
+                    for (found, moved) in found.into_iter().zip([volatility + shift, volatility - shift]) {
+                        let value = undiscounted(64_200.0, 70_000.0, log_moneyness(64_200.0, 70_000.0), moved * root);
+                        let want = value.of(Right::Call) * (64_000.0 / 64_200.0);
+                        assert!(
+                            (found - want).abs() < 1e-10 * want,
+                            "{days} days and {millis} ms: {found}, not {want}"
+                        );
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[test]

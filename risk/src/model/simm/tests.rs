@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod figures;
+mod thresholds;
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
