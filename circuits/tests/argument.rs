@@ -46,12 +46,16 @@ fn form(terms: &[(u32, i128)], constant: i128) -> Linear {
 
 /// Equity of legs 0 and 48 covers the worst of `losses`, up to `deposit` units that are added in public.
 fn program_of(losses: &[[(u32, i128); 4]], deposit: i128, value_bits: u32) -> Program {
+    program_in(layout(), losses, deposit, value_bits)
+}
+
+fn program_in(layout: Layout, losses: &[[(u32, i128); 4]], deposit: i128, value_bits: u32) -> Program {
     let header = Header {
         numeraire: "USD".into(),
         unit_exponent: -10,
         value_bits,
     };
-    let mut builder = Builder::new(layout(), header).unwrap();
+    let mut builder = Builder::new(layout, header).unwrap();
     let rows: Vec<_> = losses.iter().map(|row| builder.upper(&form(row, 0)).unwrap()).collect();
     let worst = builder.max_non_negative("worst", rows).unwrap();
     let value: Lower = builder
@@ -304,12 +308,23 @@ fn proof_is_refused_for_other_attested_points() {
 #[test]
 fn flipped_bits_throughout_a_proof_are_refused() {
     let (program, account, proof) = &*HONEST;
+    let mut circuit_from = None;
     // A step that is prime to the length of an element visits every place in an element, and every element.
     for at in (0..proof.len()).step_by(11) {
         let mut bad = proof.clone();
         bad[at] ^= 1 << (at % 8);
-        assert!(verdict(account.claim(program), &bad).is_err(), "byte {at}");
+        match verdict(account.claim(program), &bad).unwrap_err() {
+            // A point that is none any more, a scalar that is too large.
+            Refusal::Malformed(Malformed::Point { at: element, .. } | Malformed::Scalar { at: element }) => {
+                assert!((element..element + 32).contains(&at), "byte {at}: element at {element}");
+            }
+            Refusal::Link => assert_eq!(circuit_from, None, "byte {at}: the link is what a proof begins with"),
+            Refusal::Circuit => drop(circuit_from.get_or_insert(at)),
+            other => panic!("byte {at}: {other}"),
+        }
     }
+    let at = circuit_from.expect("the proof of the circuit");
+    assert!(at > masked_projections().end && at < proof.len() / 2, "byte {at}");
 }
 
 #[test]
@@ -438,7 +453,15 @@ fn several_statements_in_one_proof_are_accepted_in_their_order_only() {
         let reordered: Vec<Claim<'_>> = order.iter().map(|index| claims[*index]).collect();
         assert_eq!(verify(&PARAMETERS, &reordered, &proof), Err(Refusal::Link));
     }
-    assert!(verify(&PARAMETERS, &claims[..2], &proof).is_err());
+    // What is the third one's, between the first two's, is no element of theirs.
+    let refusal = verify(&PARAMETERS, &claims[..2], &proof).unwrap_err();
+    assert!(
+        matches!(
+            refusal,
+            Refusal::Malformed(Malformed::Point { .. } | Malformed::Scalar { .. })
+        ),
+        "{refusal}"
+    );
 }
 
 #[test]
@@ -460,6 +483,24 @@ fn statements_of_two_shapes_are_refused() {
         Placement::new(&programs[0]).unwrap().shape(),
         Placement::new(&programs[1]).unwrap().shape()
     );
+    assert_eq!(
+        verify(&PARAMETERS, &claims, &[]),
+        Err(ClaimError::OtherShape { index: 1 }.into())
+    );
+}
+
+#[test]
+fn statements_of_two_layouts_are_refused_though_their_shape_is_one() {
+    let legs: Vec<LegId> = [0, 1, 2, 3, 4, 48, 49].map(LegId::new).to_vec();
+    let pairs = [(0, 1), (2, 3), (48, 49)].map(|(a, b)| Pair {
+        first: LegId::new(a),
+        second: LegId::new(b),
+    });
+    let other = Layout::new(K, vec![0, 1], legs, pairs.to_vec()).unwrap();
+    let programs = [program(), program_in(other, &LOSSES, 0, 40)];
+    let account = Account::solvent();
+    let claims: Vec<Claim<'_>> = programs.iter().map(|program| account.claim(program)).collect();
+    assert_eq!(shape(&programs[0]), shape(&programs[1]));
     assert_eq!(
         verify(&PARAMETERS, &claims, &[]),
         Err(ClaimError::OtherShape { index: 1 }.into())
@@ -569,6 +610,23 @@ fn public_order_is_added_to_the_hidden_book() {
     ] {
         assert_eq!(verdict(Claim { public: other, ..claim }, &proof), Err(Refusal::Link));
     }
+}
+
+#[test]
+fn public_amounts_of_one_leg_are_added_up_and_no_lot_more_is_counted() {
+    // Equity is 7 a lot less 8, and the loss 5 a lot less 5: two lots are enough, and one is not.
+    let (program, account) = (program(), Account::of(&[(49, 1)]));
+    let claim = |order| Claim {
+        public: order,
+        ..account.claim(&program)
+    };
+    let lot = (LegId::new(48), 1);
+    let order = [lot, lot];
+    let one = prove(&PARAMETERS, &[claim(&order[..1])], &[account.opening()]);
+    assert!(matches!(one, Err(ProveError::Witness { .. })), "{one:?}");
+    let proof = prove(&PARAMETERS, &[claim(&order)], &[account.opening()]).unwrap();
+    assert_eq!(verdict(claim(&order), &proof), Ok(()));
+    assert_eq!(verdict(claim(&[(LegId::new(48), 2)]), &proof), Ok(()));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use halo2_proofs::dev::{MockProver, VerifyFailure};
+use halo2_proofs::dev::{FailureLocation, MockProver, VerifyFailure};
 use zkmargin_program::{Builder, Header, Layout, LegId, Linear, NonNegative, Pair, Program, Ratio, Real};
 
 use super::*;
@@ -119,6 +119,22 @@ impl Honest {
     /// The names of the gates that refuse, or `lookup`; each once.
     fn refused_by(self) -> Vec<String> {
         names(self.failures())
+    }
+
+    /// The lookups that refuse: the column of `z` that each is of, and the row of the region.
+    fn lookups(self) -> Vec<(usize, usize)> {
+        let refused = self.failures().into_iter().filter_map(|failure| match failure {
+            VerifyFailure::Lookup {
+                lookup_index,
+                location: FailureLocation::InRegion { region, offset },
+            } => {
+                assert_eq!(region, (1, "margin").into());
+                Some((lookup_index, offset))
+            }
+            VerifyFailure::Lookup { location, .. } => panic!("{location}"),
+            _ => None,
+        });
+        refused.collect()
     }
 
     /// Makes `acc` what the rows add up to, so that only what was changed is wrong.
@@ -329,10 +345,9 @@ fn variable_wider_than_its_run_is_refused() {
         for (place, row) in (cell.row..cell.row + cell.limbs).enumerate() {
             column[row] += Fp::from(2).pow([(bits * (cell.limbs - place)) as u64]);
         }
-        assert!(
-            circuit.settle().refused_by().contains(&"lookup".to_owned()),
-            "variable {index}"
-        );
+        // What the last limb cannot hold has nowhere to go.
+        let end = (cell.column, cell.row + cell.limbs - 1);
+        assert_eq!(circuit.settle().lookups(), [end], "variable {index}");
     }
 }
 
@@ -343,8 +358,9 @@ fn negative_variable_is_refused() {
         let column = &mut circuit.witness.z[cell.column];
         column[cell.row..cell.row + cell.limbs].fill(Fp::ZERO);
         column[cell.row] = -Fp::ONE;
-        assert!(
-            circuit.settle().refused_by().contains(&"lookup".to_owned()),
+        assert_eq!(
+            circuit.settle().lookups(),
+            [(cell.column, cell.row)],
             "variable {index}"
         );
     }
@@ -358,21 +374,28 @@ fn limb_of_two_to_the_k_is_refused_and_one_less_is_accepted() {
         let column = &mut circuit.witness.z[cell.column];
         column[cell.row..cell.row + cell.limbs].fill(Fp::ZERO);
         column[cell.row] = Fp::from(limb);
-        let by = circuit.settle().refused_by();
-        assert_eq!(by.contains(&"lookup".to_owned()), refused, "{by:?}");
+        let expected = refused.then_some((cell.column, cell.row));
+        assert_eq!(circuit.settle().lookups(), Vec::from_iter(expected));
     }
 }
 
 #[test]
 fn value_outside_every_run_is_range_checked_and_multiplied_by_nothing() {
     let circuit = honest();
-    let end = circuit.placement.shape().m().len();
-    for row in end..=circuit.placement.last() {
-        let mut circuit = honest();
-        let column = &mut circuit.witness.z[0];
-        column.resize(row + 1, Fp::ZERO);
-        column[row] = Fp::from(1 << K);
-        assert_eq!(circuit.settle().refused_by(), ["lookup"]);
+    let (end, last, columns) = (
+        circuit.placement.shape().m().len(),
+        circuit.placement.last(),
+        circuit.placement.shape().z_columns(),
+    );
+    assert!(columns > 1, "a lookup each");
+    for (column, row) in (0..columns).flat_map(|column| (end..=last).map(move |row| (column, row))) {
+        let mut circuit = circuit.clone();
+        let values = &mut circuit.witness.z[column];
+        values.resize(row + 1, Fp::ZERO);
+        values[row] = Fp::from(1 << K);
+        let circuit = circuit.settle();
+        assert_eq!(circuit.clone().refused_by(), ["lookup"]);
+        assert_eq!(circuit.lookups(), [(column, row)]);
     }
 }
 
@@ -400,10 +423,10 @@ fn unset_shape_never_configures_a_circuit() {
     let configured = std::panic::catch_unwind(|| {
         MarginCircuit::configure(&mut ConstraintSystem::<Fp>::default());
     });
-    assert!(
-        configured.is_err(),
-        "a circuit without a shape would prove something else"
-    );
+    // Without one it would prove something else.
+    let panic = configured.unwrap_err();
+    let words = panic.downcast_ref::<String>().expect("a message");
+    assert!(words.contains("the circuit is configured inside with_shape"), "{words}");
 }
 
 #[test]

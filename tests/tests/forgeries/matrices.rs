@@ -166,7 +166,8 @@ fn proof_is_refused_when_an_instance_column_is_cut_before_its_last_coefficient()
         // Zeros that are cut off are the same polynomial: the very same proof, not a second one.
         assert_eq!(with_lengths(end + 1, column).unwrap().proof, honest.proof);
         // No column reaches into the unusable rows: the library makes no such proof.
-        assert!(with_lengths(plan.last + 2, column).is_err());
+        let error = with_lengths(plan.last + 2, column).unwrap_err();
+        assert_eq!(error, "Instance vectors are larger than the circuit");
     }
     assert_eq!(verdict(&claims, &honest.proof), Ok(()));
 }

@@ -101,7 +101,7 @@ fn identity_is_no_point_and_points_that_cancel_attest_an_empty_column() {
     assert_eq!(Point::from_bytes(&[0; 32]), Err(PointError::Identity));
     let mut negative_identity = [0; 32];
     negative_identity[31] = 0x80;
-    assert!(Point::from_bytes(&negative_identity).is_err());
+    assert_eq!(Point::from_bytes(&negative_identity), Err(PointError::OffCurve));
 
     let program = scenarios();
     let account = Account::of(&INSOLVENT_1, 1);

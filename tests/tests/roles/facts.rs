@@ -12,7 +12,9 @@ fn with_statement(change: impl FnOnce(&mut Statement)) -> (i32, String) {
     said(&STAGE.verify(&signed_again(bundle), &[]))
 }
 
-fn refused(outcome: (i32, String), code: i32, because: &str) {
+/// Exit code and words of a refusal are these.
+#[track_caller]
+pub fn refused(outcome: (i32, String), code: i32, because: &str) {
     let (found, text) = outcome;
     assert!(
         found == code && text.contains(because),

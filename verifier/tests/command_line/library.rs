@@ -5,6 +5,7 @@ use std::time::{Duration, Instant as Clock};
 
 use super::*;
 use zkmargin_circuits::Refusal;
+use zkmargin_verifier::acceptance::PolicyRefusal;
 use zkmargin_verifier::{Partner, Policy, Verifier, VerifyError};
 
 /// A verifier's facts and three bundles, about an account each.
@@ -161,12 +162,12 @@ fn eight_threads_get_no_wrong_verdict_and_memory_stays_flat() {
                             )),
                             3 => assert!(matches!(
                                 verifier.verify(&desk.partner(9), good, now()),
-                                Err(VerifyError::Policy(_))
+                                Err(VerifyError::Policy(PolicyRefusal::Nonce { .. }))
                             )),
                             _ => {
                                 let batch = [(partner, &good[..]), (partner, &bad[place][..])];
                                 let both = verifier.verify_batch(&batch, now());
-                                assert!(both[0].is_ok() && both[1].is_err());
+                                assert!(matches!(&both[..], [Ok(_), Err(VerifyError::Proof(Refusal::Circuit))]));
                             }
                         }
                         verdicts.fetch_add(1, Ordering::Relaxed);

@@ -1,5 +1,8 @@
 //! What a partner runs besides: keys with a time, signed snapshots, the breaker, the registry; on proofs that are ones.
 
+#[cfg(unix)]
+mod kills;
+
 use super::*;
 use zkmargin_risk::instant::Instant;
 use zkmargin_verifier::SnapshotSignature;
@@ -25,24 +28,19 @@ impl Folder {
         command.current_dir(self.0.path()).args(arguments).output().unwrap()
     }
 
+    fn observing(&self, at: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_zkmargin-verify"));
+        let files = ["--snapshot", "snapshot.json", "--reference", "reference.json"];
+        command
+            .current_dir(self.0.path())
+            .args(["breaker", "observe", "--at", at])
+            .args(files);
+        command.args(["--policy", "policy.json", "--journal", "journal.json"]);
+        command
+    }
+
     fn observe(&self, at: &str, more: &[&str]) -> Output {
-        let own = [
-            "breaker",
-            "observe",
-            "--policy",
-            "policy.json",
-            "--journal",
-            "journal.json",
-        ];
-        let files = [
-            "--snapshot",
-            "snapshot.json",
-            "--reference",
-            "reference.json",
-            "--at",
-            at,
-        ];
-        self.run(&[&own[..], &files, more].concat())
+        self.observing(at).args(more).output().unwrap()
     }
 }
 
@@ -211,41 +209,11 @@ fn clock_is_read_once_the_journal_is_there() {
     }
 }
 
-#[cfg(unix)]
-#[test]
-fn journal_is_whole_however_often_its_writer_is_killed() {
-    let folder = Folder::new();
-    folder.change_policy(|policy| policy["breaker"] = breaker());
-    folder.write("reference.json", &reference("65000"));
-    assert_done(&folder.observe(NOW, &[]), "NORMAL");
-    for kill in 0..30 {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_zkmargin-verify"));
-        let arguments = [
-            "breaker",
-            "observe",
-            "--policy",
-            "policy.json",
-            "--journal",
-            "journal.json",
-            "--at",
-            NOW,
-        ];
-        command.current_dir(folder.0.path()).args(arguments);
-        command.args(["--snapshot", "snapshot.json", "--reference", "reference.json"]);
-        let mut child = command.stdout(std::process::Stdio::null()).spawn().unwrap();
-        std::thread::sleep(std::time::Duration::from_micros(kill * 300));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let status = folder.run(&["breaker", "status", "--journal", "journal.json"]);
-        assert_done(&status, "NORMAL since 2026-08-06T12:01:00Z");
-    }
-}
-
 #[cfg(feature = "registry")]
 mod registry {
     use super::*;
 
-    fn world() -> Folder {
+    pub(super) fn world() -> Folder {
         let folder = Folder::proven_world();
         folder.change_policy(|policy| policy["calls"] = json!({ "notice": "10m", "grace": "30m" }));
         assert_done(
@@ -255,7 +223,7 @@ mod registry {
         folder
     }
 
-    fn export(folder: &Folder) -> String {
+    pub(super) fn export(folder: &Folder) -> String {
         let output = folder.run(&["registry", "export", "--registry", "r.db", "--format", "jsonl"]);
         assert_eq!(
             output.status.code(),
@@ -363,52 +331,5 @@ mod registry {
             "bundle: refused at 2026-08-06T12:01:00Z: --nonce: the policy requires a nonce",
         );
         assert_eq!(export(&folder), "");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn tool_that_is_killed_loses_nothing_that_it_said_and_accepts_nothing_twice() {
-        let folder = world();
-        folder.change_policy(|policy| policy["nonce"] = json!("waived"));
-        let mut accepted = Vec::new();
-        for round in 0..5 {
-            let (bundle, digest) = folder.proven(&format!("account {round}"), None);
-            fs::write(folder.path("bundle"), bundle).unwrap();
-            let mut confirmed = 0;
-            // Killed ever later, and then left alone.
-            for kill in 0..7 {
-                let mut command = Command::new(env!("CARGO_BIN_EXE_zkmargin-verify"));
-                command
-                    .current_dir(folder.0.path())
-                    .args(["--policy", "policy.json", "--universe", "universe.json"]);
-                command.args([
-                    "--snapshot",
-                    "snapshot.json",
-                    "--model",
-                    "paradex-pm",
-                    "bundle",
-                    "--at",
-                    NOW,
-                ]);
-                command
-                    .args(["--registry", "r.db", "--no-cache"])
-                    .stdout(std::process::Stdio::piped());
-                let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
-                if kill < 6 {
-                    std::thread::sleep(std::time::Duration::from_millis(15 * kill + round));
-                    let _ = child.kill();
-                }
-                let output = child.wait_with_output().unwrap();
-                confirmed += usize::from(output.status.code() == Some(0));
-                if confirmed > 0 {
-                    assert!(export(&folder).contains(&digest.to_string()));
-                }
-            }
-            assert!(confirmed <= 1, "accepted {confirmed} times");
-            accepted.push(digest.to_string());
-            let kept = export(&folder);
-            assert!(accepted.iter().all(|digest| kept.matches(digest.as_str()).count() == 1));
-            assert_eq!(kept.lines().count(), accepted.len());
-        }
     }
 }

@@ -7,10 +7,7 @@ use rand_core::SeedableRng;
 use zkmargin_tests::*;
 
 use super::cases::{Case, DERIBIT, GREEKS, cash, own_slack};
-use super::{
-    Book, CIRCUIT, GENERATORS, LINK, accepted_by, forger_of, refused, refused_somehow,
-    refused_unless_points_are_read_twice,
-};
+use super::{Book, CIRCUIT, GENERATORS, LINK, accepted_by, forger_of, refused, refused_unless_points_are_read_twice};
 use crate::stage::context;
 
 /// A challenge that is known before what it should depend on.
@@ -142,7 +139,7 @@ fn bundle_is_refused_when_masked_projections_are_chosen_after_r() {
         let mut forger = case.short.forger();
         forger.after_r = Some(Box::new(|_, challenges, masked| choose(challenges, masked)));
         let proof = forger.prove(&[case.short_scene()]).unwrap().proof;
-        refused_somehow(&[&case.short], &proof);
+        case.short.refused_where_it_is_misread(&proof);
         let lenient = Lenient {
             masked_after_r: true,
             ..Lenient::default()

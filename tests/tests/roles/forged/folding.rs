@@ -5,7 +5,7 @@ use pasta_curves::Fp;
 use zkmargin_tests::*;
 
 use super::cases::{DERIBIT, GREEKS, cash, debt, own_slack};
-use super::{Book, CIRCUIT, GENERATORS, LINK, accepted_by, refused_somehow};
+use super::{Book, CIRCUIT, GENERATORS, LINK, accepted_by};
 
 /// Refused, unless the columns `a`, `b`, `s` and the instance come from the prover.
 fn refused_unless_matrices_are_the_provers(book: &Book, forger: &Forger<'_>, scene: Scene<'_>) {
@@ -188,7 +188,7 @@ fn bundle_is_refused_when_an_instance_column_is_cut_before_its_last_coefficient(
 fn refused_unless_the_plan_is_the_provers(plan: &Plan, book: &Book, scene: Scene<'_>) {
     let forger = Forger::new(&GENERATORS, plan, vec![book.prepared.digest.0]);
     let proof = forger.prove(&[scene]).unwrap().proof;
-    refused_somehow(&[book], &proof);
+    book.refused_where_it_is_misread(&proof);
     let lenient = Lenient {
         plan: Some(plan),
         ..Lenient::default()
@@ -340,10 +340,11 @@ fn bundle_is_refused_when_a_run_ends_on_the_last_usable_row() {
         forger.prove(std::slice::from_ref(&scene))
     };
     assert_eq!(plan.m[plan.last], 0);
-    assert!(prove(&plan).is_err(), "the table does not have the last limb");
+    // The table does not have the last limb.
+    assert_eq!(prove(&plan).unwrap_err(), "The constraint system is not satisfied");
     plan.m[plan.last] = 1 << plan.limb_bits;
     let proof = prove(&plan).unwrap().proof;
-    refused_somehow(&[&DERIBIT.short], &proof);
+    DERIBIT.short.refused_where_it_is_misread(&proof);
     let lenient = Lenient {
         plan: Some(&plan),
         ..Lenient::default()

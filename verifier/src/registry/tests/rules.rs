@@ -383,7 +383,10 @@ fn bundle_of_which_one_statement_is_refused_is_refused_whole() {
     ));
     // The same for one that meets only what its own bundle brings.
     let mut replaces_twice = vec![replacing("b", "a", &["one"]), replacing("c", "a", &["two"])];
-    assert!(registry.take(&verdict(replaces_twice.clone()), true).is_err());
+    assert!(matches!(
+        refused(&mut registry, &verdict(replaces_twice.clone())),
+        RegistryRefusal::AlreadyReplaced { statement: 1, .. }
+    ));
     // Nor does one statement of a bundle take the place of another of it.
     let own = vec![replacing("b", "a", &["one"]), replacing("c", "b", &["one"])];
     assert!(matches!(
