@@ -6,6 +6,7 @@
 mod environment;
 mod facts;
 mod forged;
+mod kills;
 mod registry;
 mod resigned;
 mod stage;
