@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 
+use blake2b_simd::State;
 use ff::Field;
 use group::Curve;
 use halo2_proofs::plonk::create_proof;
@@ -27,7 +28,7 @@ use crate::link::{self, Difference};
 use crate::parameters::Parameters;
 use crate::phase::Phase;
 use crate::shape::{Placement, Shape, with_shape};
-use crate::transcript::{Personal, Writer, challenge, hash32};
+use crate::transcript::{Personal, Writer, challenge, hash32_fed};
 use crate::witness::{Masks, Roots, Witness, running_sums};
 
 /// Attempts that a prover makes. At 256 statements with four accumulators each, six of ten succeed; at one statement, nearly all.
@@ -393,8 +394,7 @@ struct Seeds {
 }
 
 impl Seeds {
-    /// `H(label ‖ 32 bytes of the operating system ‖ q ‖ every ρ ‖ w ‖ statement digests ‖ shape)`: fresh for every attempt, and still
-    /// unpredictable, and different for different secrets, if the operating system's generator is broken.
+    /// Fresh for every attempt.
     fn draw(
         claims: &[Claim<'_>],
         accounts: &[Account],
@@ -405,37 +405,44 @@ impl Seeds {
         getrandom::fill(&mut *fresh).map_err(|error| CommitmentError::Randomness {
             reason: error.to_string(),
         })?;
-        // Full capacity at once: a vector that grows leaves copies behind.
-        let length = |account: &Account, opening: &Opening| {
-            8 * (3 + account.lots.len()) + 32 * (1 + opening.blinds.len()) + 16 * account.w.values().len()
+        Ok(Self::of(&fresh, claims, accounts, openings, shape))
+    }
+
+    /// `H(label ‖ 32 bytes of the operating system ‖ q ‖ every ρ ‖ w ‖ statement digests ‖ shape)`: still unpredictable, and different for
+    /// different secrets, if the operating system's generator is broken.
+    fn of(fresh: &[u8; 32], claims: &[Claim<'_>], accounts: &[Account], openings: &[Opening], shape: &Shape) -> Self {
+        let count = |state: &mut State, items: usize| {
+            state.update(&(items as u64).to_le_bytes());
         };
-        let bytes: usize = accounts
-            .iter()
-            .zip(openings)
-            .map(|(account, opening)| length(account, opening))
-            .sum();
-        let mut secret = Zeroizing::new(Vec::with_capacity(8 + bytes + 32));
-        let mut append = |bytes: &[u8]| secret.extend_from_slice(bytes);
-        append(&(claims.len() as u64).to_le_bytes());
-        for ((claim, account), opening) in claims.iter().zip(accounts).zip(openings) {
-            append(&(account.lots.len() as u64).to_le_bytes());
-            account.lots.iter().for_each(|lots| append(&lots.to_le_bytes()));
-            append(&(opening.blinds.len() as u64).to_le_bytes());
-            opening
-                .blinds
-                .iter()
-                .for_each(|blind| append(&*Zeroizing::new(blind.to_bytes())));
-            append(&(account.w.values().len() as u64).to_le_bytes());
-            account.w.values().iter().for_each(|value| append(&value.to_le_bytes()));
-            append(&claim.statement);
-        }
-        append(&shape.digest());
-        let seed = |label: &[u8; 5]| Zeroizing::new(hash32(Personal::Seed, &[label, &*fresh, &secret]));
-        Ok(Self {
+        let feed = |state: &mut State| {
+            count(state, claims.len());
+            for ((claim, account), opening) in claims.iter().zip(accounts).zip(openings) {
+                count(state, account.lots.len());
+                for lots in &*account.lots {
+                    state.update(&lots.to_le_bytes());
+                }
+                count(state, opening.blinds.len());
+                for blind in &opening.blinds {
+                    state.update(&*Zeroizing::new(blind.to_bytes()));
+                }
+                count(state, account.w.values().len());
+                for value in account.w.values() {
+                    state.update(&value.to_le_bytes());
+                }
+                state.update(&claim.statement);
+            }
+            state.update(&shape.digest());
+        };
+        let seed = |label: &[u8; 5]| {
+            Zeroizing::new(hash32_fed(Personal::Seed, |state| {
+                feed(state.update(label).update(fresh));
+            }))
+        };
+        Self {
             halo2: seed(b"halo2"),
             link: seed(b"link-"),
             masks: seed(b"masks"),
-        })
+        }
     }
 }
 
@@ -525,24 +532,29 @@ mod tests {
 
     use super::*;
     use crate::commitment::commit;
-    use zkmargin_program::{Builder, Header, Layout, LegId, Linear, Real};
+    use zkmargin_program::{Builder, Header, Layout, LegId, Linear, Program, Real, Witness};
 
     /// What no two draws share by chance.
     const BYTES: usize = 16;
 
-    #[test]
-    fn attempts_at_one_proof_share_nothing_that_they_draw() {
+    /// A program that wants something of one leg, and no more than so many bits of it.
+    fn program(value_bits: u32) -> Program {
         let leg = LegId::new(0);
         let layout = Layout::new(6, vec![0], vec![leg], Vec::new()).unwrap();
         let header = Header {
             numeraire: "USD".into(),
             unit_exponent: -2,
-            value_bits: 60,
+            value_bits,
         };
         let mut builder = Builder::new(layout, header).unwrap();
         let held = builder.lower(&Linear::leg(leg, Real::from_integer(1))).unwrap();
         builder.require_non_negative("held", held).unwrap();
-        let program = builder.finish().unwrap();
+        builder.finish().unwrap()
+    }
+
+    #[test]
+    fn attempts_at_one_proof_share_nothing_that_they_draw() {
+        let program = program(60);
         let parameters = Parameters::load(6, None).unwrap();
         let (mut lots, blind) = (vec![0; program.layout().slots()], Blind::random().unwrap());
         lots[0] = 5;
@@ -567,5 +579,49 @@ mod tests {
         let seeds = Seeds::draw(&claims, &accounts, &openings, placements[0].shape()).unwrap();
         let seeds = BTreeSet::from([*seeds.halo2, *seeds.link, *seeds.masks]);
         assert_eq!(seeds.len(), 3);
+    }
+
+    #[test]
+    fn seeds_differ_with_every_secret_and_statement_though_the_system_draws_the_same() {
+        let (program, other_program) = (program(60), program(30));
+        let of = |program| Placement::new(program).unwrap();
+        let (placement, other_placement) = (of(&program), of(&other_program));
+        let blinds = [Blind::random().unwrap(), Blind::random().unwrap()];
+        let seeds = |fresh: u8, statements: &[u8], lots: u64, blind: &Blind, value: u128, placement: &Placement| {
+            let claim = |statement: &u8| Claim {
+                statement: [*statement; 32],
+                program: &program,
+                attested: &[],
+                public: &[],
+            };
+            let account = |_: &u8| Account {
+                lots: Zeroizing::new(vec![lots]),
+                rows: 1,
+                w: Witness::from_values(vec![value]),
+                roots: Roots::new(placement, &[]).unwrap(),
+                outside: Vec::new(),
+                blinds: Vec::new(),
+            };
+            let claims: Vec<Claim<'_>> = statements.iter().map(claim).collect();
+            let accounts: Vec<Account> = statements.iter().map(account).collect();
+            let opening = |_: &u8| Opening::new(vec![lots], vec![blind.clone()]);
+            let openings: Vec<Opening> = statements.iter().map(opening).collect();
+            let Seeds { halo2, link, masks } =
+                Seeds::of(&[fresh; 32], &claims, &accounts, &openings, placement.shape());
+            [*halo2, *link, *masks]
+        };
+        let all = [
+            seeds(0, &[7], 5, &blinds[0], 9, &placement),
+            seeds(1, &[7], 5, &blinds[0], 9, &placement),
+            seeds(0, &[8], 5, &blinds[0], 9, &placement),
+            seeds(0, &[7, 7], 5, &blinds[0], 9, &placement),
+            seeds(0, &[7], 6, &blinds[0], 9, &placement),
+            seeds(0, &[7], 5, &blinds[1], 9, &placement),
+            seeds(0, &[7], 5, &blinds[0], 10, &placement),
+            seeds(0, &[7], 5, &blinds[0], 9, &other_placement),
+        ];
+        assert_eq!(all[0], seeds(0, &[7], 5, &blinds[0], 9, &placement));
+        let different: BTreeSet<[u8; 32]> = all.iter().flatten().copied().collect();
+        assert_eq!(different.len(), all.len() * 3);
     }
 }

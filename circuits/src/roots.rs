@@ -128,6 +128,8 @@ mod tests {
         // A number below 2^80 has roots that add up to at most 2·2^40; a digit is at most 15.
         assert_eq!(projection_bits([80].into_iter()), 45);
         assert_eq!(projection_bits([80; 100].into_iter()), 52);
+        // 18 times at most 4, times 15, is 1080.
+        assert_eq!(projection_bits([2; 18].into_iter()), 11);
         assert_eq!(projection_bits([128; 1 << 15].into_iter()), 84);
     }
 

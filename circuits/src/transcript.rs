@@ -9,6 +9,7 @@
 use std::collections::VecDeque;
 use std::io;
 
+use blake2b_simd::State;
 use ff::{FromUniformBytes, PrimeField};
 #[cfg(feature = "prove")]
 use group::GroupEncoding;
@@ -53,17 +54,29 @@ impl Personal {
     }
 }
 
-fn hash<const LENGTH: usize>(personal: Personal, parts: &[&[u8]]) -> [u8; LENGTH] {
+fn hash_fed<const LENGTH: usize>(personal: Personal, feed: impl FnOnce(&mut State)) -> [u8; LENGTH] {
     let mut state = blake2b_simd::Params::new()
         .hash_length(LENGTH)
         .personal(personal.bytes())
         .to_state();
-    for part in parts {
-        state.update(part);
-    }
+    feed(&mut state);
     let mut out = [0; LENGTH];
     out.copy_from_slice(state.finalize().as_bytes());
     out
+}
+
+fn hash<const LENGTH: usize>(personal: Personal, parts: &[&[u8]]) -> [u8; LENGTH] {
+    hash_fed(personal, |state| {
+        for part in parts {
+            state.update(part);
+        }
+    })
+}
+
+/// BLAKE2b-256 of what it is fed with, which need not be in one place: of secrets no copy is made. The caller makes lengths unambiguous.
+#[cfg(feature = "prove")]
+pub(crate) fn hash32_fed(personal: Personal, feed: impl FnOnce(&mut State)) -> [u8; 32] {
+    hash_fed(personal, feed)
 }
 
 /// BLAKE2b-256 of the concatenated parts, whose lengths the caller makes unambiguous.

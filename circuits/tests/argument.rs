@@ -683,19 +683,21 @@ fn opening_that_does_not_fit_is_refused_before_anything_is_proven() {
         let error = prove(&PARAMETERS, &[account.claim(&program)], &[opening]).unwrap_err();
         assert!(matches!(error, ProveError::OpeningMismatch { .. }), "{what}: {error}");
     }
-    let short = Opening::new(account.lots[..ROWS].to_vec(), account.blinds.clone());
-    let error = prove(&PARAMETERS, &[account.claim(&program)], &[short]).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            ProveError::OpeningLength {
-                slots: 96,
-                columns: 2,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    for (slots, columns) in [(ROWS, 2), (2 * ROWS, 1)] {
+        let short = Opening::new(account.lots[..slots].to_vec(), account.blinds[..columns].to_vec());
+        let error = prove(&PARAMETERS, &[account.claim(&program)], &[short]).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                ProveError::OpeningLength {
+                    slots: 96,
+                    columns: 2,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -192,7 +192,13 @@ fn cached_parameters_with_one_byte_changed_are_not_used() {
     ] {
         std::fs::write(&file, bytes).unwrap();
         assert!(Parameters::load(K, Some(&folder)).is_ok());
+        assert_eq!(std::fs::read(&file).unwrap(), intact);
     }
+    // Whole, the file is read and stays: it would be another one if it were written again.
+    let which = || std::fs::metadata(&file).unwrap().modified().unwrap();
+    let before = which();
+    assert_eq!(Parameters::load(K, Some(&folder)).unwrap().digest(), derived.digest());
+    assert_eq!(which(), before);
     std::fs::remove_dir_all(&folder).unwrap();
 }
 

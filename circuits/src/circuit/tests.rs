@@ -20,6 +20,17 @@ const K: u32 = 6;
 
 /// Two columns; inequalities, a bit and a square root, so that every kind of column and run occurs.
 fn program() -> Program {
+    program_of(Charge::RootOrAbsolute)
+}
+
+enum Charge {
+    RootOrAbsolute,
+    /// With a bit, and no other number in limbs.
+    EitherSide,
+    Nothing,
+}
+
+fn program_of(charge: Charge) -> Program {
     let legs: Vec<LegId> = [0, 1, 2, 3, 48, 49].map(LegId::new).to_vec();
     let pairs = [(0, 1), (2, 3), (48, 49)].map(|(a, b)| Pair {
         first: LegId::new(a),
@@ -41,17 +52,25 @@ fn program() -> Program {
         linear
     };
     let delta = form(&[(0, 3), (1, -3), (48, 2), (49, -2)]);
-    let absolute = builder.absolute("delta", &delta).unwrap();
-    let spread = builder.absolute("spread", &form(&[(2, 5), (3, -5)])).unwrap();
-    let norm = builder.norm("norm", [absolute.clone(), spread]).unwrap();
-    let charge = builder.any_of_upper("charge", norm, absolute).unwrap();
-    let value = builder
+    let spread = form(&[(2, 5), (3, -5)]);
+    let sides = match charge {
+        Charge::RootOrAbsolute => {
+            let absolute = builder.absolute("delta", &delta).unwrap();
+            let spread = builder.absolute("spread", &spread).unwrap();
+            Some([builder.norm("norm", [absolute.clone(), spread]).unwrap(), absolute])
+        }
+        Charge::EitherSide => Some([&delta, &spread].map(|side| builder.upper(side).unwrap())),
+        Charge::Nothing => None,
+    };
+    let mut value = builder
         .lower(&form(&[(0, 40), (1, -41), (2, 90), (3, -91), (48, 7), (49, -8)]))
         .unwrap();
-    let charge = builder
-        .scale(charge, NonNegative::new(Ratio::new(2, 1).unwrap()).unwrap())
-        .unwrap();
-    builder.require_non_negative("margin", value - charge).unwrap();
+    if let Some([one, other]) = sides {
+        let charge = builder.any_of_upper("charge", one, other).unwrap();
+        let twice = NonNegative::new(Ratio::new(2, 1).unwrap()).unwrap();
+        value = value - builder.scale(charge, twice).unwrap();
+    }
+    builder.require_non_negative("margin", value).unwrap();
     builder.finish().unwrap()
 }
 
@@ -332,6 +351,29 @@ fn every_mask_enters_the_sum_of_its_column_once() {
             circuit.witness.x[column][row] = -circuit.witness.x[column][row];
             assert_eq!(circuit.settle().refused_by(), ends());
         }
+    }
+}
+
+#[test]
+fn column_of_limbs_that_is_the_only_one_is_range_checked() {
+    let honest = honest_of(&program_of(Charge::EitherSide), &book(), 1);
+    assert_eq!(honest.placement.shape().z_columns(), 1);
+    assert_eq!(honest.clone().refused_by(), Vec::<String>::new());
+    let mut circuit = honest;
+    circuit.witness.z[0][0] = -Fp::ONE;
+    assert_eq!(circuit.settle().lookups(), [(0, 0)]);
+}
+
+#[test]
+fn roots_and_masks_in_a_column_that_is_the_only_one_enter_the_sum() {
+    let honest = honest_of(&program_of(Charge::Nothing), &book(), 1);
+    assert_eq!(honest.placement.shape().x_columns(), 1);
+    assert_eq!(honest.clone().refused_by(), Vec::<String>::new());
+    let roots = (0..honest.placement.squares()).flat_map(|index| honest.placement.roots(index));
+    for (column, row) in roots.chain((0..PROJECTIONS).map(|row| (0, row))) {
+        let mut circuit = honest.clone();
+        circuit.witness.x[column][row] += Fp::ONE;
+        assert_eq!(circuit.settle().refused_by(), ends(), "row {row}");
     }
 }
 

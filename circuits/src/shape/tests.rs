@@ -125,6 +125,14 @@ fn without_sums_of_squares_there_is_no_column_of_roots_and_no_mask() {
 }
 
 #[test]
+fn roots_have_as_many_columns_as_there_may_be_and_no_more() {
+    let per_column = sums(6, 1, 1).unwrap().last / ROOTS;
+    let most = MAX_X_COLUMNS * per_column - PROJECTIONS / ROOTS;
+    assert_eq!(sums(6, most, 1).unwrap().shape.x_columns(), MAX_X_COLUMNS);
+    assert!(sums(6, most + 1, 1).is_none());
+}
+
+#[test]
 fn variables_that_no_proof_can_hold_are_refused_soon() {
     let start = std::time::Instant::now();
     assert!(place(6, 5, &[128; 5_000], 400).is_none());
