@@ -147,6 +147,54 @@ fn policy_that_its_reader_would_refuse_is_no_partners() {
     assert!(matches!(refused(&twice), PolicyFileError::SubjectInTwoGroups { subject } if subject == public("a")));
 }
 
+#[test]
+fn snapshot_that_too_few_publishers_signed_is_accepted_by_no_verifier() {
+    let publishers = Publishers {
+        signed_by: 1,
+        of: Keys::from([public("publisher")]),
+    };
+    let policy = Policy {
+        snapshots: AcceptedSnapshots::Signed(publishers),
+        ..policy()
+    };
+    let refused = |signatures: &[SnapshotSignature]| {
+        let partner = Partner::new(&policy, Some([3; 32]))
+            .unwrap()
+            .with_signatures(signatures);
+        let verified = Verifier::new(world().context()).verify(&partner, &good().to_bytes(), now());
+        verified.unwrap_err()
+    };
+    assert!(matches!(
+        refused(&[]),
+        VerifyError::Publisher(PublisherRefusal::TooFew {
+            found: 0,
+            expected: 1,
+            ..
+        })
+    ));
+    let signed = SnapshotSignature::sign(&key("publisher"), policy.network, world().snapshot.digest());
+    assert!(is_of_the_proof(&refused(&[signed])));
+}
+
+#[test]
+fn every_bundle_of_a_batch_whose_proof_is_none_is_refused() {
+    let policy = policy();
+    let partner = Partner::new(&policy, Some([3; 32])).unwrap();
+    let (bytes, unread) = (good().to_bytes(), b"no bundle".to_vec());
+    let batch = [&bytes, &unread, &bytes].map(|bytes| (partner, &bytes[..]));
+    let verdicts = Verifier::new(world().context()).verify_batch(&batch, now());
+    let refusals: Vec<VerifyError> = verdicts.into_iter().map(Result::unwrap_err).collect();
+    assert!(
+        matches!(&refusals[..], [first, VerifyError::Bundle(_), last] if is_of_the_proof(first) && is_of_the_proof(last))
+    );
+}
+
+#[test]
+fn nonces_that_are_drawn_are_no_two_alike() {
+    let drawn: BTreeSet<[u8; 32]> = (0..16).map(|_| draw_nonce().unwrap()).collect();
+    assert_eq!(drawn.len(), 16);
+}
+
 #[cfg(feature = "registry")]
 #[test]
 fn registry_takes_nothing_by_another_partners_policy() {
