@@ -73,7 +73,7 @@ fn hash<const LENGTH: usize>(personal: Personal, parts: &[&[u8]]) -> [u8; LENGTH
     })
 }
 
-/// BLAKE2b-256 of what it is fed with, which need not be in one place: of secrets no copy is made. The caller makes lengths unambiguous.
+/// BLAKE2b-256 of what it is fed with, which need not be in one place: of secrets no copy is made but of the last block. The caller makes lengths unambiguous.
 #[cfg(feature = "prove")]
 pub(crate) fn hash32_fed(personal: Personal, feed: impl FnOnce(&mut State)) -> [u8; 32] {
     hash_fed(personal, feed)

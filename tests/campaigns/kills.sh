@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export ZKMARGIN_KILLS="${1:-1000}"
-[ -n "${ZKMARGIN_TEST_POSTGRES:-}" ] || exec tests/campaigns/with-postgres.sh "$0" "$ZKMARGIN_KILLS"
+[ -n "${ZKMARGIN_TEST_POSTGRES:-}" ] || exec tests/campaigns/with-postgres.sh tests/campaigns/kills.sh "$ZKMARGIN_KILLS"
 said="$(mktemp)"
 trap 'rm -f "$said"' EXIT
 # Tests that run, with so many lines that say so many kills: a name that no test has is no failure of `cargo test`.

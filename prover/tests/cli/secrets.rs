@@ -514,8 +514,9 @@ fn seen_while(command: &mut Command, folder: &Path) -> Vec<Seen> {
 }
 
 fn look(folder: &Path, seen: &mut Vec<Seen>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    // What is gone meanwhile is gone.
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
         if path.is_dir() {
             look(&path, seen);
         } else if let Ok(mut file) = File::open(&path) {

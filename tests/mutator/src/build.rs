@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,6 +16,8 @@ use crate::rewrite::{Mutant, Rewriter, SWITCH};
 pub struct Copy {
     pub root: PathBuf,
     original: PathBuf,
+    /// Of everything that is copied: what was found out of other code, or by other tests, says nothing of this.
+    pub digest: u64,
 }
 
 /// A binary of tests.
@@ -34,20 +37,26 @@ impl Copy {
     pub fn new(original: &Path) -> Result<Copy, Box<dyn Error>> {
         let root = original.join("target/mutants/tree");
         let listed = Command::new("git")
-            .args(["ls-files", "-z"])
+            .args(["ls-files", "-z", "-co", "--exclude-standard"])
             .current_dir(original)
             .output()?;
+        let mut hasher = DefaultHasher::new();
         for file in String::from_utf8(listed.stdout)?.split_terminator('\0') {
             let (from, to) = (original.join(file), root.join(file));
+            let content = fs::read(&from)?;
+            if !file.starts_with("tests/mutator/") {
+                (file, &content).hash(&mut hasher);
+            }
             fs::create_dir_all(to.parent().ok_or("a file without a folder")?)?;
             // What is the same keeps its time: cargo builds what is newer.
-            if fs::read(&from)? != fs::read(&to).unwrap_or_default() {
+            if fs::read(&to).ok().as_ref() != Some(&content) {
                 fs::copy(&from, &to)?;
             }
         }
         Ok(Copy {
             root,
             original: original.to_owned(),
+            digest: hasher.finish(),
         })
     }
 

@@ -49,18 +49,19 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let copy = Copy::new(&root)?;
     let mut mutants = copy.mutate(files)?;
     number(&mut mutants);
-    let suites = copy.suites()?;
     eprintln!("{} mutants", mutants.len());
     let folder = root.join("target/mutants");
-    let outcomes = run::run(&mutants, &suites, &copy.root, &folder)?;
+    let outcomes = run::run(&mutants, &copy, &folder)?;
 
     let listed: BTreeSet<String> = LISTED
         .lines()
-        .filter_map(|line| line.rsplit_once('\t').map(|(key, _)| key.to_owned()))
+        .filter_map(|line| line.rsplit_once('\t'))
+        .filter(|(_, reason)| !reason.is_empty())
+        .map(|(key, _)| key.to_owned())
         .collect();
     let survivors: Vec<&Mutant> = mutants
         .iter()
-        .filter(|one| outcomes.get(&one.id).is_some_and(|how| how == run::SURVIVES))
+        .filter(|one| outcomes.get(&one.key()).is_some_and(|how| how == run::SURVIVES))
         .collect();
     let keys: BTreeSet<String> = survivors.iter().map(|one| one.key()).collect();
     let text: String = survivors.iter().map(|one| format!("{}\t\n", one.key())).collect();

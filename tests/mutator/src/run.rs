@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 use wait_timeout::ChildExt as _;
 
-use crate::build::Suite;
+use crate::build::{Copy, Suite};
 use crate::rewrite::Mutant;
 
 /// The crates whose tests reach a crate's code, besides its own; and tests of the workspace that do, by name: not those that build the tools first.
@@ -26,46 +27,37 @@ const ADDRESS_SPACE: u32 = 8 << 20;
 
 /// A suite, and the longest that it may take before a mutant counts as noticed.
 #[derive(Debug)]
-struct Timed<'a> {
-    suite: &'a Suite,
+struct Timed {
+    suite: Suite,
     limit: Duration,
 }
 
-/// Runs what reaches each mutant, the fastest tests first. Outcomes are kept in `folder`, and what is there is not run again.
-pub fn run(
-    mutants: &[Mutant],
-    suites: &[Suite],
-    root: &Path,
-    folder: &Path,
-) -> Result<BTreeMap<u32, String>, Box<dyn Error>> {
-    let list: String = mutants.iter().map(|one| format!("{one:?}\n")).collect();
-    let (listed, kept) = (folder.join("listed"), folder.join("outcomes.tsv"));
-    if fs::read_to_string(&listed).unwrap_or_default() != list {
-        let _ = fs::remove_file(&kept);
-        fs::write(&listed, list)?;
-    }
-    let mut outcomes: BTreeMap<u32, String> = fs::read_to_string(&kept)
+/// Runs what reaches each mutant, the fastest tests first. Outcomes, by [key](Mutant::key), are kept in the folder under the copy's digest, and what is there is not run again.
+pub fn run(mutants: &[Mutant], copy: &Copy, folder: &Path) -> Result<BTreeMap<String, String>, Box<dyn Error>> {
+    let kept = folder.join(format!("outcomes-{:016x}.tsv", copy.digest));
+    let mut outcomes: BTreeMap<String, String> = fs::read_to_string(&kept)
         .unwrap_or_default()
         .lines()
-        .filter_map(|line| {
-            line.split_once('\t')
-                .and_then(|(id, outcome)| Some((id.parse().ok()?, outcome.to_owned())))
-        })
+        .filter_map(|line| line.rsplit_once('\t'))
+        // A line that was cut says nothing.
+        .filter(|(_, outcome)| *outcome == SURVIVES || outcome.starts_with(NOTICED))
+        .map(|(key, outcome)| (key.to_owned(), outcome.to_owned()))
         .collect();
-    let timed = timed(mutants, suites, root, folder)?;
+    let timed = timed(mutants, &copy.suites()?, &copy.root, folder)?;
     let file = Mutex::new(OpenOptions::new().create(true).append(true).open(&kept)?);
-    let left: Vec<&Mutant> = mutants.iter().filter(|one| !outcomes.contains_key(&one.id)).collect();
-    let new: Result<Vec<(u32, String)>, String> = left
+    let left: Vec<&Mutant> = mutants
+        .iter()
+        .filter(|one| !outcomes.contains_key(&one.key()))
+        .collect();
+    let new: Result<Vec<(String, String)>, String> = left
         .par_iter()
         .map(|mutant| {
             let outcome = outcome(mutant, &timed, folder).map_err(|error| error.to_string())?;
+            let line = format!("{}\t{outcome}\n", mutant.key());
             let mut file = file.lock().map_err(|error| error.to_string())?;
-            writeln!(file, "{}\t{outcome}", mutant.id).map_err(|error| error.to_string())?;
-            eprintln!(
-                "{}:{} {}: {}: {outcome}",
-                mutant.file, mutant.line, mutant.function, mutant.change
-            );
-            Ok((mutant.id, outcome))
+            file.write_all(line.as_bytes()).map_err(|error| error.to_string())?;
+            eprint!("{line}");
+            Ok((mutant.key(), outcome))
         })
         .collect();
     outcomes.extend(new?);
@@ -73,12 +65,12 @@ pub fn run(
 }
 
 /// The suites that reach each crate, from the fastest to the slowest, run once without a mutant.
-fn timed<'a>(
+fn timed(
     mutants: &[Mutant],
-    suites: &'a [Suite],
+    suites: &[Suite],
     root: &Path,
     folder: &Path,
-) -> Result<BTreeMap<String, Vec<Timed<'a>>>, Box<dyn Error>> {
+) -> Result<BTreeMap<String, Vec<Timed>>, Box<dyn Error>> {
     let mut all = BTreeMap::new();
     for own in mutants.iter().map(|mutant| mutant.of_crate()) {
         if all.contains_key(own) {
@@ -99,7 +91,7 @@ fn timed<'a>(
                 return Err(format!("without a mutant, {} fails: {failed}", suite.name).into());
             }
             reaching.push(Timed {
-                suite,
+                suite: suite.clone(),
                 limit: begun.elapsed() * 5 + Duration::from_secs(30),
             });
         }
@@ -110,10 +102,10 @@ fn timed<'a>(
 }
 
 /// What noticed a mutant, or that nothing did.
-fn outcome(mutant: &Mutant, timed: &BTreeMap<String, Vec<Timed<'_>>>, folder: &Path) -> Result<String, Box<dyn Error>> {
+fn outcome(mutant: &Mutant, timed: &BTreeMap<String, Vec<Timed>>, folder: &Path) -> Result<String, Box<dyn Error>> {
     for one in timed.get(mutant.of_crate()).into_iter().flatten() {
-        if let Some(failed) = tested(one.suite, Some(mutant.id), one.limit, folder)? {
-            return Ok(format!("noticed by {}: {failed}", one.suite.name));
+        if let Some(failed) = tested(&one.suite, Some(mutant.id), one.limit, folder)? {
+            return Ok(format!("{NOTICED}{}: {failed}", one.suite.name));
         }
     }
     Ok(SURVIVES.to_owned())
@@ -121,6 +113,8 @@ fn outcome(mutant: &Mutant, timed: &BTreeMap<String, Vec<Timed<'_>>>, folder: &P
 
 /// An outcome.
 pub const SURVIVES: &str = "survives";
+/// The beginning of the other outcomes.
+const NOTICED: &str = "noticed by ";
 
 /// The first test that fails.
 fn tested(suite: &Suite, id: Option<u32>, limit: Duration, folder: &Path) -> Result<Option<String>, Box<dyn Error>> {
@@ -136,6 +130,11 @@ fn tested(suite: &Suite, id: Option<u32>, limit: Duration, folder: &Path) -> Res
         .current_dir(&suite.package)
         .env("MUTANT", id.map_or(String::new(), |id| id.to_string()))
         .env("TMPDIR", &place)
+        // As many mutants run as there are cores: one core each, so that a limit on time means the same for each.
+        .env("RUST_TEST_THREADS", "1")
+        .env("RAYON_NUM_THREADS", "1")
+        // Killed with all that it has started.
+        .process_group(0)
         .stdout(File::create(&said)?)
         .stderr(Stdio::null())
         .spawn()?;
@@ -153,7 +152,9 @@ fn tested(suite: &Suite, id: Option<u32>, limit: Duration, folder: &Path) -> Res
             Some(failed.next().map_or_else(|| status.to_string(), str::to_owned))
         }
         None => {
-            child.kill()?;
+            Command::new("kill")
+                .args(["-KILL", "--", &format!("-{}", child.id())])
+                .status()?;
             child.wait()?;
             Some(format!("not ended after {} s", limit.as_secs()))
         }

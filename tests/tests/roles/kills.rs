@@ -97,7 +97,7 @@ impl Killer {
             .mul_f64(f64::from(self.random.next_u32()) / f64::from(u32::MAX));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut first = Vec::new();
-        if tally.kills.is_multiple_of(4) {
+        if tally.kills % 4 == 3 {
             let out = child.stdout.as_mut().unwrap();
             out.take(1).read_to_end(&mut first).unwrap();
         } else {
